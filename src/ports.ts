@@ -1,0 +1,108 @@
+// The capabilities that are handed in. Every port has a real and a memory or local implementation that pass one contract
+// suite. Time and chance are ports too, so that a seed replays a run.
+
+import type { Arena, Observation, Reply, RolloutTask } from './domain.ts'
+
+export interface Clock { now (): number; sleep (ms: number, signal?: AbortSignal): Promise<void> }
+
+/** A seeded stream of chance. `fork` derives an independent stream from a label, whatever was drawn before. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  next (): number
+  /** Integer in [0, below). */
+  int (below: number): number
+  pick<T> (items: readonly T[]): T
+  shuffle<T> (items: readonly T[]): T[]
+  fork (label: string): Random
+}
+
+// ---- sandboxes ------------------------------------------------------------------------------------------------------
+
+export interface SandboxLimits {
+  memoryBytes: number
+  pids: number
+  cpus: number
+  /** Largest file a command may write. */
+  fileBytes: number
+  diskBytes: number
+}
+
+export interface SandboxSpec {
+  arena: Arena
+  /**
+   * `history`: the tree with its .git (breaker). `tree`: the files alone, no .git (verification, grading, solver).
+   * `empty`: no tree at all, only the toolchain (parsers).
+   */
+  view: 'history' | 'tree' | 'empty'
+  /** `none` always, except when dependencies are installed while an arena is opened. */
+  network: 'none' | 'host'
+  /** For labels, leases and diagnostics. */
+  label: { run: string; purpose: string }
+  limits?: Partial<SandboxLimits>
+}
+
+export interface ExecOptions {
+  /** Deadline; the process tree is killed at it. */
+  timeoutMs: number
+  /** Output beyond this is dropped and counted; at `outputKillFactor` times it the process tree is killed. */
+  outputBytesMax: number
+  stdin?: Uint8Array
+  signal?: AbortSignal
+}
+
+export interface ExecResult {
+  /** null: killed by deadline, flood or abort. 137 with `killed: 'memory'` when the memory limit struck. */
+  exitCode: number | null
+  /** stdout and stderr as they came, at most outputBytesMax: the first half and the last half where it was cut. */
+  output: Uint8Array
+  /** Bytes left out of `output`. */
+  truncatedBytes: number
+  killed: null | 'timeout' | 'output' | 'memory' | 'abort'
+  durationMs: number
+}
+
+/**
+ * An isolated copy of an arena. Commands run in one persistent bash (working folder and variables stay), one at a time,
+ * starting in `tree`. A command that ends the shell, or is killed, leaves the files as they are: the next command gets a
+ * fresh shell. Faults of the sandbox itself are thrown as SparError `SANDBOX_LOST` (retryable), never reported as an exit code.
+ */
+export interface Sandbox {
+  readonly id: string
+  readonly kind: 'docker' | 'process'
+  /** What isolates it: `docker`, `bubblewrap`, `namespaces`, `none`. */
+  readonly isolation: string
+  readonly tree: string
+  /** A private writable folder outside the tree. */
+  readonly scratch: string
+  exec (command: string, options: ExecOptions): Promise<ExecResult>
+  /** Relative paths are taken from `tree`. Throws SANDBOX_NO_FILE when there is none, SANDBOX_FILE_TOO_LARGE above the cap. */
+  readFile (path: string, bytesMax: number): Promise<Uint8Array>
+  /** Creates parent folders. `mode` defaults to 0o644. Throws SANDBOX_WRITE_FAILED (disk full, path is a folder). */
+  writeFile (path: string, bytes: Uint8Array, mode?: number): Promise<void>
+  /** Idempotent: kills what runs and removes every trace. */
+  destroy (): Promise<void>
+}
+
+export interface Sandboxes {
+  readonly kind: 'docker' | 'process'
+  open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox>
+  /** Removes what dead owners left behind (containers, mounts, processes, folders); returns what it removed. */
+  reap (): Promise<{ removed: string[] }>
+  /** Destroys every open sandbox. Idempotent. */
+  close (): Promise<void>
+}
+
+// ---- policies -------------------------------------------------------------------------------------------------------
+
+/** A model endpoint at a weights version, or a program that plays like one. */
+export interface Policy {
+  readonly name: string
+  readonly version: string
+  start (task: RolloutTask): PolicySession
+}
+
+/** One rollout of a policy. `next(null)` asks for the first reply; a rejection is an infrastructure fault. */
+export interface PolicySession {
+  next (observation: Observation | null, signal: AbortSignal): Promise<Reply>
+  close (): Promise<void>
+}
