@@ -140,8 +140,8 @@ export interface Observation {
   tokensLeft: number
 }
 
-/** One policy reply. `call` is null when the reply held no usable tool call; `fault` then says why. */
-export interface Reply { text: string; call: ToolCall | null; fault: string | null }
+/** One policy reply. `call` is null when the reply held no usable tool call; `fault` then says why. `ends`: the policy gives up. */
+export interface Reply { text: string; call: ToolCall | null; fault: string | null; ends?: true }
 
 export interface Turn { reply: Reply; observation: Observation | null }
 

@@ -77,7 +77,7 @@ export interface Sandbox {
   exec (command: string, options: ExecOptions): Promise<ExecResult>
   /** Relative paths are taken from `tree`. Throws SANDBOX_NO_FILE when there is none, SANDBOX_FILE_TOO_LARGE above the cap. */
   readFile (path: string, bytesMax: number): Promise<Uint8Array>
-  /** Creates parent folders. `mode` defaults to 0o644. Throws SANDBOX_WRITE_FAILED (disk full, path is a folder). */
+  /** Creates parent folders. Without `mode` a file that is there keeps its own, a new one gets 0o644. Throws SANDBOX_WRITE_FAILED (disk full, path is a folder). */
   writeFile (path: string, bytes: Uint8Array, mode?: number): Promise<void>
   /** Idempotent: kills what runs and removes every trace. */
   destroy (): Promise<void>

@@ -1,0 +1,94 @@
+// Plays one episode: the machine with its holes filled by the queue, its snapshot kept at every step, so that a run that
+// was killed goes on where it was. Work that had finished answers from the run folder.
+
+import { createActor, fromPromise, type Snapshot } from 'xstate'
+import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOutcome, type PlayedBug, type Verified } from '../machines/episode.ts'
+import type { Work, WorkEnding } from '../src/bus/types.ts'
+import type { Verdict } from '../src/domain.ts'
+import { toPlain } from '../src/errors.ts'
+import { episodeIdOf } from '../src/run/draw.ts'
+import { breakId, gradeId, priorities, settleId, solveId, verifyId } from '../src/run/ids.ts'
+import { promoteAttempt } from '../src/run/promote.ts'
+import type { BreakResult, GradeResult, SolveResult } from '../src/run/results.ts'
+import { settleEpisode } from '../src/run/settle.ts'
+import type { System } from './system.ts'
+import type { AttemptPayload } from './work/solve.ts'
+
+/** What an onlooker is told at every step of an episode. */
+export interface EpisodeStep { number: number; episodeId: string; state: string; bugs: PlayedBug[]; outcome: EpisodeOutcome | null }
+
+/** Infrastructure that failed for good, or work that was taken back: no verdict on anybody. */
+const lost = (ending: Exclude<WorkEnding, { kind: 'settled' }>): { outcome: 'infra_fault' | 'cancelled'; reason: string } =>
+  ({ outcome: ending.kind === 'cancelled' ? 'cancelled' : 'infra_fault', reason: ending.reason })
+
+export async function playEpisode (system: System, number: number): Promise<EpisodeOutcome> {
+  const episodeId = episodeIdOf(number)
+  const finished = system.store.result<EpisodeOutcome>(settleId(episodeId))
+  if (finished) {
+    system.onStep({ number, episodeId, state: 'done', bugs: finished.bugs, outcome: finished })
+    return finished
+  }
+  const input: EpisodeInput = { episodeId, groupSize: system.options.group, orderMax: system.options.maxOrder }
+  const kept = system.store.snapshot(episodeId) as Snapshot<unknown> | null
+  const actor = createActor(logicOf(system, number), { id: episodeId, input, ...(kept ? { snapshot: kept } : {}) })
+  return await new Promise<EpisodeOutcome>((resolve, reject) => {
+    actor.subscribe({
+      next: snapshot => {
+        try {
+          system.store.keepSnapshot(episodeId, actor.getPersistedSnapshot())
+        } catch (error) {
+          actor.stop()
+          return reject(error)
+        }
+        const outcome = snapshot.status === 'done' ? snapshot.output : null
+        system.onStep({ number, episodeId, state: String(snapshot.value), bugs: snapshot.context.bugs, outcome })
+        if (outcome) resolve(outcome)
+      },
+      error: reject
+    })
+    actor.start()
+  })
+}
+
+function logicOf (system: System, number: number) {
+  const add = (id: string, kind: Work['kind'], payload: unknown): Promise<WorkEnding> => system.queue.add({ id, kind, priority: priorities[kind], payload })
+  return episode.provide({
+    actors: {
+      break: fromPromise<Broken, { episodeId: string }>(async ({ input }) => brokenOf(await add(breakId(input.episodeId), 'break', { number }))),
+      verify: fromPromise<Verified, { episodeId: string; bugId: string }>(async ({ input }) => verifiedOf(await add(verifyId(input.episodeId), 'verify', input))),
+      attempt: fromPromise<Attempted, Omit<AttemptPayload, 'number'>>(({ input }) => attempt({ ...input, number }, add)),
+      promote: fromPromise<{ bugId: string | null }, { episodeId: string; parent: PlayedBug }>(({ input }) => promoteAttempt(system.store, system.arena, input.episodeId, input.parent)),
+      settle: fromPromise<void, EpisodeOutcome>(async ({ input }) => settleEpisode(system, number, input))
+    }
+  })
+}
+
+function brokenOf (ending: WorkEnding): Broken {
+  if (ending.kind !== 'settled') return { kind: 'fault', ...lost(ending) }
+  const { outcome, reason, bugId } = ending.result as BreakResult
+  return bugId === null || outcome !== 'scored' ? { kind: 'fault', outcome: outcome === 'scored' ? 'policy_fault' : outcome, reason } : { kind: 'submitted', bugId }
+}
+
+function verifiedOf (ending: WorkEnding): Verified {
+  if (ending.kind !== 'settled') return { kind: 'undecided', ...lost(ending) }
+  const verdict = ending.result as Verdict
+  if (verdict.valid) return { kind: 'valid' }
+  return { kind: 'rejected', failed: verdict.failed!, reason: verdict.checks.find(check => check.name === verdict.failed)?.reason ?? '' }
+}
+
+/** A rollout, then its grade: two pieces of work, so that a grader that is lost costs no second rollout. */
+async function attempt (payload: AttemptPayload, add: (id: string, kind: Work['kind'], payload: unknown) => Promise<WorkEnding>): Promise<Attempted> {
+  const { episodeId, order, member } = payload
+  try {
+    const played = await add(solveId(episodeId, order, member), 'solve', payload)
+    if (played.kind !== 'settled') return { member, solved: null, ...lost(played) }
+    const { outcome, reason, submitted } = played.result as SolveResult
+    if (!submitted) return { member, outcome, solved: outcome === 'policy_fault' ? false : null, reason }
+    const graded = await add(gradeId(episodeId, order, member), 'grade', payload)
+    if (graded.kind !== 'settled') return { member, solved: null, ...lost(graded) }
+    const { grade } = graded.result as GradeResult
+    return { member, outcome: 'scored', solved: grade.solved, reason: grade.outcome }
+  } catch (error) {
+    return { member, outcome: 'infra_fault', solved: null, reason: toPlain(error).message }
+  }
+}

@@ -1,0 +1,61 @@
+// The composition root of one process: store, queue, sandboxes, policies and machines become one system that plays a run.
+
+import type { Arena } from '../src/domain.ts'
+import type { Clock, Policy, Sandboxes } from '../src/ports.ts'
+import { createMemoryQueue, type QueueEvent } from '../src/bus/memory.ts'
+import type { WorkQueue } from '../src/bus/types.ts'
+import type { RunOutcome } from '../machines/run.ts'
+import type { RunOptions } from '../src/run/options.ts'
+import type { RunStore } from '../src/store/run.ts'
+import type { VerifyPorts } from '../src/verify/types.ts'
+import type { EpisodeStep } from './episode.ts'
+import { playRun } from './run.ts'
+import { handleBreak } from './work/break.ts'
+import { handleGrade } from './work/grade.ts'
+import { handleSolve } from './work/solve.ts'
+import { handleVerify } from './work/verify.ts'
+
+export interface SystemPorts { clock: Clock; sandboxes: Sandboxes; verify: VerifyPorts; policies: { breaker: Policy; solver: Policy } }
+
+export interface SystemOptions {
+  store: RunStore
+  options: RunOptions
+  arena: Arena
+  ports: SystemPorts
+  /** Pieces of work, and episodes, in flight at a time. */
+  jobs: number
+  onQueue?: (event: QueueEvent) => void
+  onStep?: (step: EpisodeStep) => void
+}
+
+/** What every part of the system is handed. */
+export interface System extends Required<Omit<SystemOptions, 'onQueue'>> { queue: WorkQueue }
+
+export interface PlayingRun { ended: Promise<RunOutcome>; /** Stops taking work; what is in flight has `graceMs` to finish. */ drain (graceMs: number): Promise<void> }
+
+export function startSystem (input: SystemOptions): PlayingRun {
+  const { store, jobs, ports, onQueue = () => {}, onStep = () => {} } = input
+  const queue = createMemoryQueue({ slots: jobs, clock: ports.clock, onEvent: event => { keepBooks(store, ports.clock, event); onQueue(event) } })
+  const system: System = { ...input, onStep, queue }
+  queue.handle('break', delivery => handleBreak(system, delivery))
+  queue.handle('verify', delivery => handleVerify(system, delivery))
+  queue.handle('solve', delivery => handleSolve(system, delivery))
+  queue.handle('grade', delivery => handleGrade(system, delivery))
+  const { ended, drain } = playRun(system)
+  return {
+    ended,
+    async drain (graceMs) {
+      drain()
+      await queue.drain(graceMs)
+    }
+  }
+}
+
+function keepBooks (store: RunStore, clock: Clock, event: QueueEvent): void {
+  const now = clock.now()
+  if (event.type === 'dispatched') store.ledger.enter(event.work.id, 'dispatched', now)
+  if (event.type !== 'ended') return
+  const { ending, work } = event
+  const why = ending.kind === 'quarantined' ? { code: ending.code, reason: ending.reason } : undefined
+  store.ledger.enter(work.id, ending.kind, now, why)
+}

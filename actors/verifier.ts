@@ -1,0 +1,51 @@
+// Fills the holes of the verifier machine from src/verify, and runs it: the only way to verify a bug.
+
+import { createActor, fromPromise, waitFor } from 'xstate'
+import { verifier } from '../machines/verifier.ts'
+import type { Verdict } from '../src/domain.ts'
+import type { Clock } from '../src/ports.ts'
+import { openVerification, toVerdict, type Verification, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
+
+export const createVerifier = (verification: Pick<Verification, 'stage'>): typeof verifier =>
+  verifier.provide({ actors: { stage: fromPromise(async ({ input }) => await verification.stage(input.stage)) } })
+
+/**
+ * The verdict on a bug. Never rejects for what the artifact does, nor for a fault of ours: then `decided` is false and a
+ * check says `error`. An abort gives an undecided verdict too. No sandbox outlives the call.
+ */
+export async function verifyBug (request: VerifyRequest, ports: VerifyPorts, signal?: AbortSignal): Promise<Verdict> {
+  const verification = openVerification(request, ports)
+  const actor = createActor(createVerifier(verification), { clock: timersOf(ports.clock), input: { bugId: request.bug.id, stageMsMax: verification.stageMsMax } })
+  const cancel = (): void => actor.send({ type: 'verifier.cancel' })
+  try {
+    actor.start()
+    if (signal?.aborted) cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
+    const { output } = await waitFor(actor, snapshot => snapshot.status === 'done', { timeout: Infinity })
+    return toVerdict(request.bug, output!)
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+    actor.stop()
+    await verification.close()
+  }
+}
+
+/** The port's clock as a machine's: a delay that is cancelled leaves no timer. */
+const timersOf = (clock: Clock) => {
+  const timers = new Map<number, AbortController>()
+  let last = 0
+  return {
+    setTimeout (callback: (...args: unknown[]) => void, delayMs: number) {
+      const id = ++last
+      const abort = new AbortController()
+      timers.set(id, abort)
+      clock.sleep(delayMs, abort.signal).then(() => { if (timers.delete(id)) callback() }, () => {})
+      return id
+    },
+    clearTimeout (id: number) {
+      const timer = timers.get(id)
+      timers.delete(id)
+      timer?.abort()
+    }
+  }
+}

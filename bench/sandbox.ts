@@ -1,0 +1,142 @@
+// What sandboxes cost, each figure against a baseline of the same run:
+//   ready      open to first command answered, on a tree of 5,000 files; process sandboxes against `bwrap … true` run from
+//              Node, Docker against the engine's own calls (create, attach, start, one command's answer)
+//   command    one small command through the persistent shell, against starting a bash for it
+//   throughput commands a second over several sandboxes at once
+// `--check` turns the marks into an exit code. Usage: node dist/bench/sandbox.js [--check] [--rounds 30]
+
+import Docker from 'dockerode'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { parseArgs, promisify } from 'node:util'
+
+import type { Arena } from '../src/domain.ts'
+import type { Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
+import { createDockerSandboxes } from '../src/sandbox/docker/index.ts'
+import { createProcessSandboxes } from '../src/sandbox/process/index.ts'
+import { findTestEngine, makeArenaFolder, makeArenaImage, specOf } from '../test/helpers/sandbox-fixture.ts'
+
+const run = promisify(execFile)
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, rounds: { type: 'string', default: '30' } } })
+const rounds = Number(values.rounds)
+const treeFiles = 5000
+const marks = { processReadyMs: 15, dockerReadyRatio: 1.2, commandMs: 5, commandsPerSecond: 500 }
+const failed: string[] = []
+
+const quantile = (times: number[], q: number): number => [...times].sort((a, b) => a - b)[Math.floor(times.length * q)]!
+const p50 = (times: number[]): number => quantile(times, 0.5)
+
+async function sample (count: number, work: () => Promise<() => Promise<unknown>>): Promise<number[]> {
+  const times: number[] = []
+  for (let round = 0; round < count; round++) {
+    const startedAt = performance.now()
+    const after = await work()
+    times.push(performance.now() - startedAt)
+    await after()
+  }
+  return times
+}
+
+function report (name: string, value: number, unit: string, baseline: string, mark?: { max?: number; min?: number }): void {
+  const holds = mark === undefined || (value <= (mark.max ?? Infinity) && value >= (mark.min ?? -Infinity))
+  const text = mark === undefined ? '' : `  mark ${mark.max !== undefined ? '≤ ' + mark.max : '≥ ' + mark.min} ${holds ? 'holds' : 'MISSED'}`
+  console.log(`${name.padEnd(34)} ${value.toFixed(2).padStart(9)} ${unit.padEnd(4)} ${baseline}${text}`)
+  if (!holds) failed.push(name)
+}
+
+const answer = async (sandbox: Sandbox, command: string): Promise<void> => {
+  const result = await sandbox.exec(command, { timeoutMs: 30_000, outputBytesMax: 1000 })
+  if (result.exitCode !== 0) throw new Error(`${command}: exit code ${result.exitCode}`)
+}
+
+async function openAndAnswer (sandboxes: Sandboxes, spec: SandboxSpec): Promise<() => Promise<void>> {
+  const sandbox = await sandboxes.open(spec)
+  await answer(sandbox, 'test -f a.txt')
+  return () => sandbox.destroy()
+}
+
+async function bareBwrap (): Promise<() => Promise<void>> {
+  await run('bwrap', ['--unshare-all', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--die-with-parent', 'bash', '-c', ':'])
+  return async () => {}
+}
+
+async function benchProcess (arena: Arena, home: string): Promise<void> {
+  const bare = await sample(rounds, bareBwrap).then(p50).catch(() => NaN)
+  for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
+    const sandboxes = await createProcessSandboxes({ home, isolation }).catch(() => null)
+    if (sandboxes === null) { console.log(`${isolation}: not on this host`); continue }
+    try {
+      await sample(2, () => openAndAnswer(sandboxes, specOf(arena)))
+      const ready = p50(await sample(isolation === 'none' ? Math.ceil(rounds / 6) : rounds, () => openAndAnswer(sandboxes, specOf(arena))))
+      const mark = isolation === 'bubblewrap' && sandboxes.report.overlay ? { max: marks.processReadyMs } : undefined
+      report(`ready p50, process, ${isolation}`, ready, 'ms', `${(ready / bare).toFixed(2)} × bare bwrap with a bash (${bare.toFixed(2)} ms)`, mark)
+      if (isolation === 'bubblewrap') await benchCommands('process', sandboxes, specOf(arena))
+    } finally { await sandboxes.close() }
+  }
+}
+
+async function benchCommands (kind: string, sandboxes: Sandboxes, spec: SandboxSpec): Promise<void> {
+  const spawned = p50(await sample(rounds, async () => { await run('bash', ['-c', ':']); return async () => {} }))
+  const opened = await Promise.all([1, 2, 3, 4].map(() => sandboxes.open(spec)))
+  try {
+    for (const [name, command] of [['builtin', 'test -f a.txt'], ['fork', '/bin/true']] as const) {
+      const times = await sample(rounds * 10, async () => { await answer(opened[0]!, command); return async () => {} })
+      report(`command p50, ${kind}, ${name}`, p50(times), 'ms', `${(p50(times) / spawned).toFixed(3)} × a new bash (${spawned.toFixed(2)} ms), p99 ${quantile(times, 0.99).toFixed(2)} ms`, { max: marks.commandMs })
+    }
+    const total = rounds * 40
+    const startedAt = performance.now()
+    await Promise.all(opened.map(async sandbox => { for (let count = 0; count < total / 4; count++) await answer(sandbox, '/bin/true') }))
+    const perSecond = total / (performance.now() - startedAt) * 1000
+    report(`commands a second, ${kind}, fork`, perSecond, '/s', `${(perSecond / (1000 / spawned)).toFixed(2)} × new bashes one by one (${(1000 / spawned).toFixed(0)}/s)`, { min: marks.commandsPerSecond })
+  } finally { await Promise.all(opened.map(sandbox => sandbox.destroy())) }
+}
+
+/** The calls that cannot be avoided, without limits, labels, leases or a shell of ours. */
+async function bareContainer (docker: Docker, arena: Arena): Promise<() => Promise<void>> {
+  const container = await docker.createContainer({
+    Image: arena.image!, Entrypoint: ['bash'], Cmd: [], WorkingDir: arena.imagePath!, OpenStdin: true, AttachStdin: true, AttachStdout: true, HostConfig: { NetworkMode: 'none', Init: true, LogConfig: { Type: 'none', Config: {} } }
+  })
+  const stream = await container.attach({ stream: true, stdin: true, stdout: true, hijack: true }) as unknown as Duplex
+  await container.start()
+  stream.write('rm -rf .git; test -f a.txt; echo answered\n')
+  await new Promise<void>(resolve => stream.on('data', chunk => { if (String(chunk).includes('answered')) resolve() }))
+  return async () => { stream.destroy(); await container.remove({ force: true, v: true }) }
+}
+
+async function benchDocker (plain: Arena, home: string): Promise<void> {
+  const found = await findTestEngine()
+  if ('reason' in found) return console.log(`docker: ${found.reason}`)
+  const { docker } = found
+  const { arena, remove } = await makeArenaImage(docker, plain)
+  const sandboxes = await createDockerSandboxes({ docker, home })
+  try {
+    const bare: number[] = []
+    const ours: number[] = []
+    // In turns, so that both meet the same engine.
+    for (let round = 0; round < Math.ceil(rounds / 2) + 1; round++) {
+      const [one] = await sample(1, () => bareContainer(docker, arena))
+      const [other] = await sample(1, () => openAndAnswer(sandboxes, specOf(arena)))
+      if (round > 0) { bare.push(one!); ours.push(other!) }
+    }
+    report('ready p50, docker', p50(ours), 'ms', `bare engine calls ${p50(bare).toFixed(2)} ms`)
+    report('ready, docker over bare calls', p50(ours) / p50(bare), '×', '', { max: marks.dockerReadyRatio })
+    await benchCommands('docker', sandboxes, specOf(arena))
+  } finally {
+    await sandboxes.close()
+    await remove()
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-sandbox-'))
+try {
+  const arena = makeArenaFolder(folder, treeFiles)
+  await benchProcess(arena, join(folder, 'home'))
+  await benchDocker(arena, join(folder, 'home'))
+} finally { rmSync(folder, { recursive: true, force: true }) }
+if (values.check && failed.length > 0) {
+  console.error(`missed: ${failed.join(', ')}`)
+  process.exitCode = 1
+}

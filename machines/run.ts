@@ -1,0 +1,78 @@
+// One run: plays its episodes, at most `inFlight` at a time, and sums up.
+//
+//   playing ──> summarising ──> done
+//      └─ drain: no new episode starts; those in flight are left to a resume
+//
+// N1. Episodes are numbered from 1; number and seed decide everything about an episode, so order does not.
+// N2. A finished child is stopped at once: a long run keeps no dead children.
+
+import { assign, enqueueActions, setup, stopChild } from 'xstate'
+import { effect } from './effect.ts'
+
+export interface RunInput { runId: string; episodes: number; inFlight: number }
+/** `failed` episodes ended by a defect or a fault of ours; a resume plays them on. */
+export type RunOutcome = { kind: 'finished'; played: number; failed: number; reason: string } | { kind: 'drained'; played: number } | { kind: 'failed'; reason: string }
+
+type Context = RunInput & { next: number; active: number; played: number; failed: number; reason: string; outcome: RunOutcome | null }
+
+export type RunEvent =
+  | { type: 'run.drain' }
+  | { type: `xstate.done.actor.episode.${string}`; output: unknown; actorId: string }
+  | { type: `xstate.error.actor.episode.${string}`; error: unknown; actorId: string }
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+export const run = setup({
+  types: { input: {} as RunInput, context: {} as Context, events: {} as RunEvent, output: {} as RunOutcome },
+  actors: {
+    episode: effect<unknown, { number: number }>('run.episode'),
+    summarise: effect<void, { runId: string }>('run.summarise')
+  },
+  guards: { isLast: ({ context }) => context.played + context.failed + 1 >= context.episodes },
+  actions: {
+    fill: enqueueActions(({ context, enqueue }) => {
+      const starts = Math.min(context.inFlight - context.active, context.episodes - context.next + 1)
+      for (let offset = 0; offset < starts; offset++) {
+        enqueue.spawnChild('episode', { id: `episode.${context.next + offset}`, input: { number: context.next + offset } })
+      }
+      if (starts > 0) enqueue.assign({ next: context.next + starts, active: context.active + starts })
+    }),
+    dropChild: stopChild((_, actorId: string) => actorId),
+    played: assign({ played: ({ context }) => context.played + 1, active: ({ context }) => context.active - 1 }),
+    failed: assign({ failed: ({ context }) => context.failed + 1, active: ({ context }) => context.active - 1, reason: (_, reason: string) => reason }),
+    finish: assign({ outcome: ({ context }): RunOutcome => ({ kind: 'finished', played: context.played, failed: context.failed, reason: context.reason }) }),
+    drained: assign({ outcome: ({ context }): RunOutcome => ({ kind: 'drained', played: context.played }) }),
+    fail: assign({ outcome: (_, reason: string): RunOutcome => ({ kind: 'failed', reason }) })
+  }
+}).createMachine({
+  id: 'run',
+  context: ({ input }) => ({ ...input, next: 1, active: 0, played: 0, failed: 0, reason: '', outcome: null }),
+  output: ({ context }) => context.outcome!,
+  initial: 'playing',
+  states: {
+    playing: {
+      entry: 'fill',
+      on: {
+        'run.drain': { target: 'done', actions: 'drained' },
+        'xstate.done.actor.episode.*': [
+          { guard: 'isLast', target: 'summarising', actions: [{ type: 'dropChild', params: ({ event }) => event.actorId }, 'played'] },
+          { actions: [{ type: 'dropChild', params: ({ event }) => event.actorId }, 'played', 'fill'] }
+        ],
+        'xstate.error.actor.episode.*': [
+          { guard: 'isLast', target: 'summarising', actions: [{ type: 'dropChild', params: ({ event }) => event.actorId }, { type: 'failed', params: ({ event }) => messageOf(event.error) }] },
+          { actions: [{ type: 'dropChild', params: ({ event }) => event.actorId }, { type: 'failed', params: ({ event }) => messageOf(event.error) }, 'fill'] }
+        ]
+      }
+    },
+    summarising: {
+      invoke: {
+        id: 'summarise',
+        src: 'summarise',
+        input: ({ context }) => ({ runId: context.runId }),
+        onDone: { target: 'done', actions: 'finish' },
+        onError: { target: 'done', actions: { type: 'fail', params: ({ event }) => messageOf(event.error) } }
+      }
+    },
+    done: { type: 'final' }
+  }
+})

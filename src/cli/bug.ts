@@ -1,0 +1,49 @@
+// What `spar verify` and `spar grade` share: a bug folder, and the arena that it is played on.
+
+import { resolve } from 'node:path'
+import { availableParallelism } from 'node:os'
+import { readArtifact, type Artifact } from '../artifact/index.ts'
+import { openArena } from '../arena/open.ts'
+import { systemClock } from '../clock.ts'
+import type { Arena } from '../domain.ts'
+import { SparError } from '../errors.ts'
+import type { Sandboxes } from '../ports.ts'
+import { createSandboxes } from '../sandbox/index.ts'
+import { createCleanRunCache } from '../verify/clean-runs.ts'
+import { createLimiter } from '../verify/limiter.ts'
+import type { VerifyPorts } from '../verify/types.ts'
+import { sandboxKindFor } from './parse.ts'
+import { sparHome, type Io } from './command.ts'
+
+export interface OpenedBug { artifact: Artifact; arena: Arena; ports: VerifyPorts }
+
+export interface BugOptions { target?: string | undefined; sandbox?: string | undefined; setup?: string | undefined; test?: string | undefined }
+
+/** Opens bug and arena, hands both to `use`, and closes everything again. */
+export async function withBug<Result> (dir: string, options: BugOptions, io: Io, use: (opened: OpenedBug) => Promise<Result>): Promise<Result> {
+  const artifact = await readArtifact(resolve(dir))
+  const target = options.target ?? artifact.manifest?.arena.target
+  if (target === undefined) throw new SparError('BUG_WITHOUT_TARGET', `Cannot tell what ${dir} is a bug of: it has no manifest.json. Name the repository with --target.`)
+  const sandboxes = await createSandboxes({ kind: sandboxKindFor(options.sandbox, target), home: sparHome() })
+  try {
+    await sandboxes.reap()
+    const arena = await arenaOf(artifact, target, options, sandboxes, io)
+    const ports = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), clock: systemClock }
+    return await use({ artifact, arena, ports })
+  } finally {
+    await sandboxes.close()
+  }
+}
+
+async function arenaOf (artifact: Artifact, target: string, options: BugOptions, sandboxes: Sandboxes, io: Io): Promise<Arena> {
+  const testCommand = options.test ?? (options.target === undefined ? artifact.manifest?.arena.testCommand : null)
+  const arena = await openArena({
+    target, home: sparHome(), sandboxKind: sandboxes.kind, onProgress: (line: string) => io.err(line),
+    ...(options.setup === undefined ? {} : { setup: options.setup }), ...(testCommand ? { test: testCommand } : {})
+  }, { sandboxes, clock: systemClock })
+  const expected = options.target === undefined ? artifact.manifest?.arena.commit : undefined
+  if (expected !== undefined && arena.commit !== expected) {
+    throw new SparError('ARENA_COMMIT_DIFFERS', `Cannot check this bug on ${target}: it was made at commit ${expected.slice(0, 12)}, the target is at ${arena.commit.slice(0, 12)} now. Name the right one with --target.`)
+  }
+  return arena
+}

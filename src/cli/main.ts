@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+// `spar`: finds the command, runs it, turns what it threw into one clear line and an exit code.
+// Exit codes: 0 done, 1 the answer is no, 2 could not be done or decided, 64 wrong usage, 130 interrupted.
+
+import { toPlain } from '../errors.ts'
+import { exitUsage, exitUndecided, type Command, type Io } from './command.ts'
+
+const commands: Record<string, { summary: string; load: () => Promise<{ run: Command }> }> = {
+  play: { summary: 'play self-play episodes on a target', load: () => import('./play.ts') },
+  verify: { summary: 'prove that a bug is real: the table of all checks', load: () => import('./verify.ts') },
+  grade: { summary: 'would this patch repair the bug?', load: () => import('./grade.ts') },
+  arena: { summary: 'add, list, show or remove opened targets', load: () => import('./arena.ts') },
+  export: { summary: 'write a run as swebench, swesmith, harbor or jsonl', load: () => import('./export.ts') },
+  show: { summary: 'a run, or one bug of it', load: () => import('./show.ts') },
+  doctor: { summary: 'what this machine has, and what follows', load: () => import('./doctor.ts') }
+}
+
+const usage = (): string => [
+  'Usage: spar <command> [options]      spar <command> --help',
+  '',
+  ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+].join('\n')
+
+async function main (argv: string[], io: Io): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    io.out(usage())
+    return name === undefined ? exitUsage : 0
+  }
+  if (name === '--version') {
+    io.out((await import('./version.ts')).version())
+    return 0
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (!command) {
+    io.err(`spar: there is no command "${name}"\n\n${usage()}`)
+    return exitUsage
+  }
+  try {
+    return await (await command.load()).run(rest, io)
+  } catch (error) {
+    return report(error, name, rest.includes('--json'), io)
+  }
+}
+
+function report (error: unknown, name: string, json: boolean, io: Io): number {
+  const plain = toPlain(error)
+  const isUsage = plain.code.startsWith('OPTION_') || ((error as { code?: string })?.code ?? '').startsWith('ERR_PARSE_ARGS')
+  const code = isUsage && plain.code === 'DEFECT' ? 'OPTION_INVALID' : plain.code
+  io.err(`spar ${name}: ${plain.message} [${code}]`)
+  if (code === 'DEFECT' && error instanceof Error && error.stack) io.err(error.stack)
+  if (json) io.out(JSON.stringify({ error: { ...plain, code } }))
+  return isUsage ? exitUsage : exitUndecided
+}
+
+process.exitCode = await main(process.argv.slice(2), {
+  out: line => { process.stdout.write(line + '\n') },
+  err: line => { process.stderr.write(line + '\n') }
+})

@@ -1,0 +1,165 @@
+// `spar play <target>`: opens the target, plays a run on it, shows it live, ends with the table. The edge: here the
+// options are read, the ports are made and everything is closed again.
+
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { startSystem } from '../../actors/system.ts'
+import { openArena } from '../arena/open.ts'
+import { systemClock } from '../clock.ts'
+import type { Arena } from '../domain.ts'
+import { SparError } from '../errors.ts'
+import { createProceduralBreaker } from '../policy/procedural/breaker.ts'
+import { createProceduralSolver } from '../policy/procedural/solver.ts'
+import type { Sandboxes } from '../ports.ts'
+import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
+import { createSandboxes } from '../sandbox/index.ts'
+import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
+import { createCleanRunCache } from '../verify/clean-runs.ts'
+import { createLimiter } from '../verify/limiter.ts'
+import { createPool, type Workers } from '../workers/pool.ts'
+import { exitInterrupted, sparHome, type Io } from './command.ts'
+import { sandboxKindFor, parseWord } from './parse.ts'
+import { playView } from './play-view.ts'
+import { renderSummary } from './summary.ts'
+import { version } from './version.ts'
+
+const usage = `Usage: spar play <target> [options]
+
+Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, docker:image#/path
+
+  --episodes 6             bugs to play             --strategy removal=1,history=1,direct=0
+  --group 8                attempts on every bug    --seed 1
+  --max-order 2            1: no second-order bugs  --alpha 0.8        of the breaker's reward
+  --min-passing 10         tests that pass          --min-files 1..3   files that a bug changes
+  --min-failing 1          tests that a bug breaks  --mode strict|group  inverse mutation
+  --sandbox auto|docker|process
+  --setup "cmd"            installs the target's dependencies instead of Spar
+  --test "cmd"             runs the target's tests instead of what Spar finds
+  --jobs n                 pieces of work at a time (default: cores)
+  --out dir                where the run is kept    --resume           go on with the run in --out
+  --json                   one object on the last line of standard output`
+
+const optionTypes = {
+  episodes: { type: 'string' }, group: { type: 'string' }, strategy: { type: 'string' }, seed: { type: 'string' }, sandbox: { type: 'string' },
+  'min-passing': { type: 'string' }, 'min-files': { type: 'string' }, 'min-failing': { type: 'string' }, alpha: { type: 'string' }, 'max-order': { type: 'string' }, mode: { type: 'string' },
+  setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
+  resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+} as const
+
+/** What `npm run quickstart` plays: small, tested by node:test, its releases ship their tests. */
+const quickstart = { target: 'npm:find-my-way@8.0.0 - 9.5.0' }
+
+/** Time that work in flight has to finish after an interrupt. */
+const drainMs = 2_000
+
+export async function run (argv: string[], io: Io): Promise<number> {
+  const { values, positionals } = parseArgs({ args: argv, options: optionTypes, allowPositionals: true })
+  if (values.help) {
+    io.out(usage)
+    return 0
+  }
+  if (positionals.length > 1) throw new SparError('OPTION_INVALID', `Cannot play "${positionals[1]}" too: one target at a time (quote a target with spaces)`)
+  const target = positionals[0] ?? (values.quickstart ? quickstart.target : null)
+  const given = readOptions(values)
+  const jobs = values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, 64)
+  const resumed = values.resume ? resumeStore(values.out, target, given) : null
+  if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
+
+  const home = sparHome()
+  const sandboxes = await createSandboxes({ kind: sandboxKindFor(values.sandbox, target ?? resumed!.file().options.target), home })
+  const workers = createPool()
+  try {
+    await sandboxes.reap()
+    const arena = resumed?.file().arena ?? await openArena({
+      target: target!, home, sandboxKind: sandboxes.kind, onProgress: (line: string) => io.err(line),
+      ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
+    }, { sandboxes, clock: systemClock })
+    const store = resumed ?? newStore(values.out, arena, { target: target!, ...runDefaults, ...given })
+    return await playOn(store, arena, { sandboxes, workers, jobs, json: values.json === true }, io)
+  } finally {
+    await Promise.allSettled([sandboxes.close(), workers.close()])
+  }
+}
+
+interface Edge { sandboxes: Sandboxes; workers: Workers; jobs: number; json: boolean }
+
+async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, jobs, json }: Edge, io: Io): Promise<number> {
+  const policies = { breaker: createProceduralBreaker({ workers }), solver: createProceduralSolver({ workers }) }
+  const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), clock: systemClock }
+  const view = playView(store, io)
+  const playing = startSystem({
+    store, arena, jobs, options: store.file().options, ports: { clock: systemClock, sandboxes, verify, policies }, onQueue: view.onQueue, onStep: view.onStep
+  })
+  let drained: Promise<void> | null = null
+  const interrupt = (): void => {
+    if (drained) process.exit(exitInterrupted)
+    drained = playing.drain(drainMs)
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  try {
+    const outcome = await playing.ended
+    view.end()
+    if (drained) {
+      await drained
+      io.err(`Interrupted. Go on with: spar play --resume --out ${store.dir}`)
+      return exitInterrupted
+    }
+    if (outcome.kind === 'failed' || (outcome.kind === 'finished' && outcome.failed > 0)) {
+      throw new SparError('RUN_INCOMPLETE', `Cannot finish the run ${store.run}: ${outcome.reason}. Once that is mended, go on with: spar play --resume --out ${store.dir}`, { retryable: true })
+    }
+    const { text, summary } = renderSummary(store)
+    if (json) io.out(JSON.stringify(summary))
+    else io.out(text)
+    return 0
+  } finally {
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+  }
+}
+
+type Values = { [Name in keyof typeof optionTypes]?: (typeof optionTypes)[Name]['type'] extends 'boolean' ? boolean | undefined : string | undefined }
+
+/** Only the options that were given. */
+function readOptions (values: Values): Partial<RunOptions> {
+  const given: Partial<RunOptions> = {}
+  if (values.episodes !== undefined) given.episodes = parseWhole('episodes', values.episodes, 1, 1_000_000)
+  if (values.group !== undefined) given.group = parseWhole('group', values.group, 1, 64)
+  if (values.strategy !== undefined) given.strategy = parseStrategy('strategy', values.strategy)
+  if (values.seed !== undefined) given.seed = parseWhole('seed', values.seed, 0, 2 ** 31 - 1)
+  if (values['min-passing'] !== undefined) given.minPassing = parseWhole('min-passing', values['min-passing'], 1)
+  if (values['min-files'] !== undefined) given.minFiles = parseRange('min-files', values['min-files'])
+  if (values['min-failing'] !== undefined) given.minFailing = parseWhole('min-failing', values['min-failing'], 1)
+  if (values.alpha !== undefined) given.alpha = parseShare('alpha', values.alpha)
+  if (values['max-order'] !== undefined) given.maxOrder = parseWhole('max-order', values['max-order'], 1, 2)
+  if (values.mode !== undefined) given.mode = parseWord('mode', values.mode, ['strict', 'group'] as const)
+  return given
+}
+
+/** Opens the run to go on with; what was given must not contradict what the run was started with. */
+function resumeStore (out: string | undefined, target: string | null, given: Partial<RunOptions>): RunStore {
+  if (out === undefined) throw new SparError('OPTION_MISSING', 'Cannot resume without --out: name the folder of the run')
+  const store = openRunStore(resolve(out))
+  const kept = store.file().options
+  for (const [name, value] of Object.entries({ ...given, ...(target === null ? {} : { target }) })) {
+    const before = kept[name as keyof RunOptions]
+    if (JSON.stringify(before) !== JSON.stringify(value)) {
+      throw new SparError('OPTION_DIFFERS', `Cannot resume ${store.dir} with another ${name}: it was started with ${JSON.stringify(before)}. Leave the option out, or start a new run.`)
+    }
+  }
+  return store
+}
+
+function newStore (out: string | undefined, arena: Arena, options: RunOptions): RunStore {
+  const dir = resolve(out ?? freeFolder(arena, options))
+  return createRunStore(dir, { spar: version(), node: process.version, options, arena, policies: { breaker: 'procedural-breaker', solver: 'procedural-solver' } })
+}
+
+function freeFolder (arena: Arena, options: RunOptions): string {
+  for (let number = 1; ; number++) {
+    const dir = join('out', `${arena.name}-seed${options.seed}-${number}`)
+    if (!existsSync(dir)) return dir
+  }
+}

@@ -1,0 +1,38 @@
+// Samples for trainers and notebooks: one rollout a line, the record as it was kept with the reward that was settled later.
+// A rollout that was never played has no record: its line carries the settled fields and no messages.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SparError } from '../errors.ts'
+import { decodeRecord, recordSchema, type RolloutRecord } from '../rollout/record.ts'
+import type { Sample } from '../run/results.ts'
+import type { RunStore } from '../store/run.ts'
+import { jsonLine } from './lines.ts'
+import type { LeftOut } from './types.ts'
+
+export async function writeSamples (folder: string, store: RunStore): Promise<{ instances: number; leftOut: LeftOut[] }> {
+  const samples = store.samples.all()
+  const file = await open(join(folder, 'samples.jsonl'), 'w')
+  try {
+    for (const sample of samples) await file.writeFile(jsonLine(sampleLine(store, sample)))
+  } finally {
+    await file.close()
+  }
+  return { instances: samples.length, leftOut: [] }
+}
+
+export function sampleLine (store: RunStore, { trajectory, ...settled }: Sample): object {
+  const record = readRecord(store.path(trajectory))
+  if (record === null) return { schema_version: recordSchema, run_id: store.run, ...settled, messages: null }
+  return { ...record, ...settled, policy: record.policy }
+}
+
+function readRecord (path: string): RolloutRecord | null {
+  if (!existsSync(path)) return null
+  const record = decodeRecord(readFileSync(path))
+  if (record.schema_version > recordSchema) {
+    throw new SparError('RECORD_SCHEMA_NEWER', `Cannot read ${path}: it was written by a newer version (schema ${record.schema_version}, this one reads ${recordSchema})`)
+  }
+  return record
+}

@@ -1,0 +1,191 @@
+// Hides the bug: deletes the tests that fail, whole blocks where their place is known, so that what is left passes and
+// every test file still loads. Rounds of deleting and running, because a group can fail for its member's sake: the
+// smallest blocks go first, then the ones around them.
+
+import type { TestMap } from '../../../domain.ts'
+import { splitLines } from './patch.ts'
+import type { Edit } from '../../../workers/mutate/types.ts'
+import { withoutSpan } from '../../../workers/mutate/edits.ts'
+import { statementsOf, type SyntaxNode } from '../../../workers/mutate/syntax.ts'
+import { idsWith, printCommand, readRuns, runCommand, type TestRun } from '../test-run.ts'
+import { shellQuote } from '../../../quote.ts'
+import type { Play } from '../session.ts'
+import type { ToolTree } from '../tree.ts'
+import { applyEdits, patchOf } from './patch.ts'
+import { applyCommand } from './probe.ts'
+import type { BugDraft } from './search.ts'
+import { fileOf, type Suite } from './suite.ts'
+import { parseTests, statementOf, type TestBlock, type TestSource } from './test-blocks.ts'
+
+const rounds = 5
+
+export interface Weakening { paths: string[]; results: TestMap; hidden: string[] }
+
+/** The bug is in the tree. A string says why it cannot be hidden. */
+export async function * weaken (tree: ToolTree, suite: Suite, bug: BugDraft): Play<Weakening | string> {
+  const texts = yield * tree.read(suite.testFiles, 'I read the test files, to find the tests that notice the bug.')
+  const sources = new Map<string, TestSource>()
+  for (const [path, text] of texts) {
+    const parsed = text === null ? null : await parseTests(path, text)
+    if (parsed !== null) sources.set(path, parsed)
+  }
+  const doomed = new Map<string, Set<TestBlock>>()
+  let run = bug.effect.run
+  for (let round = 0; round < rounds; round++) {
+    const failing = idsWith(run.results, 'failed')
+    if (failing.length === 0) break
+    const before = size(doomed)
+    choose(failing, run.log, suite, sources, doomed, round > 0)
+    if (size(doomed) === before) break
+    const patches = [...doomed].map(([path, blocks]) => patchOf(path, sources.get(path)!.text, deletions(sources.get(path)!, blocks)))
+    const names = [...doomed.keys()]
+    run = yield * runNow(tree, suite, `I delete the failing tests from ${names.join(', ')}, and run what is left.`,
+      `${restoreTests(tree, names)}\n${applyCommand(tree, patches.join(''), names)}`)
+  }
+  return judge(bug, suite, run, [...doomed.keys()])
+}
+
+const size = (doomed: Map<string, Set<TestBlock>>): number => [...doomed.values()].reduce((sum, blocks) => sum + blocks.size, 0)
+
+function judge (bug: BugDraft, suite: Suite, run: TestRun, paths: string[]): Weakening | string {
+  const results = run.results ?? {}
+  const hidden = bug.effect.failing.filter(id => results[id] !== 'failed')
+  if (run.stuck || run.results === null || paths.length === 0) return 'The failing tests cannot be found in the test files.'
+  if (hidden.length === 0 || idsWith(results, 'passed').length === 0) return 'The bug cannot be hidden without losing all tests.'
+  // A file whose tests are all gone, though some of them passed with the bug, does not load any more.
+  const lost = paths.find(path => bug.effect.passing.some(id => fileOf(id, suite.testFiles) === path) && !Object.keys(results).some(id => fileOf(id, suite.testFiles) === path))
+  if (lost !== undefined && bug.effect.passing.filter(id => results[id] === 'passed').length < bug.effect.passing.length / 2) return `With the failing tests deleted ${lost} does not load.`
+  return idsWith(results, 'failed').length > 0 && hidden.length < bug.effect.failing.length / 2 ? 'Too many tests still notice the bug.' : { paths, results, hidden }
+}
+
+async function * runNow (tree: ToolTree, suite: Suite, why: string, first: string): Play<TestRun> {
+  const into = `${tree.task.scratch}/runs/weakened`
+  const { output } = yield * tree.output(why, `rm -rf ${shellQuote(into)}\n${first}\n[ $? = 0 ] && { ${runCommand(suite.paths.script, suite.paths.parser, into)}; } 1>&2\n${printCommand(into)}`)
+  return readRuns(output, [into])[0]!
+}
+
+const restoreTests = (tree: ToolTree, paths: readonly string[]): string =>
+  paths.map(path => { const kept = shellQuote(`${tree.task.scratch}/original/${path}`); return `[ ! -e ${kept} ] || cp -p ${kept} ${shellQuote(path)}` }).join('; ')
+
+// ---- which blocks ---------------------------------------------------------------------------------------------------
+
+/** Adds blocks for the failing ids. `wider`: a block that was deleted already did not help, so the one around it goes. */
+function choose (failing: readonly string[], log: string, suite: Suite, sources: Map<string, TestSource>, doomed: Map<string, Set<TestBlock>>, wider: boolean): void {
+  const leaves = failing.filter(id => !failing.some(other => other !== id && (other.startsWith(`${id} > `) || other.startsWith(`${id}/`))))
+  for (const id of leaves) {
+    const named = fileOf(id, suite.testFiles)
+    for (const path of named === null ? suite.testFiles : [named]) {
+      const tests = sources.get(path)
+      if (tests === undefined) continue
+      const gone = doomed.get(path) ?? new Set()
+      const found = blocksFor(tests, named === null ? id : id.slice(path.length + 2), log)
+      const fresh = found.flatMap(block => gone.has(block) ? wider && block.parent !== null && !gone.has(block.parent) ? [block.parent] : [] : [block])
+      if (fresh.length === 0) continue
+      doomed.set(path, new Set([...gone, ...fresh]))
+      break
+    }
+  }
+}
+
+/** The blocks that an id names: by its whole path, by its last part, or by a line of the log. */
+export function blocksFor (tests: TestSource, id: string, log: string): TestBlock[] {
+  const segments = segmentsOf(tests, id)
+  const last = segments.at(-1)!
+  const exact = tests.blocks.filter(block => pathMatches(block, segments))
+  if (exact.length > 0) return exact
+  const byName = smallest(tests.blocks.filter(block => matches(block, last) || matches(block, id)))
+  if (byName.length > 0) return byName
+  const byLine = linesIn(tests.path, log).map(line => innermost(tests.blocks, line)).filter(block => block !== null)
+  if (byLine.length > 0) return [...new Set(byLine)]
+  const unnamed = tests.blocks.filter(block => block.pattern === null && (segments.length === 1 || block.parent === null || ancestors(block).some(one => segments.some(segment => matches(one, segment)))))
+  if (unnamed.length > 0) return smallest(unnamed)
+  return tests.blocks.filter(block => segments.slice(0, -1).some(segment => matches(block, segment)) && block.parent === null)
+}
+
+function segmentsOf (tests: TestSource, id: string): string[] {
+  if (tests.source.language === 'python') return id.replace(/\[[^]*$/, '').split(/::|\./)
+  return tests.source.language === 'go' ? [id.split('/')[0]!] : id.split(' > ')
+}
+
+const matches = (block: TestBlock, title: string): boolean => block.pattern !== null && new RegExp(`^\\s*${block.pattern}\\s*$`, 's').test(title)
+
+const ancestors = (block: TestBlock): TestBlock[] => block.parent === null ? [] : [block.parent, ...ancestors(block.parent)]
+
+function pathMatches (block: TestBlock, segments: readonly string[]): boolean {
+  const chain = [block, ...ancestors(block)]
+  return chain.length === segments.length && chain.every((one, index) => one.pattern !== null && matches(one, segments[segments.length - 1 - index]!))
+}
+
+/** Those that hold none of the others. */
+const smallest = (blocks: readonly TestBlock[]): TestBlock[] => blocks.filter(block => !blocks.some(other => other !== block && ancestors(other).includes(block)))
+
+/** Line numbers that the log gives for a file. */
+function linesIn (path: string, log: string): number[] {
+  const name = path.split('/').at(-1)!.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return [...log.matchAll(new RegExp(`${name}(?::|", line )(\\d+)`, 'g'))].map(match => Number(match[1]))
+}
+
+function innermost (blocks: readonly TestBlock[], line: number): TestBlock | null {
+  const around = blocks.filter(block => block.line <= line && line <= block.endLine)
+  return around.sort((a, b) => (a.end - a.start) - (b.end - b.start))[0] ?? null
+}
+
+// ---- deleting -------------------------------------------------------------------------------------------------------
+
+/** Edits that delete blocks with the comments above them; a class or suite that holds nothing else goes as a whole. */
+export function deletions (tests: TestSource, blocks: ReadonlySet<TestBlock>): Edit[] {
+  const spans = [...blocks].map(({ start, end }) => ({ start, end }))
+  if (tests.source.language === 'python') spans.push(...emptied(tests, spans))
+  const outer = spans.filter((span, index) => !spans.some((other, at) => at !== index && other.start <= span.start && span.end <= other.end && (other.end - other.start > span.end - span.start || at < index)))
+  const edits = outer.map(({ start, end }) => withAbove(tests, withoutSpan(tests.text, start, end))).sort((a, b) => a.start - b.start)
+  const apart = edits.filter((edit, index) => index === 0 || edits[index - 1]!.end <= edit.start)
+  return joined(tests.source.language === 'go' ? [...apart, ...unusedImports(tests, apart)] : apart)
+}
+
+/** Edits that touch become one. */
+function joined (edits: readonly Edit[]): Edit[] {
+  const result: Edit[] = []
+  for (const edit of [...edits].sort((a, b) => a.start - b.start)) {
+    const before = result.at(-1)
+    if (before && edit.start <= before.end) result[result.length - 1] = { start: before.start, end: Math.max(before.end, edit.end), text: before.text + edit.text }
+    else result.push(edit)
+  }
+  return result
+}
+
+/** Takes the comment lines right above along, and one blank line. */
+function withAbove (tests: TestSource, edit: Edit): Edit {
+  if (edit.text !== '' || (edit.start > 0 && tests.text[edit.start - 1] !== '\n')) return edit
+  const above = splitLines(tests.text.slice(0, edit.start))
+  let start = edit.start
+  const isComment = (line: string): boolean => tests.source.language === 'python' ? /^\s*#/.test(line) : /^\s*(\/\/|\/?\*)/.test(line)
+  while (above.length > 0 && isComment(above.at(-1)!) && above.length > 1 && !/^#!/.test(above.at(-1)!)) start -= above.pop()!.length
+  // The comment at the head of a file says more than one test.
+  if (above.length > 0 && above.every(line => line.trim() === '')) start = edit.start
+  const blank = /^[ \t]*\r?\n/.exec(tests.text.slice(edit.end))
+  return { start, end: edit.end + (blank && above.length > 0 && above.at(-1)!.trim() === '' ? blank[0].length : 0), text: '' }
+}
+
+/** Classes of which every statement but the docstring goes. */
+function emptied (tests: TestSource, spans: readonly { start: number; end: number }[]): { start: number; end: number }[] {
+  const isGone = (node: SyntaxNode): boolean => spans.some(({ start, end }) => start <= node.start && node.end <= end)
+  return tests.source.units.filter(({ kind }) => kind === 'class').flatMap(unit => {
+    const body = unit.node.children.find(({ role }) => role === 'body')
+    const members = (body === undefined ? unit.node.children.filter(({ role }) => role === 'member') : statementsOf(body)).filter(({ kind }) => kind !== 'directive')
+    if (members.length === 0 || !members.every(isGone)) return []
+    const { start, end } = statementOf(unit.node)
+    return [{ start, end }]
+  })
+}
+
+/** Go refuses a file that imports what it does not use. */
+function unusedImports (tests: TestSource, edits: readonly Edit[]): Edit[] {
+  const left = applyEdits(tests.text, edits)
+  const body = left.replace(/^import\s*\([^)]*\)|^import\s+.*$/gm, '')
+  return [...tests.text.matchAll(/^[ \t]*(?:import[ \t]+)?(?:(\w+)[ \t]+)?"([^"\n]+)"[ \t]*\r?\n/gm)].flatMap(match => {
+    const name = match[1] ?? match[2]!.replace(/\/v\d+$/, '').split('/').at(-1)!.replace(/^go-|[.-]go$/g, '')
+    const used = name === '_' || name === '.' || new RegExp(`\\b${name}\\.`).test(body)
+    const isImport = tests.text.lastIndexOf('import', match.index) !== -1 && match.index < tests.text.search(/^func /m)
+    return used || !isImport ? [] : [{ start: match.index, end: match.index + match[0].length, text: '' }]
+  })
+}

@@ -1,0 +1,116 @@
+// The record of a rollout, as a trainer reads it: field names as in docs/records.md, kept as msgpack. A procedural policy
+// has no tokens: its record says so in `untrainable` and carries messages and tool calls in full, never invented ids.
+
+import { Packr, unpack } from 'msgpackr'
+import type { Arena, Outcome, Role, Turn } from '../domain.ts'
+import type { RolloutSession } from './session.ts'
+
+export const recordSchema = 1
+
+export interface RolloutRecord {
+  schema_version: number
+  run_id: string
+  episode_id: string
+  round_id: string
+  lineage: { arena: string; image_digest: string | null; bug_id: string | null; order: number; parent_bug_id: string | null }
+  rollout_id: string
+  role: Role
+  group_id: string
+  member_index: number
+  /** Which delivery of the work this was, from 1. */
+  attempt: number
+  policy: { name: string; version_start: string; version_end: string }
+  calls: unknown[]
+  segments: unknown[]
+  untrainable: string | null
+  messages: { role: 'assistant' | 'tool'; content: string; tool_call: unknown }[]
+  tool_calls: { turn: number; tool: string; sandbox_id: string | null; exit_code: number | null; timed_out: boolean; truncated_bytes: number; ms: number }[]
+  sandboxes: { id: string; role: string; kind: string; isolation: string; image_digest: string | null; outcome: string; wall_s: number }[]
+  checks: { name: string; verdict: string; evidence: unknown }[]
+  outcome: Outcome
+  /** null is not zero: a rollout without a verdict has no reward. */
+  reward: number | null
+  reward_components: Record<string, number>
+  advantage: number | null
+  timing: { started_at: number; ended_at: number }
+  integrity: { findings: string[] }
+}
+
+export interface RecordInput {
+  run: string
+  episodeId: string
+  roundId: string
+  arena: Arena
+  bug: { id: string | null; order: number; parent: string | null }
+  rolloutId: string
+  role: Role
+  groupId: string
+  member: number
+  delivery: number
+  policy: { name: string; version: string }
+  session: Pick<RolloutSession<unknown>, 'turns' | 'tools' | 'sandbox'>
+  outcome: Outcome
+  startedAt: number
+  endedAt: number
+}
+
+export function recordOf (input: RecordInput): RolloutRecord {
+  const { session, arena, bug } = input
+  return {
+    schema_version: recordSchema,
+    run_id: input.run,
+    episode_id: input.episodeId,
+    round_id: input.roundId,
+    lineage: { arena: arena.id, image_digest: arena.image, bug_id: bug.id, order: bug.order, parent_bug_id: bug.parent },
+    rollout_id: input.rolloutId,
+    role: input.role,
+    group_id: input.groupId,
+    member_index: input.member,
+    attempt: input.delivery,
+    policy: { name: input.policy.name, version_start: input.policy.version, version_end: input.policy.version },
+    calls: [],
+    segments: [],
+    untrainable: 'the policy is a program: it has no tokens and no logprobs',
+    messages: session.turns.flatMap(messagesOf),
+    tool_calls: session.tools.map(tool => ({
+      turn: tool.turn, tool: tool.tool, sandbox_id: session.sandbox?.id ?? null, exit_code: tool.exitCode, timed_out: tool.timedOut, truncated_bytes: tool.truncatedBytes, ms: tool.ms
+    })),
+    sandboxes: session.sandbox
+      ? [{ id: session.sandbox.id, role: input.role, kind: session.sandbox.kind, isolation: session.sandbox.isolation, image_digest: arena.image, outcome: input.outcome, wall_s: (input.endedAt - input.startedAt) / 1000 }]
+      : [],
+    checks: [],
+    outcome: input.outcome,
+    reward: null,
+    reward_components: {},
+    advantage: null,
+    timing: { started_at: input.startedAt, ended_at: input.endedAt },
+    integrity: { findings: [] }
+  }
+}
+
+function messagesOf ({ reply, observation }: Turn): RolloutRecord['messages'] {
+  const said = { role: 'assistant' as const, content: reply.text, tool_call: reply.call }
+  return observation ? [said, { role: 'tool', content: observation.text, tool_call: null }] : [said]
+}
+
+/** Records off: a reader in another language, or after a restart, needs no shared structures. */
+const packr = new Packr({ useRecords: false })
+
+export const encodeRecord = (record: RolloutRecord): Uint8Array => packr.pack(record)
+export const decodeRecord = (bytes: Uint8Array): RolloutRecord => unpack(bytes) as RolloutRecord
+
+/** The transcript for people, as Markdown. */
+export function transcriptOf (record: RolloutRecord): string {
+  const head = `# ${record.rollout_id}: ${record.role} (${record.policy.name} ${record.policy.version_start}), ${record.outcome}\n`
+  return head + record.messages.map(message => message.role === 'assistant'
+    ? `\n## ${message.content.trim()}\n${message.tool_call ? fence(describeCall(message.tool_call as Record<string, unknown>)) : ''}`
+    : fence(message.content)).join('')
+}
+
+const describeCall = (call: Record<string, unknown>): string =>
+  call['tool'] === 'bash' ? `$ ${call['command'] as string}` : JSON.stringify(call, null, 1)
+
+function fence (text: string): string {
+  const marks = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map(match => match[0].length + 1)))
+  return `\n${marks}\n${text.replace(/\n$/, '')}\n${marks}\n`
+}

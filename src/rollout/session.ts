@@ -1,0 +1,118 @@
+// One rollout as it is played: the sandbox, the policy's session and the transcript. The machine (machines/rollout.ts)
+// decides what comes next; this fills its holes. Tokens are the server's where a policy knows them; for a policy without
+// tokens they are estimated at four bytes each, for the budget only.
+
+import type { Observation, Reply, RolloutTask, ToolCall, Turn } from '../domain.ts'
+import type { Clock, Policy, PolicySession, Sandbox } from '../ports.ts'
+import { executeTool, type ToolLimits, type ToolResult } from './tools.ts'
+
+/** What a submit came to: kept, or refused with a text for the policy. */
+export type Submission<Kept> = { kept: Kept } | { refused: string }
+
+export interface SessionOptions<Kept> {
+  policy: Policy
+  /** Everything but what only the open sandbox knows. */
+  task: RolloutTask
+  limits: ToolLimits
+  clock: Clock
+  /** Opens and prepares the sandbox. */
+  open: (signal: AbortSignal) => Promise<Sandbox>
+  /** Reads what was submitted out of the sandbox. */
+  collect: (sandbox: Sandbox, call: Extract<ToolCall, { tool: 'submit' }>) => Promise<Submission<Kept>>
+}
+
+export interface ToolRecord { turn: number; tool: ToolCall['tool']; exitCode: number | null; timedOut: boolean; truncatedBytes: number; ms: number }
+
+export interface RolloutSession<Kept> {
+  open (signal: AbortSignal): Promise<void>
+  ask (spent: Spent, signal: AbortSignal): Promise<{ next: 'act' | 'submit' | 'malformed' | 'giveUp'; tokens: number; reason: string }>
+  act (spent: Spent, signal: AbortSignal): Promise<{ tokens: number }>
+  collect (spent: Spent): Promise<{ accepted: boolean; tokens: number }>
+  close (): Promise<void>
+  readonly turns: Turn[]
+  readonly tools: ToolRecord[]
+  readonly kept: Kept | null
+  readonly sandbox: { id: string; kind: string; isolation: string } | null
+}
+
+export interface Spent { turns: number; tokens: number }
+
+/** Four bytes a token: an estimate for policies without a tokenizer. */
+export const estimateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
+
+export function createRolloutSession<Kept> (options: SessionOptions<Kept>): RolloutSession<Kept> {
+  const turns: Turn[] = []
+  const tools: ToolRecord[] = []
+  let sandbox: Sandbox | null = null
+  let policy: PolicySession | null = null
+  let observation: Observation | null = null
+  let kept: Kept | null = null
+  let closed = false
+
+  const lastCall = (): ToolCall => turns.at(-1)!.reply.call!
+
+  /** Hands a result to the policy's next turn, with the budget that is left. */
+  const tell = (result: ToolResult, spent: Spent): { tokens: number } => {
+    const tokens = estimateTokens(result.text)
+    observation = {
+      ...result,
+      turnsLeft: Math.max(0, options.task.turnsMax - spent.turns),
+      tokensLeft: Math.max(0, options.task.tokensMax - spent.tokens - tokens)
+    }
+    turns.at(-1)!.observation = observation
+    return { tokens }
+  }
+
+  const record = (result: ToolResult, startedAt: number): void => {
+    const { exitCode, timedOut, truncatedBytes } = result
+    tools.push({ turn: turns.length, tool: lastCall().tool, exitCode, timedOut, truncatedBytes, ms: options.clock.now() - startedAt })
+  }
+
+  return {
+    turns,
+    tools,
+    get kept () { return kept },
+    get sandbox () { return sandbox && { id: sandbox.id, kind: sandbox.kind, isolation: sandbox.isolation } },
+
+    async open (signal) {
+      const opened = await options.open(signal)
+      if (closed) return opened.destroy()
+      sandbox = opened
+      policy = options.policy.start({ ...options.task, tree: sandbox.tree, scratch: sandbox.scratch })
+    },
+
+    async ask (spent, signal) {
+      const reply = await policy!.next(observation, signal)
+      turns.push({ reply, observation: null })
+      const tokens = estimateTokens(reply.text + (reply.call ? JSON.stringify(reply.call) : ''))
+      if (reply.call) return { next: reply.call.tool === 'submit' ? 'submit' : 'act', tokens, reason: '' }
+      const reason = reply.fault ?? 'the reply held no tool call'
+      if (reply.ends) return { next: 'giveUp', tokens, reason }
+      tell({ exitCode: 1, text: `No tool was called: ${reason}`, truncatedBytes: 0, timedOut: false }, spent)
+      return { next: 'malformed', tokens, reason }
+    },
+
+    async act (spent, signal) {
+      const startedAt = options.clock.now()
+      const result = await executeTool(sandbox!, lastCall() as Exclude<ToolCall, { tool: 'submit' }>, options.limits, signal)
+      record(result, startedAt)
+      return tell(result, spent)
+    },
+
+    async collect (spent) {
+      const startedAt = options.clock.now()
+      const submission = await options.collect(sandbox!, lastCall() as Extract<ToolCall, { tool: 'submit' }>)
+      const accepted = 'kept' in submission
+      if (accepted) kept = submission.kept
+      const result = { exitCode: accepted ? 0 : 1, text: accepted ? 'Submitted.' : submission.refused, truncatedBytes: 0, timedOut: false }
+      record(result, startedAt)
+      return { accepted, ...tell(result, spent) }
+    },
+
+    async close () {
+      closed = true
+      await Promise.allSettled([policy?.close(), sandbox?.destroy()])
+    }
+  }
+}
+

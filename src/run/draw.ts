@@ -1,0 +1,54 @@
+// What an episode is, drawn from the run's seed and the episode's number alone: the order in which episodes are played
+// changes nothing.
+
+import { strategies, type BugParams, type Strategy } from '../domain.ts'
+import { createRandom, deriveSeed } from '../random.ts'
+import type { RunOptions } from './options.ts'
+
+export interface Draw { number: number; episodeId: string; strategy: Strategy; params: BugParams; seed: number }
+
+export const episodeIdOf = (number: number): string => `e${String(number).padStart(4, '0')}`
+
+export function drawEpisode (options: RunOptions, number: number): Draw {
+  const seed = deriveSeed(options.seed, `episode:${number}`)
+  const random = createRandom(seed)
+  const { min, max } = options.minFiles
+  return {
+    number,
+    episodeId: episodeIdOf(number),
+    strategy: drawStrategy(options, number, random.next()),
+    params: { minPassing: options.minPassing, minFiles: min + random.int(max - min + 1), minFailing: options.minFailing },
+    seed
+  }
+}
+
+/**
+ * A draw by weight, stratified: each block of episodes as long as there are strategies with a weight holds them in nearly
+ * their shares, so that a short run meets every strategy too.
+ */
+function drawStrategy (options: RunOptions, number: number, chance: number): Strategy {
+  const weighted = strategies.filter(strategy => options.strategy[strategy] > 0)
+  const total = weighted.reduce((sum, strategy) => sum + options.strategy[strategy], 0)
+  const block = weighted.length
+  const shift = createRandom(deriveSeed(options.seed, `block:${Math.floor((number - 1) / block)}`)).int(block)
+  let point = ((((number - 1) + shift) % block + chance) / block) * total
+  for (const strategy of weighted) {
+    point -= options.strategy[strategy]
+    if (point < 0) return strategy
+  }
+  return weighted.at(-1)!
+}
+
+/** The seed of a rollout, by its id. */
+export const rolloutSeed = (options: RunOptions, rolloutId: string): number => deriveSeed(options.seed, `rollout:${rolloutId}`)
+
+/**
+ * The breaker's group: as many episodes of one strategy as the solver's group has members, in the order of their numbers.
+ * A run that ends earlier leaves its last round short.
+ */
+export function roundOf (options: RunOptions, number: number): string {
+  const { strategy } = drawEpisode(options, number)
+  let before = 0
+  for (let other = 1; other < number; other++) if (drawEpisode(options, other).strategy === strategy) before++
+  return `${strategy}.${Math.floor(before / options.group) + 1}`
+}

@@ -1,0 +1,10 @@
+// Names of the pieces of work of an episode; they order and find everything in a run folder.
+
+export const breakId = (episodeId: string): string => `${episodeId}.break`
+export const verifyId = (episodeId: string): string => `${episodeId}.verify`
+export const solveId = (episodeId: string, order: number, member: number): string => `${episodeId}.solve.${order}.${member}`
+export const gradeId = (episodeId: string, order: number, member: number): string => `${episodeId}.grade.${order}.${member}`
+export const settleId = (episodeId: string): string => `${episodeId}.settle`
+
+/** Priorities on the queue: what ends an episode comes before what starts one. */
+export const priorities = { break: 0, verify: 1, solve: 2, grade: 3 }

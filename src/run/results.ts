@@ -1,0 +1,36 @@
+// What finished pieces of work leave in the run folder.
+
+import type { Arena, Bug, BugParams, Grade, Outcome, Strategy } from '../domain.ts'
+
+/** Of `break`: the rollout's ending, and the bug if it submitted one. */
+export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; turns: number; delivery: number }
+
+/** Of `solve`: the rollout's ending; the patch lies in the bug's folder. */
+export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; turns: number; delivery: number }
+
+/** Of `grade`. */
+export interface GradeResult { grade: Grade; delivery: number }
+
+/** What is sampled with an episode and kept with its bug. */
+export interface BugContext { bug: Bug; arena: Arena; strategy: Strategy; params: BugParams; seed: number; episodeId: string }
+
+/** One line of samples.jsonl: a rollout with its settled reward. */
+export interface Sample {
+  rollout_id: string
+  episode_id: string
+  round_id: string
+  role: 'breaker' | 'solver'
+  group_id: string
+  member_index: number
+  bug_id: string | null
+  order: number
+  parent_bug_id: string | null
+  policy: { name: string; version: string }
+  outcome: Outcome
+  reason: string
+  solved: boolean | null
+  reward: number | null
+  reward_components: Record<string, number>
+  advantage: number | null
+  trajectory: string
+}

@@ -1,0 +1,95 @@
+// Settling: rewards of an episode from its outcomes, and its rollouts as samples. The breaker's advantage waits for its
+// round and is filled in when the run is summed up. The result of `settle` is the episode's commit point.
+
+import type { Outcome, Verdict } from '../domain.ts'
+import { breakerReward, groupAdvantages, solverReward } from '../rewards/index.ts'
+import type { RunStore } from '../store/run.ts'
+import { roundOf } from './draw.ts'
+import { breakId, settleId, solveId, verifyId } from './ids.ts'
+import type { RunOptions } from './options.ts'
+import type { BreakResult, Sample } from './results.ts'
+
+interface Attempt { member: number; outcome: Outcome; solved: boolean | null; reason: string }
+interface SolvedBug { bugId: string; order: number; attempts: Attempt[] }
+export interface SettledEpisode {
+  episodeId: string
+  ending: { kind: 'played' } | { kind: 'rejected'; failed: string; reason: string } | { kind: 'fault'; outcome: Exclude<Outcome, 'scored'>; reason: string }
+  bugs: SolvedBug[]
+}
+
+interface Settling { store: RunStore; options: RunOptions; ports: { policies: Record<'breaker' | 'solver', { name: string; version: string }> } }
+
+export function settleEpisode ({ store, options, ports }: Settling, number: number, episode: SettledEpisode): void {
+  const samples = [breakerSample(store, options, number, episode), ...episode.bugs.flatMap(bug => solverSamples(options, number, episode, bug))]
+  for (const sample of samples) {
+    const { name, version } = ports.policies[sample.role]
+    store.samples.add({ ...sample, policy: { name, version } })
+  }
+  store.keepResult(settleId(episode.episodeId), episode)
+}
+
+/** Attempts that count for the solve rate, and those that solved the bug. */
+export const countAttempts = (attempts: readonly Attempt[]): { scored: number; solved: number } => ({
+  scored: attempts.filter(attempt => attempt.solved !== null).length,
+  solved: attempts.filter(attempt => attempt.solved === true).length
+})
+
+/** The breaker's reward for an episode: −1 for no bug or an invalid one, null where infrastructure kept it from a verdict. */
+export function rewardBreaker (options: RunOptions, episode: SettledEpisode): number | null {
+  const rule = { alpha: options.alpha, scoredMin: Math.min(options.minScored, options.group) }
+  if (episode.ending.kind === 'fault') return episode.ending.outcome === 'policy_fault' ? -1 : null
+  const valid = episode.ending.kind === 'played'
+  return breakerReward({ valid, ...countAttempts(valid ? episode.bugs[0]!.attempts : []) }, rule)
+}
+
+function breakerSample (store: RunStore, options: RunOptions, number: number, episode: SettledEpisode): Omit<Sample, 'policy'> {
+  const rolloutId = breakId(episode.episodeId)
+  const played = store.result<BreakResult>(rolloutId)
+  const { ending } = episode
+  const counted = countAttempts(ending.kind === 'played' ? episode.bugs[0]!.attempts : [])
+  const verdict = store.result<Verdict>(verifyId(episode.episodeId))
+  return {
+    rollout_id: rolloutId,
+    episode_id: episode.episodeId,
+    round_id: roundOf(options, number),
+    role: 'breaker',
+    group_id: roundOf(options, number),
+    member_index: number,
+    bug_id: played?.bugId ?? null,
+    order: 1,
+    parent_bug_id: null,
+    outcome: ending.kind === 'fault' ? ending.outcome : 'scored',
+    reason: ending.kind === 'played' ? '' : ending.reason,
+    solved: null,
+    reward: rewardBreaker(options, episode),
+    reward_components: { valid: verdict ? Number(verdict.valid) : 0, scored: counted.scored, solved: counted.solved, alpha: options.alpha },
+    advantage: null,
+    trajectory: `trajectories/${rolloutId}.msgpack`
+  }
+}
+
+function solverSamples (options: RunOptions, number: number, episode: SettledEpisode, bug: SolvedBug): Omit<Sample, 'policy'>[] {
+  const rewards = bug.attempts.map(attempt => solverReward(attempt.outcome, attempt.solved))
+  const { advantages } = groupAdvantages(rewards)
+  return bug.attempts.map((attempt, index) => {
+    const rolloutId = solveId(episode.episodeId, bug.order, attempt.member)
+    return {
+      rollout_id: rolloutId,
+      episode_id: episode.episodeId,
+      round_id: roundOf(options, number),
+      role: 'solver',
+      group_id: `${episode.episodeId}.${bug.order}`,
+      member_index: attempt.member,
+      bug_id: bug.bugId,
+      order: bug.order,
+      parent_bug_id: bug.order > 1 ? episode.bugs[bug.order - 2]!.bugId : null,
+      outcome: attempt.outcome,
+      reason: attempt.reason,
+      solved: attempt.solved,
+      reward: rewards[index]!,
+      reward_components: {},
+      advantage: advantages[index]!,
+      trajectory: `trajectories/${rolloutId}.msgpack`
+    }
+  })
+}

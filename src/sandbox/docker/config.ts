@@ -1,0 +1,83 @@
+// The configuration of a container, from an allow-list: what is not written here cannot be asked for. No host binds, no
+// devices, no host namespaces, no engine socket, ever.
+//
+// Decisions:
+//   Root file system writable. Tests of real repositories write into their tree, and a tree copied elsewhere breaks
+//     installed-in-place packages; the container's own layer is thrown away anyway. (A read-only root also breaks putArchive.)
+//   User: the image's own if it names one; else root of the container without any capability, no-new-privileges: it owns the
+//     image's files, so it can write the tree without a slow chown, and can do nothing else that an ordinary user cannot.
+//   Files that must survive a killed shell (scratch) are in the container's layer or in a volume, not on tmpfs: a kill is a
+//     stop and a start of the container.
+
+import type { ContainerCreateOptions } from 'dockerode'
+
+import type { SandboxLimits, SandboxSpec } from '../../ports.ts'
+import { openFilesMax } from '../limits.ts'
+
+export interface ContainerPlan {
+  name: string
+  image: string
+  user: string
+  /** Program and arguments of the main process. */
+  command: string[]
+  env: Record<string, string>
+  tree: string
+  /** The tree is covered by an empty folder. */
+  isEmpty: boolean
+  network: SandboxSpec['network']
+  limits: SandboxLimits
+  lease: string
+  run: string
+  purpose: string
+}
+
+const tmpBytes = 2 ** 30
+const tmpFiles = 200_000
+const shmBytes = 64 * 2 ** 20
+
+export function containerConfig (plan: ContainerPlan, labels: { mark: string; lease: string }): ContainerCreateOptions {
+  const { limits } = plan
+  const emptyTree = { Type: 'volume' as const, Source: '', Target: plan.tree, VolumeOptions: { NoCopy: true, Labels: { [labels.mark]: plan.name }, DriverConfig: { Name: 'local', Options: {} } } }
+  return {
+    name: plan.name,
+    Image: plan.image,
+    User: plan.user,
+    Entrypoint: plan.command,
+    Cmd: [],
+    Env: Object.entries(plan.env).map(([name, value]) => `${name}=${value}`),
+    WorkingDir: plan.tree,
+    Hostname: 'spar',
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    OpenStdin: true,
+    StdinOnce: false,
+    Tty: false,
+    NetworkDisabled: plan.network === 'none',
+    Labels: { [labels.mark]: plan.name, [labels.lease]: plan.lease, 'org.spar.run': plan.run, 'org.spar.purpose': plan.purpose },
+    HostConfig: {
+      NetworkMode: plan.network === 'none' ? 'none' : 'bridge',
+      Init: true,
+      AutoRemove: false,
+      Privileged: false,
+      ReadonlyRootfs: false,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      PidsLimit: limits.pids,
+      Memory: limits.memoryBytes,
+      MemorySwap: limits.memoryBytes,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      IpcMode: 'private',
+      ShmSize: shmBytes,
+      Tmpfs: { '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${tmpBytes},nr_inodes=${tmpFiles}` },
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no' },
+      Ulimits: [
+        { Name: 'nofile', Soft: openFilesMax, Hard: openFilesMax },
+        { Name: 'fsize', Soft: limits.fileBytes, Hard: limits.fileBytes },
+        { Name: 'core', Soft: 0, Hard: 0 }
+      ],
+      ...(plan.isEmpty ? { Mounts: [emptyTree] } : {})
+    }
+  }
+}

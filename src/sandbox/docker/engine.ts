@@ -1,0 +1,84 @@
+// The only module that holds the engine: its socket is root on the host. What others get are the few things that a
+// sandbox needs, and a container is only ever made from the configuration of config.ts.
+
+import Docker from 'dockerode'
+import { PassThrough, type Duplex } from 'node:stream'
+
+import type { ContainerPlan } from './config.ts'
+import { containerConfig } from './config.ts'
+
+export const labels = { mark: 'org.spar.sandbox', lease: 'org.spar.lease' }
+const pingMsMax = 1500
+
+export interface ContainerState { running: boolean; exitCode: number; outOfMemory: boolean }
+export interface FoundContainer { id: string; lease: string }
+
+export interface Engine {
+  ping (): Promise<boolean>
+  /** Digest and configured user of an image, or null when the engine does not have it. */
+  image (name: string): Promise<{ id: string; user: string } | null>
+  create (plan: ContainerPlan): Promise<string>
+  /** Starts the container with its main process's input and output attached. */
+  start (id: string): Promise<{ stream: Duplex; output: NodeJS.ReadableStream }>
+  /** Null when it is gone. */
+  state (id: string): Promise<ContainerState | null>
+  /** Resolves when the container does not run (any more). */
+  wait (id: string): Promise<void>
+  kill (id: string): Promise<void>
+  /** With its volumes. Nothing to do when it is gone. */
+  remove (id: string): Promise<void>
+  list (): Promise<FoundContainer[]>
+}
+
+const status = (error: unknown): number | undefined => (error as { statusCode?: number }).statusCode
+
+/** These codes mean that what was asked for is so already: gone, or not running. */
+async function unless (codes: number[], call: Promise<unknown>): Promise<void> {
+  await call.catch(error => { if (!codes.includes(status(error) ?? 0)) throw error })
+}
+
+export function createEngine (docker: Docker = new Docker()): Engine {
+  const at = (id: string): Docker.Container => docker.getContainer(id)
+  return {
+    async ping () {
+      const giveUp = new Promise<false>(resolve => setTimeout(resolve, pingMsMax, false))
+      return await Promise.race([docker.ping().then(() => true, () => false), giveUp])
+    },
+    async image (name) {
+      try {
+        const image = await docker.getImage(name).inspect()
+        return { id: image.Id, user: image.Config.User }
+      } catch (error) {
+        if (status(error) === 404) return null
+        throw error
+      }
+    },
+    create: async plan => (await docker.createContainer(containerConfig(plan, labels))).id,
+    async start (id) {
+      const stream = await at(id).attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true }) as unknown as Duplex
+      const output = new PassThrough()
+      const errors = new PassThrough().resume()
+      docker.modem.demuxStream(stream, output, errors)
+      const end = (): void => { output.end() }
+      stream.once('end', end).once('close', end).once('error', end)
+      await at(id).start().catch(error => { stream.destroy(); throw error })
+      return { stream, output }
+    },
+    async state (id) {
+      try {
+        const { State } = await at(id).inspect()
+        return { running: State.Running, exitCode: State.ExitCode, outOfMemory: State.OOMKilled }
+      } catch (error) {
+        if (status(error) === 404) return null
+        throw error
+      }
+    },
+    wait: async id => { await unless([404], at(id).wait()) },
+    kill: async id => { await unless([404, 409], at(id).kill({ signal: 'KILL' })) },
+    remove: async id => { await unless([404, 409], at(id).remove({ force: true, v: true })) },
+    async list () {
+      const found = await docker.listContainers({ all: true, filters: { label: [labels.mark] } })
+      return found.map(container => ({ id: container.Id, lease: container.Labels[labels.lease] ?? '' }))
+    }
+  }
+}

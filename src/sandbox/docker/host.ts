@@ -1,0 +1,122 @@
+// One Docker sandbox. The container's main process is the keeper, attached from the start: no `docker exec` at all. When
+// the shell ends the container stops, and a fresh shell is the same container started again on the same files.
+
+import type { Duplex } from 'node:stream'
+
+import { SparError, toPlain } from '../../errors.ts'
+import type { Clock, SandboxSpec } from '../../ports.ts'
+import { shellQuote } from '../../quote.ts'
+import { keeperScript } from '../frame.ts'
+import { lost, type SandboxHost } from '../session.ts'
+import type { Channel } from '../shell.ts'
+import type { ContainerPlan } from './config.ts'
+import type { Engine } from './engine.ts'
+
+const goneMsMax = 5_000
+const goneStepMs = 50
+export const scratchPath = '/var/tmp/spar'
+
+/** Prepares what the view must not show, then keeps the shell. Runs in the container, with nothing but its rights. */
+export function mainCommand (spec: SandboxSpec, tree: string): string[] {
+  const withoutHistory = spec.view === 'tree' ? [`rm -rf -- ${shellQuote(`${tree}/.git`)} 7>&- || exit 70`] : []
+  const script = [`mkdir -p ${scratchPath} /tmp/home || exit 71`, ...withoutHistory, keeperScript('bash --noprofile --norc')].join('\n')
+  return ['/bin/sh', '-c', script]
+}
+
+export class DockerHost implements SandboxHost {
+  readonly id: string
+  readonly kind = 'docker'
+  readonly isolation = 'docker'
+  readonly tree: string
+  readonly scratch = scratchPath
+  readonly shellLimits: SandboxHost['shellLimits']
+  readonly #engine: Engine
+  readonly #clock: Clock
+  readonly #container: string
+  #memoryKills = 0
+
+  constructor (engine: Engine, clock: Clock, container: string, plan: ContainerPlan) {
+    this.#engine = engine
+    this.#clock = clock
+    this.#container = container
+    this.id = plan.name
+    this.tree = plan.tree
+    this.shellLimits = { fileBytes: plan.limits.fileBytes, pids: null }
+  }
+
+  async start (): Promise<Channel> {
+    try {
+      const { stream, output } = await this.#engine.start(this.#container)
+      return new ContainerChannel(this.#engine, this.#clock, this.#container, stream, output)
+    } catch (error) {
+      if (error instanceof SparError) throw error
+      throw lost(this.id, toPlain(error).message, error)
+    }
+  }
+
+  /** The engine remembers a strike only of the container's last life, and only while it is stopped. */
+  async memoryKills (): Promise<number> {
+    const state = await this.#engine.state(this.#container)
+    if (state?.outOfMemory === true) this.#memoryKills++
+    return this.#memoryKills
+  }
+
+  async diskOver (): Promise<boolean> { return false }
+
+  async remove (): Promise<void> {
+    // Removal goes on in the engine when another call for it is under way already.
+    for (let waitedMs = 0; waitedMs < goneMsMax; waitedMs += goneStepMs) {
+      await this.#engine.remove(this.#container)
+      if (await this.#engine.state(this.#container) === null) return
+      await this.#clock.sleep(goneStepMs)
+    }
+  }
+}
+
+class ContainerChannel implements Channel {
+  readonly closed: Promise<void>
+  readonly #engine: Engine
+  readonly #container: string
+  readonly #stream: Duplex
+  readonly #output: NodeJS.ReadableStream
+  #killing: Promise<void> | null = null
+
+  constructor (engine: Engine, clock: Clock, container: string, stream: Duplex, output: NodeJS.ReadableStream) {
+    this.#engine = engine
+    this.#container = container
+    this.#stream = stream
+    this.#output = output
+    stream.on('error', () => { /* said by the end of the output */ })
+    this.closed = new Promise<void>(resolve => { output.once('end', resolve).once('error', () => resolve()) })
+  }
+
+  write (bytes: Uint8Array | string): void {
+    if (!this.#stream.destroyed) this.#stream.write(bytes)
+  }
+
+  listen (onData: (chunk: Buffer) => void, onClose: (reason: string) => void): void {
+    this.#output.on('data', onData)
+    void this.closed.then(async () => {
+      this.#stream.destroy()
+      onClose(await this.#reason())
+    })
+  }
+
+  async kill (): Promise<void> {
+    this.#killing ??= this.#kill()
+    await this.#killing
+  }
+
+  async #kill (): Promise<void> {
+    await this.#engine.kill(this.#container)
+    await this.#engine.wait(this.#container)
+    this.#stream.destroy()
+  }
+
+  async #reason (): Promise<string> {
+    try {
+      const state = await this.#engine.state(this.#container)
+      return state === null ? 'its container was removed' : `its container ended (exit code ${state.exitCode})`
+    } catch (error) { return `the engine does not answer: ${toPlain(error).message}` }
+  }
+}

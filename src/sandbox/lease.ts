@@ -1,0 +1,41 @@
+// The lease of a sandbox: a file that says whose it is and what belongs to it outside of its own folder, so that a reaper
+// can remove what a dead owner left and never what a live one holds.
+
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { foreignLeaseMsMax } from './limits.ts'
+import { ownerState, type Owner } from './owner.ts'
+
+export interface Lease {
+  id: string
+  run: string
+  purpose: string
+  owner: Owner
+  openedAt: number
+  /** The process on the host that everything else descends from, with its start time. */
+  process: { pid: number; startedAt: string } | null
+  cgroups: string[]
+}
+
+export const leaseFile = 'lease.json'
+
+export function writeLease (folder: string, lease: Lease): void {
+  const path = join(folder, leaseFile)
+  writeFileSync(`${path}.new`, JSON.stringify(lease))
+  renameSync(`${path}.new`, path)
+}
+
+/** Null when there is none, or none that can be read. */
+export function readLease (folder: string): Lease | null {
+  try {
+    const lease = JSON.parse(readFileSync(join(folder, leaseFile), 'utf8')) as Lease
+    return typeof lease.owner?.pid === 'number' ? lease : null
+  } catch { return null }
+}
+
+/** Whether nobody can hold it any more. A lease of another host is left alone until it is older than any sandbox gets. */
+export function isAbandoned (lease: Pick<Lease, 'owner' | 'openedAt'>, here: Owner, now: number): boolean {
+  const state = ownerState(lease.owner, here)
+  return state === 'dead' || (state === 'unknown' && now - lease.openedAt > foreignLeaseMsMax)
+}

@@ -1,0 +1,50 @@
+// Every limit of a sandbox, with its name and default, in one place. What holds where:
+//   memoryBytes, cpus   docker; process with a writable cgroup (v1 or v2). Without one nothing bounds memory.
+//   pids                docker; process with a writable cgroup, and RLIMIT_NPROC where the shell has a user namespace of
+//                       its own (always as an ordinary user).
+//   fileBytes           everywhere (RLIMIT_FSIZE).
+//   diskBytes           process: measured after commands that took a while (diskCheckMs), so a fast writer overshoots until
+//                       then; reported as a flood. docker: /tmp has a size, the container's layer has none (its storage
+//                       drivers refuse a size on most file systems).
+
+import { SparError } from '../errors.ts'
+import type { SandboxLimits } from '../ports.ts'
+
+export const defaultSandboxLimits: SandboxLimits = {
+  memoryBytes: 4 * 2 ** 30,
+  pids: 512,
+  cpus: 2,
+  fileBytes: 2 ** 30,
+  diskBytes: 8 * 2 ** 30
+}
+
+/** At this many times `outputBytesMax` the command is killed: `killed: 'output'`. */
+export const outputKillFactor = 4
+/** Open files of one process. */
+export const openFilesMax = 4096
+/** From the start of a shell to its first answer. */
+export const startMsMax = 20_000
+/** How long a kill may take until the sandbox counts as stuck. */
+export const killMsMax = 10_000
+/** Deadline of one readFile or writeFile. */
+export const fileMsMax = 60_000
+/** Commands longer than this are followed by a measurement of the disk that the sandbox holds. */
+export const diskCheckMs = 2_000
+/** A lease of another host, or a folder without a lease, counts as dead after this age. */
+export const foreignLeaseMsMax = 24 * 3_600_000
+export const unleasedMsMax = 60_000
+
+/** Positive integers (cpus: any positive number), or SANDBOX_BAD_LIMIT. */
+export function resolveLimits (...layers: (Partial<SandboxLimits> | undefined)[]): SandboxLimits {
+  const limits = { ...defaultSandboxLimits }
+  for (const layer of layers) {
+    for (const [name, value] of Object.entries(layer ?? {})) {
+      if (value === undefined) continue
+      if (!(name in limits)) throw new SparError('SANDBOX_BAD_LIMIT', `Unknown sandbox limit "${name}": the limits are ${Object.keys(limits).join(', ')}`)
+      const whole = name === 'cpus' || Number.isSafeInteger(value)
+      if (!whole || !(value > 0)) throw new SparError('SANDBOX_BAD_LIMIT', `Sandbox limit ${name} is ${value}: it must be a positive ${name === 'cpus' ? 'number' : 'integer'}`)
+      limits[name as keyof SandboxLimits] = value
+    }
+  }
+  return limits
+}

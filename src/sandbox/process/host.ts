@@ -1,0 +1,185 @@
+// One process sandbox: its folder, its view of the arena, its limits, and how its shell is started and everything removed.
+//
+// In the folder: lower, lower-git (links to the arena's layers), upper, work-N, merged, root (mount points), tree (a copy,
+// where there is no overlay), scratch, tmp, mounts (the table for namespaces), lease.json.
+
+import { execFile } from 'node:child_process'
+import { chownSync, chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+import { SparError } from '../../errors.ts'
+import type { Clock, SandboxLimits, SandboxSpec } from '../../ports.ts'
+import { writeLease, type Lease } from '../lease.ts'
+import { diskCheckMs } from '../limits.ts'
+import { processStartedAt } from '../owner.ts'
+import type { SandboxHost } from '../session.ts'
+import type { Channel } from '../shell.ts'
+import { scratchPath, treePath, type Base } from './base.ts'
+import { removeCgroup, type Cgroup } from './cgroup.ts'
+import { openChannel } from './channel.ts'
+import { copyTree, rootModeId, type LayerStore } from './layers.ts'
+import { commandLine, markName, mountTable, type Isolation, type LaunchPlan } from './launch.ts'
+import type { Pipes } from './pipes.ts'
+import { sweepMarked } from './processes.ts'
+import type { Toolchains } from './toolchains.ts'
+import type { HostTools } from './tools.ts'
+
+const run = promisify(execFile)
+const standardPath = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin']
+
+/** What all sandboxes of one `createProcessSandboxes` share. */
+export interface Shared {
+  tools: HostTools
+  base: Base
+  layers: LayerStore
+  toolchains: Toolchains
+  pipes: Pipes
+  clock: Clock
+  isolation: Isolation
+  overlay: { volatile: boolean } | null
+  /** Spar is root and the sandboxes are isolated: what runs in them gets an id of its own. */
+  asRoot: boolean
+  userNamespace: boolean
+}
+
+export interface HostOptions { folder: string; spec: SandboxSpec; limits: SandboxLimits; lease: Lease; cgroup: Cgroup | null }
+
+export class ProcessHost implements SandboxHost {
+  readonly id: string
+  readonly kind = 'process'
+  readonly isolation: Isolation
+  readonly tree: string
+  readonly scratch: string
+  readonly shellLimits: SandboxHost['shellLimits']
+  readonly #shared: Shared
+  readonly #options: HostOptions
+  #launches = 0
+
+  constructor (shared: Shared, options: HostOptions) {
+    this.#shared = shared
+    this.#options = options
+    const folder = options.folder
+    const isOpen = shared.isolation === 'none'
+    this.id = options.lease.id
+    this.isolation = shared.isolation
+    this.tree = isOpen ? join(folder, 'tree') : treePath
+    this.scratch = isOpen ? join(folder, 'scratch') : scratchPath
+    // Only in a user namespace of its own does the limit count the sandbox's processes and not all of the same user.
+    const counts = !isOpen && (!shared.asRoot || (shared.isolation === 'namespaces' && shared.userNamespace))
+    this.shellLimits = { fileBytes: options.limits.fileBytes, pids: counts ? options.limits.pids : null }
+  }
+
+  /** Makes the folder's content. */
+  async prepare (): Promise<void> {
+    const { folder, spec } = this.#options
+    const { layers, asRoot, overlay, tools, isolation } = this.#shared
+    for (const name of ['scratch', 'tmp', 'tmp/home', 'root']) this.#makeOwned(join(folder, name))
+    if (spec.view === 'empty') return this.#makeOwned(join(folder, 'tree'))
+    const withGit = spec.view === 'history'
+    const from = await layers.get(spec.arena, asRoot, withGit)
+    if (isolation !== 'none' && overlay !== null) {
+      symlinkSync(from.tree, join(folder, 'lower'))
+      if (withGit) symlinkSync(from.git, join(folder, 'lower-git'))
+      this.#makeOwned(join(folder, 'upper'), modeOf(from.tree))
+      return mkdirSync(join(folder, 'merged'))
+    }
+    await copyTree(tools, from.tree, join(folder, 'tree'))
+    if (withGit) await copyTree(tools, from.git, join(folder, 'tree'))
+  }
+
+  async start (): Promise<Channel> {
+    const { folder, lease } = this.#options
+    const plan = this.#plan()
+    if (plan.view.kind === 'overlay') mkdirSync(join(folder, plan.view.work))
+    if (plan.isolation === 'namespaces') writeFileSync(join(folder, 'mounts'), mountTable(plan))
+    const { pipes, clock } = this.#shared
+    const cwd = plan.isolation === 'none' ? this.tree : folder
+    const channel = await openChannel({ ...commandLine(plan), env: this.#environment(), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', sweep: () => { sweepMarked(markName, this.id) } })
+    if (channel.pid !== null) {
+      lease.process = { pid: channel.pid, startedAt: processStartedAt(channel.pid) ?? '' }
+      writeLease(folder, lease)
+    }
+    return channel
+  }
+
+  async memoryKills (): Promise<number> {
+    return this.#options.cgroup?.memoryKills() ?? 0
+  }
+
+  async diskOver (durationMs: number): Promise<boolean> {
+    if (durationMs < diskCheckMs) return false
+    const { folder, limits } = this.#options
+    const names = readdirSync(folder).filter(name => ['upper', 'tree', 'scratch', 'tmp'].includes(name))
+    // Unreadable folders make du complain; what it could count is what it says.
+    const said = await run('du', ['-sk', '--', ...names], { cwd: folder }).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? '' }))
+    const kilobytes = said.stdout.split('\n').reduce((sum, line) => sum + (Number.parseInt(line, 10) || 0), 0)
+    return kilobytes * 1024 > limits.diskBytes
+  }
+
+  async remove (): Promise<void> {
+    const { folder, lease } = this.#options
+    for (const group of lease.cgroups) await removeCgroup(group, () => this.#shared.clock.sleep(5))
+    await removeFolder(folder)
+  }
+
+  #plan (): LaunchPlan {
+    const { spec, cgroup, folder } = this.#options
+    const { tools, base, isolation, overlay, asRoot, userNamespace, toolchains } = this.#shared
+    const view: LaunchPlan['view'] = overlay === null || spec.view === 'empty' || isolation === 'none'
+      ? { kind: 'folder' }
+      : { kind: 'overlay', withGit: spec.view === 'history', work: `work-${this.#launches++}`, volatile: overlay.volatile }
+    const mounts = outermost([...spec.arena.mounts, ...toolchains.mounts])
+    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts, cgroupProcs: cgroup?.procs ?? [] }
+  }
+
+  #environment (): Record<string, string> {
+    const { arena } = this.#options.spec
+    const isOpen = this.isolation === 'none'
+    const tmp = isOpen ? join(this.#options.folder, 'tmp') : '/tmp'
+    const own = Object.entries(arena.env).map(([name, value]) => [name, value.replaceAll('{tree}', this.tree)])
+    return {
+      PATH: [...arena.path, ...this.#shared.toolchains.path, ...standardPath].join(':'),
+      HOME: `${tmp}/home`,
+      USER: 'spar',
+      LOGNAME: 'spar',
+      SHELL: '/bin/bash',
+      LANG: 'C.UTF-8',
+      TERM: 'dumb',
+      TMPDIR: tmp,
+      CI: '1',
+      PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONHASHSEED: '0',
+      ...Object.fromEntries(own),
+      [markName]: this.id
+    }
+  }
+
+  #makeOwned (path: string, mode = 0o755): void {
+    mkdirSync(path)
+    chmodSync(path, mode)
+    if (this.#shared.asRoot) chownSync(path, rootModeId, rootModeId)
+  }
+}
+
+const modeOf = (path: string): number => lstatSync(path).mode & 0o777
+
+/** Existing folders by their real path as well as their own, without those that lie inside another one. */
+function outermost (folders: string[]): string[] {
+  const all = new Set<string>()
+  for (const folder of folders) {
+    try { all.add(realpathSync(folder)); all.add(folder) } catch { throw new SparError('SANDBOX_BAD_MOUNT', `Cannot mount ${folder} into a sandbox: there is no such folder`) }
+  }
+  return [...all].sort().filter(folder => ![...all].some(other => other !== folder && folder.startsWith(other + '/')))
+}
+
+/** Also when what ran inside took its own folders' rights away. Overlay's work folder has none from the start. */
+export async function removeFolder (folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true, maxRetries: 2, retryDelay: 20 })
+  } catch {
+    await run('chmod', ['-R', 'u+rwX', folder]).catch(() => {})
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+  }
+}

@@ -1,0 +1,216 @@
+// A sandbox as the port describes it, over anything that can start a shell and be removed. What Docker and the process
+// sandbox share lives here: one command at a time, deadlines, fresh shells, loss, destruction.
+//
+// Numbered rules:
+//  1. Whoever kills (deadline, flood, abort) says so first: a channel that closes then is no loss.
+//  2. A fresh shell starts only when everything of the last one is gone: two never share the files.
+//  3. Once lost, always lost; once destroyed, nothing runs again.
+
+import { SparError } from '../errors.ts'
+import type { Clock, ExecOptions, ExecResult, Sandbox } from '../ports.ts'
+import { readSandboxFile, writeSandboxFile } from './files.ts'
+import { killMsMax, openFilesMax, outputKillFactor, startMsMax } from './limits.ts'
+import { OutputCollector } from './output.ts'
+import { Shell, type Channel, type CommandEnd, type ShellLimits } from './shell.ts'
+
+/** What a kind of sandbox provides. */
+export interface SandboxHost {
+  readonly id: string
+  readonly kind: Sandbox['kind']
+  readonly isolation: string
+  readonly tree: string
+  readonly scratch: string
+  readonly shellLimits: { fileBytes: number; pids: number | null }
+  /** Starts a keeper with a shell over the same files. Throws a SparError when that is not possible. */
+  start (): Promise<Channel>
+  /** How often the memory limit struck since the sandbox was opened. */
+  memoryKills (): Promise<number>
+  /** Whether the sandbox holds more than its disk limit; asked after each command, with the time that it took. */
+  diskOver (durationMs: number): Promise<boolean>
+  /** Removes every trace; everything that ran is gone already. */
+  remove (): Promise<void>
+}
+
+type Killed = Exclude<ExecResult['killed'], null>
+
+export function lost (id: string, reason: string, cause?: unknown): SparError {
+  return new SparError('SANDBOX_LOST', `Sandbox "${id}" is lost: ${reason}`, { retryable: true, data: { sandbox: id, reason }, cause })
+}
+
+/** Opens the first shell, so that what is returned answers. Cleans up after itself when that fails. */
+export async function openSession (host: SandboxHost, clock: Clock, signal?: AbortSignal): Promise<SandboxSession> {
+  const session = new SandboxSession(host, clock)
+  try {
+    await session.warm(signal)
+    return session
+  } catch (error) {
+    await session.destroy()
+    throw error
+  }
+}
+
+export class SandboxSession implements Sandbox {
+  readonly id: string
+  readonly kind: Sandbox['kind']
+  readonly isolation: string
+  readonly tree: string
+  readonly scratch: string
+  readonly #host: SandboxHost
+  readonly #clock: Clock
+  readonly #shellLimits: ShellLimits
+  #shell: Shell | null = null
+  #fault: SparError | null = null
+  #queue: Promise<unknown> = Promise.resolve()
+  #destroyed: Promise<void> | null = null
+  #memoryKills = 0
+  /** Called once, when the sandbox has been destroyed. */
+  onDestroyed: () => void = () => {}
+
+  constructor (host: SandboxHost, clock: Clock) {
+    this.#host = host
+    this.#clock = clock
+    this.id = host.id
+    this.kind = host.kind
+    this.isolation = host.isolation
+    this.tree = host.tree
+    this.scratch = host.scratch
+    this.#shellLimits = { ...host.shellLimits, openFiles: openFilesMax }
+  }
+
+  async warm (signal?: AbortSignal): Promise<void> {
+    const result = await this.exec(':', { timeoutMs: startMsMax, outputBytesMax: 64, ...(signal === undefined ? {} : { signal }) })
+    if (result.killed === 'abort') throw new SparError('SANDBOX_ABORTED', `Opening sandbox "${this.id}" was aborted`, { retryable: true })
+    if (result.exitCode !== 0) throw lost(this.id, `its shell did not answer within ${startMsMax} ms`)
+  }
+
+  async exec (command: string, options: ExecOptions): Promise<ExecResult> {
+    return await this.#inTurn(() => this.#exec(command, options))
+  }
+
+  async readFile (path: string, bytesMax: number): Promise<Uint8Array> {
+    return await readSandboxFile((command, options) => this.exec(command, options), this.tree, path, bytesMax)
+  }
+
+  async writeFile (path: string, bytes: Uint8Array, mode: number | null = null): Promise<void> {
+    await writeSandboxFile((command, options) => this.exec(command, options), this.tree, path, bytes, mode)
+  }
+
+  async destroy (): Promise<void> {
+    this.#destroyed ??= this.#destroy()
+    await this.#destroyed
+  }
+
+  async #inTurn<T> (work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work)
+    this.#queue = turn.catch(() => {})
+    return await turn
+  }
+
+  async #exec (command: string, options: ExecOptions): Promise<ExecResult> {
+    this.#assertUsable()
+    if (command.includes('\0')) return refused('the command holds a NUL character\n')
+    if (options.signal?.aborted === true) return { exitCode: null, output: new Uint8Array(), truncatedBytes: 0, killed: 'abort', durationMs: 0 }
+    const shell = await this.#freshShell()
+    const startedAt = this.#clock.now()
+    const collector = new OutputCollector(options.outputBytesMax)
+    const { end, killed } = await this.#watch(shell, command, options, collector)
+    const durationMs = this.#clock.now() - startedAt
+    let ending = await this.#judge(end, killed)
+    if (await this.#host.diskOver(durationMs)) {
+      // A full disk is a flood of output that went to files.
+      await this.#retire()
+      ending = { exitCode: null, killed: 'output' }
+    }
+    return { ...ending, ...collector.take(), durationMs }
+  }
+
+  /** Runs the command and kills everything when it has to end before its time. */
+  async #watch (shell: Shell, command: string, options: ExecOptions, collector: OutputCollector): Promise<{ end: CommandEnd; killed: Killed | null }> {
+    let killed: Killed | null = null
+    const stop = (reason: Killed): void => {
+      if (killed !== null || this.#destroyed !== null) return
+      killed = reason
+      void shell.channel.kill().catch(() => {})
+    }
+    const floodBytes = options.outputBytesMax * outputKillFactor
+    const onOutput = (): void => { if (collector.total >= floodBytes && collector.total > 0) stop('output') }
+    const over = new AbortController()
+    void this.#clock.sleep(options.timeoutMs, over.signal).then(() => stop('timeout'), () => {})
+    const onAbort = (): void => stop('abort')
+    options.signal?.addEventListener('abort', onAbort)
+    try {
+      const end = await shell.run(command, options.stdin, collector, onOutput)
+      return { end, killed }
+    } finally {
+      over.abort()
+      options.signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #judge (end: CommandEnd, killed: Killed | null): Promise<{ exitCode: number | null; killed: Killed | null }> {
+    if (end.kind !== 'done') await this.#retire()
+    if (killed !== null) {
+      // The end may have crossed the kill: then the shell is still ours to bury.
+      if (end.kind === 'done') await this.#retire()
+      return { exitCode: null, killed }
+    }
+    const code = end.kind === 'lost' ? null : end.exitCode
+    if ((code === null || code === 137 || code === 9) && await this.#memoryStruck()) return { exitCode: 137, killed: 'memory' }
+    if (end.kind === 'lost') throw this.#loseNow(end.reason)
+    return { exitCode: code, killed: null }
+  }
+
+  async #memoryStruck (): Promise<boolean> {
+    const before = this.#memoryKills
+    this.#memoryKills = await this.#host.memoryKills().catch(() => before)
+    return this.#memoryKills > before
+  }
+
+  async #freshShell (): Promise<Shell> {
+    if (this.#shell !== null && this.#shell.over?.kind === 'lost') throw this.#loseNow(this.#shell.over.reason)
+    if (this.#shell !== null && this.#shell.over !== null) await this.#retire()
+    if (this.#shell !== null) return this.#shell
+    const channel = await this.#host.start().catch(error => { throw this.#loseNow(error instanceof Error ? error.message : String(error), error) })
+    if (this.#destroyed !== null) await channel.kill()
+    this.#assertUsable()
+    this.#shell = new Shell(channel, { tree: this.tree, stdinPath: `${this.scratch}/.stdin`, limits: this.#shellLimits })
+    return this.#shell
+  }
+
+  /** Waits until everything of the last shell is gone. */
+  async #retire (): Promise<void> {
+    const shell = this.#shell
+    this.#shell = null
+    if (shell === null) return
+    const late = new AbortController()
+    const stuck = this.#clock.sleep(killMsMax, late.signal).then(() => true, () => false)
+    const gone = shell.channel.kill().then(() => false)
+    const isStuck = await Promise.race([gone, stuck])
+    late.abort()
+    if (isStuck) throw this.#loseNow(`its processes did not end within ${killMsMax} ms`)
+  }
+
+  #assertUsable (): void {
+    if (this.#fault !== null) throw this.#fault
+    if (this.#destroyed !== null) throw lost(this.id, 'it was destroyed')
+  }
+
+  #loseNow (reason: string, cause?: unknown): SparError {
+    this.#fault ??= this.#destroyed === null ? lost(this.id, reason, cause) : lost(this.id, 'it was destroyed')
+    return this.#fault
+  }
+
+  async #destroy (): Promise<void> {
+    this.#fault ??= lost(this.id, 'it was destroyed')
+    // What runs now ends by losing its channel; what waits in the queue is refused.
+    await this.#shell?.channel.kill().catch(() => {})
+    await this.#queue
+    await this.#shell?.channel.kill().catch(() => {})
+    await this.#host.remove()
+    this.onDestroyed()
+  }
+}
+
+function refused (text: string): ExecResult {
+  return { exitCode: 2, output: Buffer.from(text), truncatedBytes: 0, killed: null, durationMs: 0 }
+}

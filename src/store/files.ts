@@ -1,0 +1,53 @@
+// Files that a crash cannot leave half-written: whole files are written beside their place and renamed; a log of lines
+// may end in a torn line after a crash, which is cut off when the log is opened.
+
+import { randomUUID } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { SparError } from '../errors.ts'
+
+/** Replaces a file in one step. Throws STORE_WRITE_FAILED (disk full, no permission), retryable. */
+export function writeAtomic (path: string, content: string | Uint8Array): void {
+  const draft = `${path}.${randomUUID()}.draft`
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(draft, content)
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw new SparError('STORE_WRITE_FAILED', `Cannot write ${path}: ${(error as Error).message}`, { retryable: true, cause: error })
+  }
+}
+
+export const writeJson = (path: string, value: unknown): void => writeAtomic(path, JSON.stringify(value, null, 2) + '\n')
+
+/** The value of a JSON file, or null where there is none. Throws STORE_CORRUPT when it does not parse. */
+export function readJson<T> (path: string): T | null {
+  if (!existsSync(path)) return null
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T
+  } catch (error) {
+    throw new SparError('STORE_CORRUPT', `Cannot read ${path}: ${(error as Error).message}. Remove the file, or the run, and start again.`, { cause: error })
+  }
+}
+
+/** A log of JSON lines: `lines` are those that were there when it was opened. */
+export interface JsonLog<Line> { lines: Line[]; append (line: Line): void }
+
+export function openJsonLog<Line> (path: string): JsonLog<Line> {
+  mkdirSync(dirname(path), { recursive: true })
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+  if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole))
+  const lines = whole.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Line)
+  return {
+    lines,
+    append (line) {
+      try {
+        appendFileSync(path, JSON.stringify(line) + '\n')
+      } catch (error) {
+        throw new SparError('STORE_WRITE_FAILED', `Cannot write ${path}: ${(error as Error).message}`, { retryable: true, cause: error })
+      }
+    }
+  }
+}

@@ -1,0 +1,120 @@
+// Grades an attempt: would this patch repair the bug? A fresh original tree, the bug's patches, the attempt, the original
+// test files back in their place, the script, the parser. Only the patch crosses from the solver's sandbox to here.
+//
+// Solved if and only if every expected test is present and passed (the truth table is SWE-bench's). What the attempt
+// brings about, a crash of the runner included, is its failure; what we bring about has no result: `solved: null`.
+// A deadline or memory limit that struck may be either: the clean run, which needs the same machine but not the attempt,
+// decides it.
+
+import { pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from '../artifact/index.ts'
+import type { Arena, Bug, Grade } from '../domain.ts'
+import { SparError, toPlain } from '../errors.ts'
+import { cleanRunKey } from './clean-runs.ts'
+import { runEvidence } from './evidence.ts'
+import { verifyLimits, type VerifyLimits } from './limits.ts'
+import { keepTestFiles, restoreTestFiles } from './restore.ts'
+import { runTree, type Bench } from './run.ts'
+import type { NamedPatch, TreeRun, VerifyPorts } from './types.ts'
+
+export interface GradeRequest {
+  bug: Bug
+  arena: Arena
+  /** From the bug's verdict. */
+  expected: { f2p: readonly string[]; p2p: readonly string[] }
+  patch: Uint8Array
+  /** For the labels of sandboxes. */
+  run: string
+  limits?: Partial<VerifyLimits>
+}
+export type GradePorts = Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns'>
+
+/** Never rejects: a fault of ours, an abort included, is `solved: null` with outcome `infra_fault`. */
+export async function gradeAttempt (request: GradeRequest, ports: GradePorts, signal?: AbortSignal): Promise<Grade> {
+  const { bug, arena, run, patch } = request
+  const removals: Promise<void>[] = []
+  const bench: Bench = {
+    arena,
+    run,
+    suite: { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName },
+    limits: { ...verifyLimits, ...request.limits },
+    sandboxes: ports.sandboxes,
+    later: removal => { removals.push(removal.catch(() => {})) }
+  }
+  try {
+    const testFiles = readTestFiles(bug.files.testFiles)
+    const refused = refusePatch(patch, testFiles, arena)
+    if (refused !== null) return refused
+    const graded = await ports.cores.run(async () => await runTree(bench, {
+      patches: [...bugPatches(bug), { name: attemptName, bytes: patch }],
+      purpose: 'grade',
+      begin: async sandbox => await keepTestFiles(sandbox, testFiles, bench.limits, signal),
+      finish: async sandbox => await restoreTestFiles(sandbox, bench.limits, signal),
+      ...(signal ? { signal } : {})
+    }), signal)
+    const control = async (): Promise<TreeRun> => await ports.cleanRuns.get(
+      cleanRunKey(arena, bench.suite, testFiles, 0), async signal => await ports.cores.run(async () => await runTree(bench, { patches: [], purpose: 'control', signal }), signal), signal)
+    return await judge(request, graded, control, bench.limits)
+  } catch (error) {
+    const { code, message, retryable } = toPlain(error)
+    return grade(null, 'infra_fault', `${code}: ${message}`, { code, retryable })
+  } finally {
+    await Promise.allSettled(removals)
+  }
+}
+
+const attemptName = 'the attempt'
+
+/** What lies between the original and the tree that the solver saw. */
+export const bugPatches = ({ files }: Bug): NamedPatch[] => [
+  { name: 'bug_inject.diff', bytes: files.bugInject },
+  { name: 'test_weaken.diff', bytes: files.testWeaken },
+  ...(files.predPatch === null ? [] : [{ name: 'pred_patch.diff', bytes: files.predPatch }])
+]
+
+const grade = (solved: boolean | null, outcome: string, reason: string, evidence: Record<string, unknown> = {}, missing: string[] = [], failing: string[] = []): Grade =>
+  ({ solved, outcome, reason, missing, failing, evidence })
+
+/** What can be said without running: null where the patch may be tried. */
+function refusePatch (bytes: Uint8Array, testFiles: readonly string[], arena: Arena): Grade | null {
+  if (Buffer.from(bytes).toString('latin1').trim() === '') return grade(false, 'empty', 'the patch is empty')
+  let files: PatchFile[]
+  try {
+    files = readPatch(bytes)
+  } catch (error) {
+    if (!(error instanceof SparError)) throw error
+    const unreadable = error.code === 'PATCH_MALFORMED' || error.code === 'PATCH_BAD_PATH'
+    return grade(false, unreadable ? 'inapplicable' : 'forbidden', error.message, { code: error.code })
+  }
+  if (files.length === 0) return grade(false, 'inapplicable', 'the patch holds no file of a git diff')
+  const paths = files.flatMap(touchedPaths)
+  const restored = paths.filter(path => testFiles.some(file => file === path || file.startsWith(`${path}/`) || path.startsWith(`${file}/`)))
+  if (restored.length > 0) return grade(false, 'forbidden', `the patch touches test files: ${restored.join(', ')}`, { paths: restored })
+  const infrastructure = paths.filter(path => pathKind(path, new Set(arena.testFiles.map(file => file.path))) === 'infrastructure')
+  if (infrastructure.length > 0) return grade(false, 'forbidden', `the patch touches what decides how tests run: ${infrastructure.join(', ')}`, { paths: infrastructure })
+  return null
+}
+
+async function judge ({ expected }: GradeRequest, run: TreeRun, control: () => Promise<TreeRun>, limits: VerifyLimits): Promise<Grade> {
+  const evidence = { run: runEvidence('graded', run, limits.evidenceTestsMax) }
+  if (run.fault !== null) return await judgeFault(run, control, evidence)
+  const results = run.results!
+  const ids = [...expected.f2p, ...expected.p2p]
+  const missing = ids.filter(id => !Object.hasOwn(results, id))
+  const failing = ids.filter(id => Object.hasOwn(results, id) && results[id] !== 'passed')
+  if (missing.length + failing.length > 0) return grade(false, 'failing', `of ${ids.length} expected tests ${failing.length} fail and ${missing.length} have no result`, evidence, missing, failing)
+  if (ids.length === 0) return grade(null, 'infra_fault', 'no test is expected: the bug has no verdict to grade against', evidence)
+  const stopped = run.exitCode !== 0 && !Object.values(results).includes('failed')
+  if (stopped && (await control()).exitCode !== run.exitCode) return grade(false, 'crashed', `the runner exits with ${run.exitCode} though no test failed`, evidence)
+  return grade(true, 'solved', `all ${ids.length} expected tests pass`, evidence)
+}
+
+async function judgeFault ({ fault, killed }: TreeRun, control: () => Promise<TreeRun>, evidence: Record<string, unknown>): Promise<Grade> {
+  const { by, reason } = fault!
+  if (fault!.by === 'patch') {
+    if (fault!.patch === attemptName) return grade(false, 'inapplicable', reason)
+    return grade(null, 'infra_fault', `the bug's own ${reason}`, { code: 'BUG_INAPPLICABLE', retryable: false })
+  }
+  if (by !== 'script') return grade(false, 'no_results', reason, evidence)
+  if (killed !== 'output' && (await control()).fault !== null) return grade(null, 'infra_fault', `${reason}, and the original tree fares no better`, evidence)
+  return grade(false, 'crashed', reason, evidence)
+}

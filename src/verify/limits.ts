@@ -1,0 +1,26 @@
+// Every limit of verification and grading, with its default.
+
+export const verifyLimits = {
+  /** One run of a test script. The paper's own limit. */
+  scriptMsMax: 90_000,
+  /** Log of one run; a script that prints more has flooded. */
+  scriptOutputBytesMax: 16 * 2 ** 20,
+  /** One run of a parser. */
+  parserMsMax: 20_000,
+  parserOutputBytesMax: 8 * 2 ** 20,
+  /** Tests in one map. */
+  testsMax: 100_000,
+  /** One call of git. */
+  gitMsMax: 60_000,
+  /** Joint restorations that group mode tries beyond the single files. */
+  groupRunsMax: 32,
+  /** Runs of the clean and of the buggy tree each. */
+  repeats: 2,
+  /** Maps with more tests are kept in the evidence as counts only. */
+  evidenceTestsMax: 5000,
+  /** One stage of a verification, waiting for a core included. A stage that takes longer is undecided, not failed. */
+  stageMsMax: 30 * 60_000,
+  /** Clean runs that are kept. */
+  cleanRunsMax: 256
+}
+export type VerifyLimits = typeof verifyLimits

@@ -1,0 +1,25 @@
+// The original test files, kept aside before any patch touches the tree and put back before the script runs. They stay
+// inside the sandbox: nothing that a model wrote runs in between, only git.
+
+import { SparError } from '../errors.ts'
+import type { Sandbox } from '../ports.ts'
+import { shellQuote } from '../quote.ts'
+import type { VerifyLimits } from './limits.ts'
+import { execGit } from './tree.ts'
+
+const folder = (sandbox: Sandbox): string => shellQuote(`${sandbox.scratch}/.originals`)
+
+export async function keepTestFiles (sandbox: Sandbox, testFiles: readonly string[], limits: VerifyLimits, signal?: AbortSignal): Promise<void> {
+  const list = Buffer.from(testFiles.map(path => `./${path}\0`).join(''))
+  const copy = `xargs -0 bash -c 'cp -a --parents -- "$@" "$0"' ${folder(sandbox)}`
+  await run(sandbox, `( mkdir -p ${folder(sandbox)} && cd -- ${shellQuote(sandbox.tree)} && ${copy} )`, limits, signal, list)
+}
+
+export async function restoreTestFiles (sandbox: Sandbox, limits: VerifyLimits, signal?: AbortSignal): Promise<void> {
+  await run(sandbox, `( cp -a ${folder(sandbox)}/. ${shellQuote(sandbox.tree)}/ && rm -rf ${folder(sandbox)} )`, limits, signal)
+}
+
+async function run (sandbox: Sandbox, command: string, limits: VerifyLimits, signal?: AbortSignal, stdin?: Uint8Array): Promise<void> {
+  const { exitCode, output } = await execGit(sandbox, command, limits, signal, stdin)
+  if (exitCode !== 0) throw new SparError('GRADE_NO_TEST_FILES', `Cannot restore the test files in sandbox ${sandbox.id}: ${Buffer.from(output).toString('utf8').trim().slice(0, 500)}`)
+}

@@ -1,0 +1,97 @@
+// One run: a fresh sandbox with the original tree, patches on top, the script, and the parser over its log in a second
+// sandbox. Everything that a model wrote happens in here.
+
+import { createHash } from 'node:crypto'
+import type { Arena } from '../domain.ts'
+import type { ExecResult, Sandbox, SandboxSpec } from '../ports.ts'
+import { shellQuote } from '../quote.ts'
+import type { VerifyLimits } from './limits.ts'
+import { runParser } from './parser.ts'
+import { applyPatch, throwIfAborted } from './tree.ts'
+import type { NamedPatch, RunFault, Suite, TreeRun, VerifyPorts } from './types.ts'
+
+export interface Bench {
+  arena: Arena
+  suite: Suite
+  /** For the labels of sandboxes. */
+  run: string
+  limits: VerifyLimits
+  sandboxes: VerifyPorts['sandboxes']
+  /** Takes a removal that nobody has to wait for now, but that must be over when the work is. */
+  later (removal: Promise<void>): void
+}
+
+export const openTree = async (bench: Bench, purpose: string, signal?: AbortSignal): Promise<Sandbox> => await openView(bench, 'tree', purpose, signal)
+
+const openView = async ({ sandboxes, arena, run }: Bench, view: SandboxSpec['view'], purpose: string, signal?: AbortSignal): Promise<Sandbox> =>
+  await sandboxes.open({ arena, view, network: 'none', label: { run, purpose } }, signal)
+
+export interface RunOptions {
+  patches: readonly NamedPatch[]
+  purpose: string
+  signal?: AbortSignal
+  /** An untouched tree that is already open. */
+  sandbox?: Sandbox
+  /** First touch to the tree, before any patch, and the last one before the script. */
+  begin?: (sandbox: Sandbox) => Promise<void>
+  finish?: (sandbox: Sandbox) => Promise<void>
+}
+
+export async function runTree (bench: Bench, options: RunOptions): Promise<TreeRun> {
+  const { patches, purpose, signal, begin, finish } = options
+  const sandbox = options.sandbox ?? await openTree(bench, purpose, signal)
+  try {
+    await begin?.(sandbox)
+    for (const patch of patches) {
+      const reason = await applyPatch(sandbox, patch, bench.limits, signal)
+      if (reason !== null) return withoutRun({ by: 'patch', patch: patch.name, reason: `${patch.name} does not apply: ${reason}` })
+    }
+    await finish?.(sandbox)
+    const result = await runScript(sandbox, bench, signal)
+    return await readLog(bench, result, signal)
+  } finally {
+    bench.later(sandbox.destroy())
+  }
+}
+
+const command = 'bash test_script.sh'
+/** End of the log that is kept where no test was found in it. */
+const logKeptBytes = 2 ** 20
+
+async function runScript (sandbox: Sandbox, { suite, limits }: Bench, signal?: AbortSignal): Promise<ExecResult> {
+  const path = `${sandbox.scratch}/test_script.sh`
+  await sandbox.writeFile(path, suite.script, 0o755)
+  const result = await sandbox.exec(`cd -- ${shellQuote(sandbox.tree)} && bash ${shellQuote(path)} < /dev/null`, {
+    timeoutMs: limits.scriptMsMax,
+    outputBytesMax: limits.scriptOutputBytesMax,
+    ...(signal ? { signal } : {})
+  })
+  throwIfAborted(result, signal)
+  return result
+}
+
+async function readLog (bench: Bench, result: ExecResult, signal?: AbortSignal): Promise<TreeRun> {
+  const { exitCode, killed, durationMs, output, truncatedBytes } = result
+  const run: TreeRun = {
+    command, exitCode, killed, durationMs, results: null, fault: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
+  }
+  const reason = scriptFault(result, bench.limits)
+  if (reason !== null) return { ...run, fault: { by: 'script', reason } }
+  const sandbox = await openView(bench, 'empty', 'parser', signal)
+  try {
+    const parsed = await runParser(sandbox, bench.suite, output, bench.limits, signal)
+    if (parsed.kind === 'map') return { ...run, results: parsed.results }
+    if (parsed.kind === 'fault') return { ...run, fault: { by: 'parser', reason: parsed.reason } }
+    return { ...run, fault: { by: 'silence', reason: parsed.reason, log: Buffer.from(output.subarray(-logKeptBytes)).toString('utf8') } }
+  } finally {
+    bench.later(sandbox.destroy())
+  }
+}
+
+function scriptFault ({ killed, truncatedBytes }: ExecResult, limits: VerifyLimits): string | null {
+  if (killed === 'timeout') return `the script does not end within ${limits.scriptMsMax} ms (scriptMsMax)`
+  if (killed === 'output' || truncatedBytes > 0) return `the script prints more than ${limits.scriptOutputBytesMax} bytes (scriptOutputBytesMax)`
+  return killed === 'memory' ? 'the script was killed at the memory limit' : null
+}
+
+const withoutRun = (fault: RunFault): TreeRun => ({ command, exitCode: null, killed: null, durationMs: 0, logBytes: 0, logSha256: '', results: null, fault })

@@ -1,0 +1,94 @@
+// The runs of one verification. All that will be needed are started at once, in the order of the checks, and wait for
+// cores first come, first served; so the first check's run is the first that starts, and no core idles while a later
+// check still needs one. `close` ends what is not needed any more.
+
+import type { PatchFile } from '../artifact/index.ts'
+import { SparError } from '../errors.ts'
+import type { Sandbox } from '../ports.ts'
+import { shellQuote } from '../quote.ts'
+import { cleanRunKey } from './clean-runs.ts'
+import { unitName, withoutUnits, type Plan } from './plan.ts'
+import { openTree, runTree, type Bench, type RunOptions } from './run.ts'
+import type { TreeRun, VerifyPorts } from './types.ts'
+
+export interface Runs {
+  /** Paths that are no regular files in the original tree. */
+  absent (paths: readonly string[]): Promise<string[]>
+  /** Starts every run that the checks need if all of them pass. */
+  startAll (repeats: number): void
+  clean (repeat: number): Promise<TreeRun>
+  buggy (repeat: number): Promise<TreeRun>
+  weakened (): Promise<TreeRun>
+  /** The buggy tree with these files restored. */
+  restored (units: readonly PatchFile[]): Promise<TreeRun>
+  /** Ends what still runs and waits until every sandbox is gone. */
+  close (): Promise<void>
+}
+
+export function createRuns (plan: Plan, base: Omit<Bench, 'later'>, ports: Pick<VerifyPorts, 'cores' | 'cleanRuns'>): Runs {
+  const ended = new AbortController()
+  const started = new Map<string, Promise<TreeRun>>()
+  const removals: Promise<void>[] = []
+  const bench: Bench = { ...base, later: removal => { removals.push(removal.catch(() => {})) } }
+  let first: Promise<Sandbox> | null = null
+
+  const once = (key: string, start: () => Promise<TreeRun>): Promise<TreeRun> => {
+    const known = started.get(key)
+    if (known !== undefined) return known
+    const run = start()
+    run.catch(() => {})
+    started.set(key, run)
+    return run
+  }
+  const onCore = (options: Omit<RunOptions, 'signal'>): Promise<TreeRun> =>
+    ports.cores.run(async () => await runTree(bench, { ...options, signal: ended.signal }), ended.signal)
+
+  const runs: Runs = {
+    async absent (paths) {
+      first ??= openTree(bench, 'buggy', ended.signal)
+      first.catch(() => {})
+      return await absentPaths(await first, paths)
+    },
+    startAll (repeats) {
+      void runs.clean(0)
+      void runs.buggy(0)
+      void runs.weakened()
+      if (plan.units.length > 1) for (const unit of plan.units) void runs.restored([unit])
+      for (let repeat = 1; repeat < repeats; repeat++) {
+        void runs.clean(repeat)
+        void runs.buggy(repeat)
+      }
+    },
+    // Shared with other bugs, so it ends with its last waiter and not with this verification.
+    clean: repeat => once(`clean:${repeat}`, async () => await ports.cleanRuns.get(
+      cleanRunKey(bench.arena, bench.suite, plan.testFiles, repeat),
+      async signal => await ports.cores.run(async () => await runTree(bench, { patches: [], purpose: 'clean', signal }), signal),
+      ended.signal)),
+    buggy: repeat => once(`buggy:${repeat}`, async () => {
+      const open = repeat === 0 ? first : null
+      const sandbox = open === null ? {} : { sandbox: await open }
+      return await onCore({ patches: [plan.inject], purpose: 'buggy', ...sandbox })
+    }),
+    weakened: () => once('weakened', async () => await onCore({ patches: [plan.inject, plan.weaken], purpose: 'weakened' })),
+    restored (units) {
+      const patch = withoutUnits(plan.units, new Set(units))
+      return once(`restored:${units.map(unitName).join('\0')}`, async () => await onCore({ patches: [patch], purpose: 'inverse' }))
+    },
+    async close () {
+      ended.abort()
+      await Promise.allSettled(started.values())
+      await (await first?.catch(() => null))?.destroy()
+      await Promise.allSettled(removals)
+    }
+  }
+  return runs
+}
+
+async function absentPaths (sandbox: Sandbox, paths: readonly string[]): Promise<string[]> {
+  const list = Buffer.from(paths.map(path => `./${path}\0`).join(''))
+  const command = `( cd -- ${shellQuote(sandbox.tree)} && while IFS= read -r -d '' path; do if [ -f "$path" ] && [ ! -L "$path" ]; then echo 1; else echo 0; fi; done )`
+  const { output, exitCode } = await sandbox.exec(command, { timeoutMs: 30_000, outputBytesMax: 2 ** 20, stdin: list })
+  const answers = Buffer.from(output).toString('utf8').split('\n').filter(line => line !== '')
+  if (exitCode !== 0 || answers.length !== paths.length) throw new SparError('SANDBOX_LOST', `Cannot look for test files in sandbox ${sandbox.id}: it answers ${answers.length} of ${paths.length}`, { retryable: true })
+  return paths.filter((_, index) => answers[index] === '0')
+}

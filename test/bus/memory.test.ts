@@ -1,0 +1,79 @@
+import t from 'tap'
+import { createMemoryQueue, type QueueEvent } from '../../src/bus/memory.ts'
+import type { Work } from '../../src/bus/types.ts'
+import { systemClock } from '../../src/clock.ts'
+import { SparError } from '../../src/errors.ts'
+
+const work = (id: string, priority = 0): Work => ({ id, kind: 'solve', priority, payload: null })
+const lost = (): SparError => new SparError('SANDBOX_LOST', 'the sandbox is gone', { retryable: true })
+const queueOf = (slots: number, events: QueueEvent[] = [], more = {}) =>
+  createMemoryQueue({ slots, clock: systemClock, redeliverMs: 1, onEvent: event => events.push(event), ...more })
+
+t.test('work is delivered by priority, then in the order it was added, in as many slots as there are', async t => {
+  const queue = queueOf(1)
+  const order: string[] = []
+  const endings = [work('a'), work('b', 2), work('c', 2), work('d', 1)].map(item => queue.add(item))
+  queue.handle('solve', async ({ work }) => { order.push(work.id) })
+  await Promise.all(endings)
+  t.strictSame(order, ['b', 'c', 'd', 'a'])
+})
+
+t.test('the same id is one piece of work, however often it is added', async t => {
+  const queue = queueOf(2)
+  let runs = 0
+  queue.handle('solve', async () => ++runs)
+  const [one, two] = await Promise.all([queue.add(work('a')), queue.add(work('a'))])
+  t.strictSame([one, two, runs], [{ kind: 'settled', result: 1, deliveries: 1 }, { kind: 'settled', result: 1, deliveries: 1 }, 1])
+})
+
+t.test('an infrastructure fault is delivered again, and quarantined in the end, never settled', async t => {
+  const events: QueueEvent[] = []
+  const queue = queueOf(1, events, { deliveriesMax: 3 })
+  queue.handle('solve', async ({ work, delivery }) => {
+    if (work.id === 'poison' || delivery < 2) throw lost()
+    return 'fine'
+  })
+  t.match(await queue.add(work('once')), { kind: 'settled', result: 'fine', deliveries: 2 })
+  t.match(await queue.add(work('poison')), { kind: 'quarantined', code: 'SANDBOX_LOST', deliveries: 3 })
+  t.equal(events.filter(event => event.type === 'redelivered').length, 3)
+})
+
+t.test('cancelled work ends, whether it waits or runs', async t => {
+  const queue = queueOf(1)
+  let aborted = false
+  const running = queue.add(work('running'))
+  const waiting = queue.add(work('waiting'))
+  const started = new Promise<void>(resolve => {
+    queue.handle('solve', ({ signal }) => new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => { aborted = true; reject(lost()) })
+      resolve()
+    }))
+  })
+  await started
+  queue.cancel('waiting', 'enough')
+  queue.cancel('running', 'enough')
+  t.match(await waiting, { kind: 'cancelled', reason: 'enough', deliveries: 0 })
+  t.match(await running, { kind: 'cancelled', deliveries: 1 })
+  t.ok(aborted)
+})
+
+t.test('a full queue refuses', async t => {
+  const queue = queueOf(1, [], { workMax: 1 })
+  queue.add(work('a')).catch(() => {})
+  await t.rejects(queue.add(work('b')), { code: 'QUEUE_FULL', retryable: true })
+})
+
+t.test('drain lets what is in flight finish within its grace, and aborts it after', async t => {
+  const queue = queueOf(1)
+  let aborted = false
+  const started = new Promise<void>(resolve => {
+    queue.handle('solve', ({ signal }) => new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => { aborted = true; reject(lost()) })
+      resolve()
+    }))
+  })
+  void queue.add(work('slow'))
+  await started
+  await queue.drain(5)
+  t.ok(aborted)
+})

@@ -1,0 +1,37 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { strategies } from '../../src/domain.ts'
+import { drawEpisode } from '../../src/run/draw.ts'
+import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../../src/run/options.ts'
+
+const options: RunOptions = { target: 'x', ...runDefaults }
+
+t.test('an episode is drawn from seed and number alone, within the ranges', async t => {
+  fc.assert(fc.property(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 5000 }), (seed, number) => {
+    const draw = drawEpisode({ ...options, seed }, number)
+    t.strictSame(draw, drawEpisode({ ...options, seed }, number))
+    return draw.params.minFiles >= 1 && draw.params.minFiles <= 3 && strategies.includes(draw.strategy)
+  }), { numRuns: 200 })
+})
+
+t.test('strategies come in the shares of their weights, also in a short run', async t => {
+  const drawn = (weights: RunOptions['strategy'], count: number, seed = 1): Record<string, number> => {
+    const counts: Record<string, number> = { removal: 0, history: 0, direct: 0 }
+    for (let number = 1; number <= count; number++) counts[drawEpisode({ ...options, seed, strategy: weights }, number).strategy]!++
+    return counts
+  }
+  for (let seed = 0; seed < 20; seed++) t.strictSame(drawn({ removal: 1, history: 1, direct: 0 }, 6, seed), { removal: 3, history: 3, direct: 0 })
+  const { direct, removal } = drawn({ removal: 3, history: 0, direct: 1 }, 4000) as { direct: number; removal: number }
+  t.ok(Math.abs(direct / 4000 - 0.25) < 0.03 && removal + direct === 4000, `${direct} of 4000 are direct`)
+})
+
+t.test('options are refused by name, value and rule', async t => {
+  t.throws(() => parseWhole('episodes', '1.5', 1), { code: 'OPTION_INVALID', message: /--episodes "1.5": it takes a whole number/ })
+  t.throws(() => parseWhole('group', '0', 1), { code: 'OPTION_INVALID' })
+  t.throws(() => parseShare('alpha', '1.2'), { code: 'OPTION_INVALID' })
+  t.throws(() => parseRange('min-files', '3..1'), { code: 'OPTION_INVALID' })
+  t.throws(() => parseStrategy('strategy', 'remove=1'), { message: /"remove" is none of removal, history, direct/ })
+  t.throws(() => parseStrategy('strategy', 'removal=0'), { code: 'OPTION_INVALID' })
+  t.strictSame(parseRange('min-files', '2'), { min: 2, max: 2 })
+  t.strictSame(parseStrategy('strategy', 'removal, direct=0.5'), { removal: 1, history: 0, direct: 0.5 })
+})

@@ -1,0 +1,48 @@
+// The contract, run by the process sandbox in each isolation that this host has.
+
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+
+import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
+import { makeArenaFolder, specOf } from '../helpers/sandbox-fixture.ts'
+import { sandboxContract } from './contract.ts'
+
+const secret = join(homedir(), `.spar-test-secret-${process.pid}`)
+writeFileSync(secret, 'secret')
+t.teardown(() => rmSync(secret, { force: true }))
+
+for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
+  t.test(isolation, async t => {
+    const folder = t.testdir({})
+    const home = join(folder, 'home')
+    let sandboxes: ProcessSandboxes
+    try {
+      sandboxes = await createProcessSandboxes({ home, isolation })
+    } catch (error) {
+      if (process.env['CI'] !== undefined) throw error
+      return void t.pass('no such isolation here', { skip: error instanceof Error ? error.message : String(error) })
+    }
+    const arena = makeArenaFolder(folder)
+    sandboxContract(t, {
+      sandboxes,
+      arena,
+      walls: isolation !== 'none',
+      holdsMemory: sandboxes.report.cgroups !== null,
+      secret,
+      arenaFile: () => readFileSync(join(arena.dir, 'tree', 'a.txt'), 'utf8'),
+      murder: async sandbox => {
+        const lease = JSON.parse(readFileSync(join(home, 'sandboxes', sandbox.id, 'lease.json'), 'utf8')) as { process: { pid: number } }
+        process.kill(lease.process.pid, 'SIGKILL')
+      }
+    })
+    t.test('closing leaves nothing but the layers of arenas', async t => {
+      const sandbox = await sandboxes.open(specOf(arena))
+      await sandboxes.close()
+      await t.rejects(sandbox.exec('true', { timeoutMs: 1000, outputBytesMax: 10 }), { code: 'SANDBOX_LOST' })
+      await t.rejects(sandboxes.open(specOf(arena)), { code: 'SANDBOX_CLOSED' })
+      t.same(readdirSync(join(home, 'sandboxes')).filter(name => name !== 'layers'), [])
+    })
+  })
+}

@@ -1,0 +1,116 @@
+// Goal: what a dead owner leaves behind goes, what a live one holds stays. Method: a child node process opens sandboxes in
+// which daemons run, and is killed; then another owner reaps.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+
+import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
+import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
+import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
+import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const ownerProgram = fileURLToPath(new URL(`../helpers/sandbox-owner.${extension}`, import.meta.url))
+
+/** Starts the child and returns when its sandbox runs a daemon; `marker` is an argument of that daemon. */
+async function startOwner (home: string, kind: string, arenaFile: string, marker: string): Promise<{ child: ChildProcess; id: string }> {
+  const child = spawn(process.execPath, [...process.execArgv, ownerProgram, home, kind, arenaFile, marker], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(createInterface({ input: child.stdout! }), 'line') as [string]
+  return { child, id: line }
+}
+
+/** Processes of this host with the marker among their arguments. */
+function marked (marker: string): number[] {
+  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number).filter(pid => {
+    try { return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(marker) && !readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('sandbox-owner') } catch { return false }
+  })
+}
+
+const cgroupsOf = (home: string, id: string): string[] => (JSON.parse(readFileSync(join(home, 'sandboxes', id, 'lease.json'), 'utf8')) as { cgroups: string[] }).cgroups
+
+let counter = 0
+const newMarker = (): string => String(7_000_000 + process.pid * 10 + counter++)
+
+async function killOwner (child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+}
+
+function prepare (t: Test): { home: string; arenaFile: string; arena: ReturnType<typeof makeArenaFolder> } {
+  const folder = t.testdir({})
+  const arena = makeArenaFolder(folder)
+  const arenaFile = join(folder, 'arena.json')
+  writeFileSync(arenaFile, JSON.stringify(arena))
+  return { home: join(folder, 'home'), arenaFile, arena }
+}
+
+for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
+  t.test(`process sandboxes with ${isolation}: a killed owner leaves nothing after the reaper`, async t => {
+    const { home, arenaFile, arena } = prepare(t)
+    const sandboxes = await createProcessSandboxes({ home, isolation }).catch(error => error as Error)
+    if (sandboxes instanceof Error) {
+      if (process.env['CI'] !== undefined) throw sandboxes
+      return void t.pass('no such isolation here', { skip: sandboxes.message })
+    }
+    t.teardown(() => sandboxes.close())
+    const marker = newMarker()
+    const { child, id } = await startOwner(home, isolation, arenaFile, marker)
+    t.teardown(() => child.kill('SIGKILL'))
+    const mine = await sandboxes.open(specOf(arena))
+    t.ok(marked(marker).length > 0, 'its daemon runs')
+    t.same((await sandboxes.reap()).removed, [], 'a live owner keeps everything')
+    t.ok(marked(marker).length > 0)
+    const groups = cgroupsOf(home, id)
+    await killOwner(child)
+    const { removed } = await sandboxes.reap()
+    t.ok(removed.some(text => text.includes(id)), 'says what it removed')
+    t.same(marked(marker), [], 'no process')
+    t.notOk(existsSync(join(home, 'sandboxes', id)), 'no folder')
+    for (const group of groups) t.notOk(existsSync(group), 'no control group')
+    t.notMatch(readFileSync('/proc/mounts', 'utf8'), id, 'no mount')
+    t.equal((await run(mine, 'cat a.txt')).text, 'second\n', 'the live owner\'s sandbox lives')
+    t.same((await sandboxes.reap()).removed, [], 'nothing is left to remove')
+    await mine.destroy()
+    t.equal(readdirSync(join(home, 'sandboxes')).filter(name => name !== 'layers').length, 1, 'but the folder that live sandboxes share')
+  })
+}
+
+t.test('docker: a killed owner leaves nothing after the reaper', async t => {
+  const found = await findTestEngine()
+  if ('reason' in found) return process.env['CI'] !== undefined ? void t.fail(found.reason) : void t.pass('no engine here', { skip: found.reason })
+  const { docker } = found
+  const { home, arenaFile, arena: plain } = prepare(t)
+  const { arena, remove } = await makeArenaImage(docker, plain)
+  t.teardown(remove)
+  writeFileSync(arenaFile, JSON.stringify(arena))
+  const sandboxes = await createDockerSandboxes({ docker, home })
+  t.teardown(() => sandboxes.close())
+  const { child, id } = await startOwner(home, 'docker', arenaFile, newMarker())
+  t.teardown(() => child.kill('SIGKILL'))
+  const mine = await sandboxes.open(specOf(arena))
+  const there = async (name: string): Promise<boolean> => await docker.getContainer(name).inspect().then(() => true, () => false)
+  const volumes = async (): Promise<number> => (await docker.listVolumes()).Volumes.filter(volume => volume.Labels?.['org.spar.sandbox'] === id).length
+  await sandboxes.reap()
+  t.ok(await there(id), 'a live owner keeps its container')
+  t.equal(await volumes(), 1)
+  await killOwner(child)
+  await sandboxes.reap()
+  t.notOk(await there(id), 'no container')
+  t.equal(await volumes(), 0, 'no volume')
+  t.equal((await run(mine, 'cat a.txt')).text, 'second\n', 'the live owner\'s sandbox lives')
+  await mine.destroy()
+})
+
+t.test('an owner is known by more than its process id', t => {
+  const here = currentOwner()
+  t.equal(ownerState(here, here), 'live')
+  t.equal(ownerState({ ...here, startedAt: '1' }, here), 'dead', 'the id was given to another process')
+  t.equal(ownerState({ ...here, boot: 'before', host: 'before' }, here), 'dead', 'the machine was started again')
+  t.equal(ownerState({ ...here, machine: 'other', host: 'other' }, here), 'unknown', 'another machine')
+  t.end()
+})

@@ -1,0 +1,51 @@
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Arena } from '../../src/domain.ts'
+import { runDefaults } from '../../src/run/options.ts'
+import { openJsonLog } from '../../src/store/files.ts'
+import { openLedger } from '../../src/store/ledger.ts'
+import { createRunStore, openRunStore } from '../../src/store/run.ts'
+
+t.test('a log whose last line was torn by a crash goes on after the last whole line', async t => {
+  const path = join(t.testdir(), 'log.jsonl')
+  openJsonLog(path).append({ n: 1 })
+  appendFileSync(path, '{"n": 2, "té')
+  const again = openJsonLog<{ n: number }>(path)
+  t.strictSame(again.lines, [{ n: 1 }])
+  again.append({ n: 3 })
+  t.equal(readFileSync(path, 'utf8'), '{"n":1}\n{"n":3}\n')
+})
+
+t.test('the ledger counts each piece of work once, also over a restart', async t => {
+  const path = join(t.testdir(), 'ledger.jsonl')
+  const book = openLedger(path)
+  for (const id of ['a', 'b', 'c']) book.enter(id, 'dispatched', 1)
+  book.enter('a', 'settled', 2)
+  const again = openLedger(path)
+  t.strictSame(again.open(), ['b', 'c'])
+  again.enter('a', 'dispatched', 3)
+  again.enter('a', 'quarantined', 3)
+  again.enter('b', 'dispatched', 3)
+  again.enter('b', 'quarantined', 4, { code: 'SANDBOX_LOST', reason: 'gone' })
+  again.enter('c', 'cancelled', 4)
+  t.strictSame(openLedger(path).totals(), { dispatched: 3, settled: 1, cancelled: 1, quarantined: 1 })
+})
+
+const file = { spar: '0', node: '20', options: { target: 'x', ...runDefaults }, arena: {} as Arena, policies: { breaker: 'b', solver: 's' } }
+
+t.test('a run folder is made once, opened again, and refused when it is not one', async t => {
+  const dir = join(t.testdir(), 'run')
+  const store = createRunStore(dir, file)
+  store.keepResult('e0001.break', { kind: 'submitted' })
+  t.throws(() => createRunStore(dir, file), { code: 'RUN_EXISTS' })
+  writeFileSync(join(dir, 'results', 'e0002.break.json.x.draft'), '{')
+  const again = openRunStore(dir)
+  t.strictSame(again.result('e0001.break'), { kind: 'submitted' })
+  t.equal(again.result('e0002.break'), null)
+  t.throws(() => openRunStore(t.testdirName), { code: 'RUN_NOT_FOUND' })
+  writeFileSync(join(dir, 'run.json'), JSON.stringify({ ...file, schema_version: 99, run: 'run' }))
+  t.throws(() => openRunStore(dir), { code: 'RUN_SCHEMA_NEWER' })
+  const other = t.testdir({ taken: { 'notes.txt': 'mine' } })
+  t.throws(() => createRunStore(join(other, 'taken'), file), { code: 'RUN_FOLDER_NOT_EMPTY' })
+})

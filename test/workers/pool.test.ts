@@ -1,0 +1,109 @@
+// The pool runs real threads. A thread that misbehaves is a file of its own, written for the test.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { SparError } from '../../src/errors.ts'
+import { createPool } from '../../src/workers/pool.ts'
+import type { PoolOptions, Workers } from '../../src/workers/pool.ts'
+import type { Tasks } from '../../src/workers/tasks.ts'
+
+const source = { path: 'a.js', text: 'export function f (a, b) { return !a && b }' }
+
+function open (test: { teardown (end: () => Promise<void>): void }, options: PoolOptions = {}): Workers {
+  const pool = createPool({ threads: 1, ...options })
+  test.teardown(() => pool.close())
+  return pool
+}
+
+const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'none', error => (error as SparError).code)
+
+t.test('the real tasks answer across threads', async t => {
+  const pool = open(t)
+  const index = await pool.run('index', source) as NonNullable<Tasks['index']['output']>
+  t.equal(index.language, 'javascript')
+  t.ok(index.removals.some(({ operator }) => operator === 'remove negation'))
+  t.equal(await pool.run('index', { path: 'a.js', text: 'function (' }), null)
+  t.equal(await pool.run('index', { path: 'a.txt', text: 'hello' }), null)
+  t.equal(await pool.run('parses', { path: 'a.py', text: 'def f():\n    return 1\n' }), true)
+  t.equal(await pool.run('parses', { path: 'a.go', text: 'package a\nfunc (' }), false)
+  const { candidates } = await pool.run('repairs', { ...source, suspicion: { 1: 1 }, corpus: [], hints: [], seed: 1, limit: 5 })
+  t.equal(candidates.length, 5)
+})
+
+t.test('beyond the waiting tasks a task is refused', async t => {
+  const pool = open(t, { queuedMax: 1 })
+  const first = pool.run('parses', source)
+  const second = pool.run('parses', source)
+  t.equal(await codeOf(pool.run('parses', source)), 'WORKERS_BUSY')
+  t.same(await Promise.all([first, second]), [true, true])
+  t.equal(await pool.run('parses', source), true, 'and taken again when there is room')
+})
+
+t.test('a task can be aborted while it waits and while it runs', async t => {
+  const folder = t.testdir({ 'slow.mjs': 'export default ({ name }) => name === "index" ? new Promise(resolve => setTimeout(resolve, 600000)) : { ok: true, output: true }' })
+  const pool = open(t, { threadFile: join(folder, 'slow.mjs') })
+  const [running, waiting] = [new AbortController(), new AbortController()]
+  const stuck = codeOf(pool.run('index', source, { signal: running.signal }))
+  const behind = codeOf(pool.run('index', source, { signal: waiting.signal }))
+  waiting.abort()
+  t.equal(await behind, 'WORKER_ABORTED')
+  running.abort()
+  t.equal(await stuck, 'WORKER_ABORTED')
+  t.equal(await codeOf(pool.run('parses', source, { signal: AbortSignal.abort() })), 'WORKER_ABORTED')
+  t.equal(await pool.run('parses', source), true, 'the pool goes on')
+})
+
+t.test('a task that outlasts its limit loses its thread', async t => {
+  const folder = t.testdir({ 'spin.mjs': 'export default () => { for (;;); }' })
+  const pool = open(t, { threadFile: join(folder, 'spin.mjs'), taskMsMax: 300 })
+  t.equal(await codeOf(pool.run('parses', source)), 'WORKER_TIMEOUT')
+})
+
+t.test('a thread that dies loses its task only, which is tried once more', async t => {
+  const folder = t.testdir({
+    'dies.mjs': 'export default ({ name }) => name === "index" ? process.exit(7) : { ok: true, output: true }',
+    'once.mjs': 'import { existsSync, writeFileSync } from "node:fs"\nexport default ({ input }) => { if (existsSync(input.path)) return { ok: true, output: true }; writeFileSync(input.path, ""); process.exit(7) }'
+  })
+  const pool = open(t, { threadFile: join(folder, 'dies.mjs'), threads: 2 })
+  const lost = pool.run('index', source)
+  const kept = pool.run('parses', source)
+  await t.rejects(lost, { code: 'WORKER_LOST', retryable: true })
+  t.equal(await kept, true)
+  t.equal(await pool.run('parses', source), true)
+
+  const second = open(t, { threadFile: join(folder, 'once.mjs') })
+  const marker = join(folder, 'marker')
+  t.equal(await second.run('parses', { path: marker, text: '' }), true)
+  t.ok(existsSync(marker))
+})
+
+t.test('an error keeps its code across the thread', async t => {
+  const folder = t.testdir({ 'fails.mjs': 'export default () => ({ ok: false, error: { code: "AREA_FAILED", message: "why", retryable: true, data: { n: 1 } } })' })
+  const pool = open(t, { threadFile: join(folder, 'fails.mjs') })
+  const error = await pool.run('parses', source).catch(error => error as unknown)
+  t.ok(error instanceof SparError)
+  t.match(error, { code: 'AREA_FAILED', message: 'why', retryable: true, data: { n: 1 } })
+})
+
+t.test('options outside of their rule are refused by name', t => {
+  t.throws(() => createPool({ threads: 0 }), { code: 'OPTION_INVALID', message: /threads is 0/ })
+  t.end()
+})
+
+t.test('closing refuses what waits, finishes what runs, and lets the process end', async t => {
+  const pool = createPool({ threads: 1 })
+  const first = pool.run('parses', source)
+  const second = codeOf(pool.run('parses', source))
+  await Promise.all([pool.close(), pool.close()])
+  t.equal(await first, true)
+  t.equal(await second, 'WORKERS_CLOSED')
+  t.equal(await codeOf(pool.run('parses', source)), 'WORKERS_CLOSED')
+
+  const poolUrl = new URL(`../../src/workers/pool${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
+  const script = `import { createPool } from ${JSON.stringify(poolUrl)}\nconst pool = createPool()\nconsole.log(await pool.run('parses', { path: 'a.js', text: '1' }))\nawait pool.close()`
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, '--input-type=module', '-e', script], { timeout: 60_000 })
+  t.match(stdout, /true/)
+})
