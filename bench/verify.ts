@@ -22,7 +22,7 @@ import { createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
 import { createCleanRunCache, createLimiter, stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
 import { planBug, unitName, withoutUnits, type Plan } from '../src/verify/plan.ts'
-import { openTree, runTree, type Bench } from '../src/verify/run.ts'
+import { createBench, openTree, runTree, type Bench } from '../src/verify/run.ts'
 import type { Runs } from '../src/verify/runs.ts'
 import { nothingKnown } from '../src/verify/stages.ts'
 import { applyPatch } from '../src/verify/tree.ts'
@@ -41,14 +41,8 @@ const failed: string[] = []
 
 const requestOf = (bug: Bug, arena: Arena): VerifyRequest => ({ bug, arena, params, mode: 'strict', run: 'bench' })
 const newPorts = (): VerifyPorts => ({ sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), clock: systemClock })
-const benchOf = (bug: Bug, arena: Arena): Bench => ({
-  arena,
-  suite: { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName },
-  run: 'bench',
-  limits: verifyLimits,
-  sandboxes,
-  later: removal => { void removal.catch(() => {}) }
-})
+const benchOf = (bug: Bug, arena: Arena, slots = cores): Bench => createBench(
+  { arena, suite: { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName }, run: 'bench', limits: verifyLimits }, { sandboxes, cores: createLimiter(slots) })
 
 async function timed<Value> (work: () => Promise<Value>): Promise<{ ms: number; value: Value }> {
   const startedAt = performance.now()
@@ -96,7 +90,6 @@ async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
   const sources = readdirSync(tree, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile() && entry.name.endsWith('.js'))
     .map(entry => join(entry.parentPath, entry.name).slice(tree.length + 1)).filter(path => !/node_modules|^dist|^build/.test(path) && pathKind(path, new Set(files)) === 'code')
   const mutants = random.shuffle(sources.flatMap(path => mutantsOf(path, read(path))))
-  const limiter = createLimiter(cores)
   const bench = benchOf(createBug({ ...parts, bugInject: nothing.bytes, testWeaken: nothing.bytes }), arena)
   const bugs: Bug[] = []
   const breaking: { path: string; text: string; file: string }[] = []
@@ -107,7 +100,7 @@ async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
   }
   const examine = async (mutant: { path: string; text: string }): Promise<void> => {
     const patch: NamedPatch = { name: 'mutant', bytes: diff({ [mutant.path]: read(mutant.path) }, { [mutant.path]: mutant.text }) }
-    const run = await limiter.run(async () => await runTree(bench, { patches: [patch], purpose: 'mutant' }))
+    const run = await runTree(bench, { patches: [patch], purpose: 'mutant' })
     const failing = Object.entries(run.results ?? {}).find(([, status]) => status === 'failed')?.[0]
     const file = failing === undefined ? files[0]! : files.find(file => failing.includes(file))
     if (file === undefined || bugs.length >= count || run.results === null) return
@@ -140,8 +133,7 @@ async function idealMs (bug: Bug, arena: Arena): Promise<number> {
     await sandbox.writeFile(`${sandbox.scratch}/test_script.sh`, bench.suite.script)
     return sandbox
   }))
-  const limiter = createLimiter(cores)
-  const { ms } = await timed(async () => await Promise.all(ready.map(async sandbox => await limiter.run(
+  const { ms } = await timed(async () => await Promise.all(ready.map(async sandbox => await bench.cores.run(
     async () => await sandbox.exec(`bash ${shellQuote(`${sandbox.scratch}/test_script.sh`)}`, { timeoutMs: 90_000, outputBytesMax: 2 ** 24 })))))
   await Promise.all(ready.map(async sandbox => await sandbox.destroy()))
   return ms

@@ -1,7 +1,6 @@
 // Work `grade`: would the attempt repair the bug? In a fresh sandbox; a grade that could not be reached is thrown, so that
 // the work is delivered again and never becomes a lost attempt.
 
-import { readFileSync } from 'node:fs'
 import { readArtifact } from '../../src/artifact/index.ts'
 import type { Delivery } from '../../src/bus/types.ts'
 import type { Verdict } from '../../src/domain.ts'
@@ -19,7 +18,7 @@ export async function handleGrade (system: System, delivery: Delivery): Promise<
   const { episodeId, bugId, order, member } = delivery.work.payload as AttemptPayload
   const { bug } = await readArtifact(store.bugDir(bugId))
   const { f2p, p2p } = store.result<Verdict>(verifyId(episodeId))!
-  const patch = readFileSync(store.path('attempts', `${solveId(episodeId, order, member)}.diff`))
+  const patch = store.attempt(solveId(episodeId, order, member))
   const grade = await gradeAttempt({ bug, arena, expected: { f2p, p2p }, patch, run: store.run }, ports.verify, delivery.signal)
   if (grade.solved === null) throw new SparError('GRADE_UNDECIDED', `Cannot grade ${solveId(episodeId, order, member)}: ${grade.reason}`, { retryable: true })
   const kept: GradeResult = { grade, delivery: delivery.delivery }

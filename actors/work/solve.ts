@@ -7,7 +7,6 @@ import { createRolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'
 import { rolloutSeed } from '../../src/run/draw.ts'
 import type { SolveResult } from '../../src/run/results.ts'
-import { writeAtomic } from '../../src/store/files.ts'
 import { oraclePatch, prepareSolverTree } from '../../src/verify/solver-tree.ts'
 import { playRollout } from '../rollout.ts'
 import type { System } from '../system.ts'
@@ -48,7 +47,7 @@ export async function handleSolve (system: System, delivery: Delivery): Promise<
   const result = keepRollout(system, delivery, {
     role: 'solver', number, rolloutId, member, groupId: `${episodeId}.${order}`, bug: { id: bugId, order, parent: bug.parent }, startedAt
   }, session, ended)
-  if (session.kept) writeAtomic(store.path('attempts', `${rolloutId}.diff`), session.kept)
+  if (session.kept) store.keepAttempt(rolloutId, session.kept)
   const kept: SolveResult = { ...result, submitted: session.kept !== null, turns: session.turns.length, delivery: delivery.delivery }
   store.keepResult(rolloutId, kept)
   return kept

@@ -15,7 +15,7 @@ export interface PublishedRelease {
 
 export function npm (args: readonly string[], cwd: string, timeoutMs: number): Promise<CommandResult> {
   const [command = '', ...rest] = args
-  return runCommand('npm', [command, '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', '--no-progress', ...rest], { cwd, timeoutMs })
+  return runCommand('npm', [command, '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', '--no-progress', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=8000', ...rest], { cwd, timeoutMs })
 }
 
 /** Releases in the range in order of their versions, at most the newest `releasesMax`. */

@@ -112,7 +112,7 @@ async function furnish ({ opening, found, checkout, id, dir, key, label, toolcha
   }
   const tracked = await trackedFiles({ git: join(dir, 'git'), tree: join(dir, 'tree') }, limits)
   const reader = folderReader(join(dir, 'tree'), tracked, limits.sourceBytesMax)
-  const installed = await install({ arena: bare, found, reader, tracked, setup: options.setup, limits, onProgress: options.onProgress, ports: opening.ports, signal: options.signal })
+  const installed = await install({ arena: bare, found: { ...found, runner: found.installAs ?? found.runner }, reader, tracked, setup: options.setup, limits, onProgress: options.onProgress, ports: opening.ports, signal: options.signal })
   const arena: Arena = { ...bare, mounts: installed.mounts, path: installed.path, env: { ...bare.env, ...installed.env } }
   return await tryAndKeep(arena, { opening, found, key, label, toolchain, notes: installed.notes, store })
 }
@@ -127,13 +127,12 @@ async function tryAndKeep (arena: Arena, { opening, found, key, label, toolchain
   refuseUnplayable(options.target, trial, notes, limits)
   const kept: Arena = { ...arena, testFiles: trial.files }
   await store.complete({ arena: kept, key, label, setup: options.setup, toolchain, evidence: found.evidence, dropped: trial.dropped, notes })
-  const passing = trial.files.reduce((sum, file) => sum + file.passed, 0)
-  options.onProgress(`${passing} tests of ${trial.files.length} files pass${trial.dropped.length > 0 ? `; ${trial.dropped.length} files left out (${trial.dropped[0]!.path}: ${trial.dropped[0]!.reason})` : ''}`)
+  options.onProgress(`${trial.passing} tests of ${trial.files.length} files pass${trial.dropped.length > 0 ? `; ${trial.dropped.length} files left out (${trial.dropped[0]!.path}: ${trial.dropped[0]!.reason})` : ''}`)
   return kept
 }
 
-/** A runner of the table, or `custom` with whatever files look like tests. */
-type Found = FoundRunner & { runner: RunnerName }
+/** A runner of the table, or `custom` with whatever files look like tests; `installAs` is what was found without the user's word. */
+type Found = FoundRunner & { runner: RunnerName; installAs?: RunnerName }
 
 async function detect (reader: TreeReader, { options }: Opening): Promise<Found> {
   const found = await findRunner(reader)
@@ -142,7 +141,7 @@ async function detect (reader: TreeReader, { options }: Opening): Promise<Found>
     const looksLikeTest = paths.filter(path => isTestPath(path) && /\.([cm]?[jt]sx?|py|go|sh)$/.test(path))
     const testFiles = found?.testFiles ?? looksLikeTest
     if (testFiles.length === 0) throw new SparError('ARENA_NO_TESTS', `Cannot open ${options.target}: no file looks like a test, so there is nothing for --test to choose from`)
-    return { runner: 'custom', ecosystem: found?.ecosystem ?? ecosystemOf(paths), evidence: `given with --test "${options.test}"`, testFiles }
+    return { runner: 'custom', ecosystem: found?.ecosystem ?? ecosystemOf(paths), evidence: `given with --test "${options.test}"`, testFiles, installAs: found?.runner ?? 'custom' }
   }
   if (found !== null) return found
   throw new SparError('ARENA_NO_TESTS', `Cannot open ${options.target}: no tests were found that pytest, unittest, node:test, tap, tape, mocha, jest, vitest or go test would run. ` +
@@ -179,10 +178,9 @@ function refuseUnplayable (target: string, trial: Trial, notes: readonly string[
   const all = trial.passed + trial.failed
   if (all === 0) refuse('its tests give no results')
   if (trial.passed < limits.passShareMin * all) refuse(`only ${trial.passed} of ${all} tests pass, under passShareMin = ${limits.passShareMin}`)
-  const passing = trial.files.reduce((sum, file) => sum + file.passed, 0)
-  if (passing < limits.passingMin) {
+  if (trial.passing < limits.passingMin) {
     const reasons = trial.dropped.slice(0, 3).map(({ path, reason }) => `${path}: ${reason}`).join('; ')
-    refuse(`only ${passing} tests in files without failures pass, under passingMin = ${limits.passingMin}${reasons === '' ? '' : ` (${reasons})`}`)
+    refuse(`only ${trial.passing} tests in files without failures pass, under passingMin = ${limits.passingMin}${reasons === '' ? '' : ` (${reasons})`}`)
   }
 }
 

@@ -82,7 +82,11 @@ export async function remoteCommit (url: string, ref: string | null, limits: Are
 }
 
 function unreachable (url: string, result: CommandResult): SparError {
-  return new SparError('ARENA_NOT_A_REPOSITORY', `Cannot open ${url}: ${result.timedOut ? 'it does not answer' : lastLines(result, 2)}`, { retryable: true })
+  const isAway = result.timedOut || /Could not resolve host|Failed to connect|Connection (refused|reset|timed out)|Network is unreachable|SSL|unable to access/i.test(result.stderr)
+  const why = result.timedOut ? 'it does not answer' : lastLines(result, 2)
+  return isAway
+    ? new SparError('ARENA_REMOTE_UNREACHABLE', `Cannot reach ${url}: ${why}. Check the network and git's own configuration`, { retryable: true })
+    : new SparError('ARENA_NOT_A_REPOSITORY', `Cannot open ${url}: ${why}`)
 }
 
 /** Fetches one commit with its history from a repository, local or remote. */

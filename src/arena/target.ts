@@ -31,10 +31,10 @@ function bad (text: string, why: string): SparError {
 }
 
 function parseRelease (kind: 'npm' | 'pypi', text: string, rest: string): Target {
-  const pattern = kind === 'npm' ? /^((?:@[a-z0-9][\w.~-]*\/)?[A-Za-z0-9][\w.~-]*)(?:@(.+))?$/ : /^([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:@?((?:[@=<>!~]|[0-9*]).*))?$/
+  const pattern = kind === 'npm' ? /^((?:@[a-z0-9][\w.~-]*\/)?[A-Za-z0-9][\w.~-]*)(?:@(.+))?$/ : /^([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:@(.+)|\s*([=<>!~].*))?$/
   const match = pattern.exec(rest.trim())
   if (match === null) throw bad(text, `"${rest}" is no package name with a range`)
-  const range = (match[2] ?? '*').trim()
+  const range = (match[2] ?? match[3] ?? '*').trim()
   if (range.startsWith('-') || /[\n\r\0]/.test(range)) throw bad(text, `"${range}" is no range of versions`)
   return { kind, package: match[1]!, range }
 }

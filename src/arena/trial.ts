@@ -16,9 +16,10 @@ export interface Trial {
   dropped: { path: string; reason: string }[]
   passed: number
   failed: number
+  /** Tests that pass in the kept files. */
+  passing: number
   /** End of the log, for an error message. */
   logTail: string
-  log: string
 }
 
 interface Run { results: TestMap; log: string; timedOut: boolean }
@@ -40,10 +41,15 @@ export async function tryTests (arena: Arena, runner: Runner, files: readonly st
   const dropped: Trial['dropped'] = []
   if (first.timedOut && isSplit && files.length > 1) first = await oneByOne(files, once, limits, dropped)
 
-  const counts = countByFile(first.results, files)
+  const isNamed = fileNames(first.results, files).size > 0
+  const counts = isNamed || !isSplit || first.timedOut ? countByFile(first.results, files) : await countAlone(files, once, limits)
   const passed = Object.values(first.results).filter(status => status === 'passed').length
   const failed = Object.keys(first.results).length - passed
-  const result = (kept: FileCount[]): Trial => ({ files: kept, dropped, passed, failed, logTail: tail(first.log), log: first.log })
+  const result = (kept: FileCount[]): Trial => {
+    // A command that cannot be split by file stands for all its tests with every file.
+    const passing = Math.min(passed, kept.reduce((sum, file) => sum + file.passed, 0))
+    return { files: kept, dropped, passed, failed, passing, logTail: tail(first.log) }
+  }
   const gone = new Set(dropped.map(({ path }) => path))
   const good = counts.filter(count => {
     if (gone.has(count.path)) return false
@@ -80,6 +86,18 @@ async function oneByOne (files: readonly string[], once: (files: readonly string
     }
   }
   return { results, log: logs.join('\n'), timedOut: false }
+}
+
+/** For a command whose output does not say which file a test stands in. */
+async function countAlone (files: readonly string[], once: (files: readonly string[], timeoutMs: number) => Promise<Run>, limits: ArenaLimits): Promise<FileCount[]> {
+  const counts: FileCount[] = []
+  for (const path of files) {
+    const { results } = await once([path], Math.min(fileMsMax, limits.testMsMax))
+    const all = Object.values(results)
+    const passed = all.filter(status => status === 'passed').length
+    counts.push({ path, passed, failed: all.length - passed })
+  }
+  return counts
 }
 
 /** Runs the script and reads its log with the parser, both in the sandbox. No results where the parser finds none. */

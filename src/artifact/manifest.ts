@@ -17,7 +17,7 @@ export interface Manifest {
   strategy: Strategy | null
   seed: number | null
   policy: { name: string; version: string } | null
-  /** Null before verification, and for bugs of order 2, which are not verified again. */
+  /** Null before verification. A bug of order 2 is not verified again and carries its parent's. */
   verdict: Verdict | null
 }
 

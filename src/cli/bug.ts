@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import { availableParallelism } from 'node:os'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { readArtifact, type Artifact } from '../artifact/index.ts'
 import { openArena } from '../arena/open.ts'
 import { systemClock } from '../clock.ts'
@@ -24,7 +25,7 @@ export async function withBug<Result> (dir: string, options: BugOptions, io: Io,
   const artifact = await readArtifact(resolve(dir))
   const target = options.target ?? artifact.manifest?.arena.target
   if (target === undefined) throw new SparError('BUG_WITHOUT_TARGET', `Cannot tell what ${dir} is a bug of: it has no manifest.json. Name the repository with --target.`)
-  const sandboxes = await createSandboxes({ kind: sandboxKindFor(options.sandbox, target), home: sparHome() })
+  const sandboxes = superviseSandboxes(await createSandboxes({ kind: sandboxKindFor(options.sandbox, target), home: sparHome() }))
   try {
     await sandboxes.reap()
     const arena = await arenaOf(artifact, target, options, sandboxes, io)

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { startSystem } from '../../actors/system.ts'
 import { openArena } from '../arena/open.ts'
 import { systemClock } from '../clock.ts'
@@ -68,7 +69,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
   const home = sparHome()
-  const sandboxes = await createSandboxes({ kind: sandboxKindFor(values.sandbox, target ?? resumed!.file().options.target), home })
+  const sandboxes = superviseSandboxes(await createSandboxes({ kind: sandboxKindFor(values.sandbox, target ?? resumed!.file().options.target), home }))
   const workers = createPool()
   try {
     await sandboxes.reap()
@@ -141,7 +142,7 @@ function readOptions (values: Values): Partial<RunOptions> {
 /** Opens the run to go on with; what was given must not contradict what the run was started with. */
 function resumeStore (out: string | undefined, target: string | null, given: Partial<RunOptions>): RunStore {
   if (out === undefined) throw new SparError('OPTION_MISSING', 'Cannot resume without --out: name the folder of the run')
-  const store = openRunStore(resolve(out))
+  const store = openRunStore(resolve(out), { mend: true })
   const kept = store.file().options
   for (const [name, value] of Object.entries({ ...given, ...(target === null ? {} : { target }) })) {
     const before = kept[name as keyof RunOptions]

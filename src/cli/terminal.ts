@@ -2,7 +2,6 @@
 // only where somebody looks.
 
 // Control characters but for line feed and tab (C0, DEL, C1), and marks that turn the direction of text around.
-// eslint-disable-next-line no-control-regex
 const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 export const neutral = (text: string): string => text.replace(obeyed, '')

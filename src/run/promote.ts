@@ -2,7 +2,6 @@
 // member (by number) whose attempt applied, changed something and failed its tests is taken. An attempt that was empty,
 // did not apply or was refused makes none.
 
-import { readFileSync } from 'node:fs'
 import type { Arena } from '../domain.ts'
 import { createBug, createManifest, readArtifact, writeArtifact } from '../artifact/index.ts'
 import type { RunStore } from '../store/run.ts'
@@ -19,7 +18,7 @@ export async function promoteAttempt (store: RunStore, arena: Arena, episodeId: 
     solved === false && promotable.has(store.result<GradeResult>(gradeId(episodeId, parent.order, member))?.grade.outcome ?? ''))
   if (!failed) return { bugId: null }
   const { bug, manifest } = await readArtifact(store.bugDir(parent.bugId))
-  const predPatch = new Uint8Array(readFileSync(store.path('attempts', `${solveId(episodeId, parent.order, failed.member)}.diff`)))
+  const predPatch = store.attempt(solveId(episodeId, parent.order, failed.member))
   const promoted = createBug({ ...bug.files, predPatch }, bug.id)
   await writeArtifact(store.bugDir(promoted.id), promoted, createManifest(promoted, arena, { ...manifest! }))
   return { bugId: promoted.id }

@@ -31,19 +31,19 @@ export function readJson<T> (path: string): T | null {
   }
 }
 
-/** A log of JSON lines: `lines` are those that were there when it was opened. */
+/** A log of JSON lines: `lines` are the whole lines that were there when it was opened. `mend` cuts a torn last line off. */
 export interface JsonLog<Line> { lines: Line[]; append (line: Line): void }
 
-export function openJsonLog<Line> (path: string): JsonLog<Line> {
-  mkdirSync(dirname(path), { recursive: true })
+export function openJsonLog<Line> (path: string, mend = true): JsonLog<Line> {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-  if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole))
+  if (mend && whole.length < text.length) truncateSync(path, Buffer.byteLength(whole))
   const lines = whole.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Line)
   return {
     lines,
     append (line) {
       try {
+        mkdirSync(dirname(path), { recursive: true })
         appendFileSync(path, JSON.stringify(line) + '\n')
       } catch (error) {
         throw new SparError('STORE_WRITE_FAILED', `Cannot write ${path}: ${(error as Error).message}`, { retryable: true, cause: error })

@@ -16,8 +16,8 @@ export interface LedgerBook {
   open (): string[]
 }
 
-export function openLedger (path: string): LedgerBook {
-  const log = openJsonLog<LedgerLine>(path)
+export function openLedger (path: string, mend = true): LedgerBook {
+  const log = openJsonLog<LedgerLine>(path, mend)
   const endings = new Map<string, LedgerEntry>()
   const keep = ({ id, entry }: LedgerLine): void => { endings.set(id, entry) }
   log.lines.forEach(keep)

@@ -4,14 +4,16 @@
 //   ledger.jsonl             every piece of work and its ending
 //   episodes/e0001.json      the episode machine's snapshot
 //   results/<work>.json      what a finished piece of work came to; written last, so that it is the commit point
-//   bugs/<bug>/              five files, manifest.json, attempts/
+//   submissions/<rollout>/   what a breaker submitted, before verification
+//   bugs/<bug>/              five files and manifest.json of a valid bug; rejected/<bug>/ of another
+//   attempts/<rollout>.diff  the solvers' patches
 //   trajectories/<rollout>.msgpack, transcripts/<rollout>.md
 //   samples.jsonl            rollouts with their settled rewards
 //   summary.json             what `spar play --json` prints
 //
 // S1. Work whose result is there is never done again. S2. Every file is replaced in one step.
 
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
@@ -35,6 +37,9 @@ export interface RunStore {
   keepSnapshot (episodeId: string, snapshot: unknown): void
   result<T> (workId: string): T | null
   keepResult (workId: string, result: unknown): void
+  /** The patch of a solver's rollout. */
+  attempt (rolloutId: string): Uint8Array
+  keepAttempt (rolloutId: string, patch: Uint8Array): void
   keepTrajectory (rolloutId: string, bytes: Uint8Array): void
   keepTranscript (rolloutId: string, text: string): void
   bugDir (bugId: string): string
@@ -47,26 +52,31 @@ export function createRunStore (dir: string, file: Omit<RunFile, 'schema_version
   if (existsSync(dir) && readdirSync(dir).length > 0) throw new SparError('RUN_FOLDER_NOT_EMPTY', `Cannot start a run in ${dir}: the folder is not empty and holds no run. Use another --out.`)
   mkdirSync(dir, { recursive: true })
   writeJson(join(dir, 'run.json'), { schema_version: runSchema, run: basename(dir), ...file })
-  return openRunStore(dir)
+  return openRunStore(dir, { mend: true })
 }
 
-/** Opens the folder of a run. Throws RUN_NOT_FOUND, RUN_SCHEMA_NEWER. */
-export function openRunStore (dir: string): RunStore {
+/**
+ * Opens the folder of a run. Throws RUN_NOT_FOUND, RUN_SCHEMA_NEWER. Only the process that plays the run may clear away what
+ * a crash left half-written (`mend`); a reader beside it touches nothing.
+ */
+export function openRunStore (dir: string, { mend = false } = {}): RunStore {
   const file = readJson<RunFile>(join(dir, 'run.json'))
   if (!file) throw new SparError('RUN_NOT_FOUND', `Cannot open the run ${dir}: there is no run.json in it`)
   if (file.schema_version > runSchema) throw new SparError('RUN_SCHEMA_NEWER', `Cannot open the run ${dir}: it was written by a newer version (schema ${file.schema_version}, this one reads ${runSchema})`)
   const path = (...parts: string[]): string => join(dir, ...parts)
-  removeDrafts(dir)
+  if (mend) removeDrafts(dir)
   return {
     dir,
     run: file.run,
-    ledger: openLedger(path('ledger.jsonl')),
-    samples: openSamples(path('samples.jsonl')),
+    ledger: openLedger(path('ledger.jsonl'), mend),
+    samples: openSamples(path('samples.jsonl'), mend),
     file: () => file,
     snapshot: episodeId => readJson(path('episodes', `${episodeId}.json`)),
     keepSnapshot: (episodeId, snapshot) => writeJson(path('episodes', `${episodeId}.json`), snapshot),
     result: workId => readJson(path('results', `${workId}.json`)),
     keepResult: (workId, result) => writeJson(path('results', `${workId}.json`), result),
+    attempt: rolloutId => new Uint8Array(readFileSync(path('attempts', `${rolloutId}.diff`))),
+    keepAttempt: (rolloutId, patch) => writeAtomic(path('attempts', `${rolloutId}.diff`), patch),
     keepTrajectory: (rolloutId, bytes) => writeAtomic(path('trajectories', `${rolloutId}.msgpack`), bytes),
     keepTranscript: (rolloutId, text) => writeAtomic(path('transcripts', `${rolloutId}.md`), text),
     bugDir: bugId => path('bugs', bugId),
@@ -74,12 +84,12 @@ export function openRunStore (dir: string): RunStore {
   }
 }
 
-function openSamples (path: string): RunStore['samples'] {
+function openSamples (path: string, mend: boolean): RunStore['samples'] {
   const known = new Map<string, Sample>()
   let log: JsonLog<Sample> | null = null
   const open = (): JsonLog<Sample> => {
     if (log === null) {
-      log = openJsonLog<Sample>(path)
+      log = openJsonLog<Sample>(path, mend)
       for (const sample of log.lines) known.set(sample.rollout_id, sample)
     }
     return log
@@ -102,7 +112,7 @@ function openSamples (path: string): RunStore['samples'] {
 
 /** What a crash left half-written beside its place. */
 function removeDrafts (dir: string): void {
-  for (const folder of ['', 'episodes', 'results', 'bugs', 'trajectories', 'transcripts']) {
+  for (const folder of ['', 'episodes', 'results', 'attempts', 'trajectories', 'transcripts']) {
     const parent = join(dir, folder)
     if (!existsSync(parent)) continue
     for (const name of readdirSync(parent)) if (name.endsWith('.draft')) rmSync(join(parent, name), { recursive: true, force: true })

@@ -13,7 +13,7 @@ import { cleanRunKey } from './clean-runs.ts'
 import { runEvidence } from './evidence.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
 import { keepTestFiles, restoreTestFiles } from './restore.ts'
-import { runTree, type Bench } from './run.ts'
+import { createBench, runTree } from './run.ts'
 import type { NamedPatch, TreeRun, VerifyPorts } from './types.ts'
 
 export interface GradeRequest {
@@ -31,34 +31,27 @@ export type GradePorts = Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns'>
 /** Never rejects: a fault of ours, an abort included, is `solved: null` with outcome `infra_fault`. */
 export async function gradeAttempt (request: GradeRequest, ports: GradePorts, signal?: AbortSignal): Promise<Grade> {
   const { bug, arena, run, patch } = request
-  const removals: Promise<void>[] = []
-  const bench: Bench = {
-    arena,
-    run,
-    suite: { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName },
-    limits: { ...verifyLimits, ...request.limits },
-    sandboxes: ports.sandboxes,
-    later: removal => { removals.push(removal.catch(() => {})) }
-  }
+  const suite = { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName }
+  const bench = createBench({ arena, run, suite, limits: { ...verifyLimits, ...request.limits } }, ports)
   try {
     const testFiles = readTestFiles(bug.files.testFiles)
     const refused = refusePatch(patch, testFiles, arena)
     if (refused !== null) return refused
-    const graded = await ports.cores.run(async () => await runTree(bench, {
+    const graded = await runTree(bench, {
       patches: [...bugPatches(bug), { name: attemptName, bytes: patch }],
       purpose: 'grade',
       begin: async sandbox => await keepTestFiles(sandbox, testFiles, bench.limits, signal),
       finish: async sandbox => await restoreTestFiles(sandbox, bench.limits, signal),
       ...(signal ? { signal } : {})
-    }), signal)
+    })
     const control = async (): Promise<TreeRun> => await ports.cleanRuns.get(
-      cleanRunKey(arena, bench.suite, testFiles, 0), async signal => await ports.cores.run(async () => await runTree(bench, { patches: [], purpose: 'control', signal }), signal), signal)
+      cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', signal }), signal)
     return await judge(request, graded, control, bench.limits)
   } catch (error) {
     const { code, message, retryable } = toPlain(error)
     return grade(null, 'infra_fault', `${code}: ${message}`, { code, retryable })
   } finally {
-    await Promise.allSettled(removals)
+    await Promise.all(bench.removals)
   }
 }
 

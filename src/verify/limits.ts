@@ -14,6 +14,8 @@ export const verifyLimits = {
   gitMsMax: 60_000,
   /** Joint restorations that group mode tries beyond the single files. */
   groupRunsMax: 32,
+  /** Trees that are made ready before a core is free for them. */
+  treesAhead: 2,
   /** Runs of the clean and of the buggy tree each. */
   repeats: 2,
   /** Maps with more tests are kept in the evidence as counts only. */

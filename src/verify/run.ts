@@ -1,25 +1,42 @@
 // One run: a fresh sandbox with the original tree, patches on top, the script, and the parser over its log in a second
 // sandbox. Everything that a model wrote happens in here.
+//
+// Only the script holds a core. The next trees are made ready while scripts run, a few ahead; logs are read while the
+// next script runs.
 
 import { createHash } from 'node:crypto'
 import type { Arena } from '../domain.ts'
 import type { ExecResult, Sandbox, SandboxSpec } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
 import type { VerifyLimits } from './limits.ts'
 import { runParser } from './parser.ts'
 import { applyPatch, throwIfAborted } from './tree.ts'
 import type { NamedPatch, RunFault, Suite, TreeRun, VerifyPorts } from './types.ts'
 
-export interface Bench {
+export interface BenchOptions {
   arena: Arena
   suite: Suite
   /** For the labels of sandboxes. */
   run: string
   limits: VerifyLimits
-  sandboxes: VerifyPorts['sandboxes']
-  /** Takes a removal that nobody has to wait for now, but that must be over when the work is. */
-  later (removal: Promise<void>): void
 }
+
+/** What runs of one suite need; `removals` are not waited for where they happen, but before the work counts as over. */
+export interface Bench extends BenchOptions {
+  sandboxes: VerifyPorts['sandboxes']
+  cores: Limiter
+  /** Trees that are open at once, running or ready. */
+  trees: Limiter
+  parsers: Limiter
+  removals: Promise<void>[]
+}
+
+export function createBench (options: BenchOptions, { sandboxes, cores }: Pick<VerifyPorts, 'sandboxes' | 'cores'>): Bench {
+  return { ...options, sandboxes, cores, trees: createLimiter(cores.slots + options.limits.treesAhead), parsers: createLimiter(cores.slots), removals: [] }
+}
+
+const remove = (bench: Bench, sandbox: Sandbox): void => { bench.removals.push(sandbox.destroy().catch(() => {})) }
 
 export const openTree = async (bench: Bench, purpose: string, signal?: AbortSignal): Promise<Sandbox> => await openView(bench, 'tree', purpose, signal)
 
@@ -38,6 +55,15 @@ export interface RunOptions {
 }
 
 export async function runTree (bench: Bench, options: RunOptions): Promise<TreeRun> {
+  const result = await bench.trees.run(async () => await runInTree(bench, options), options.signal)
+  if ('fault' in result) return result
+  const run = summarise(result)
+  const reason = scriptFault(result, bench.limits)
+  if (reason !== null) return { ...run, fault: { by: 'script', reason } }
+  return { ...run, ...await bench.parsers.run(async () => await readLog(bench, result.output, options.signal), options.signal) }
+}
+
+async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult | TreeRun> {
   const { patches, purpose, signal, begin, finish } = options
   const sandbox = options.sandbox ?? await openTree(bench, purpose, signal)
   try {
@@ -47,10 +73,9 @@ export async function runTree (bench: Bench, options: RunOptions): Promise<TreeR
       if (reason !== null) return withoutRun({ by: 'patch', patch: patch.name, reason: `${patch.name} does not apply: ${reason}` })
     }
     await finish?.(sandbox)
-    const result = await runScript(sandbox, bench, signal)
-    return await readLog(bench, result, signal)
+    return await runScript(sandbox, bench, signal)
   } finally {
-    bench.later(sandbox.destroy())
+    remove(bench, sandbox)
   }
 }
 
@@ -58,33 +83,31 @@ const command = 'bash test_script.sh'
 /** End of the log that is kept where no test was found in it. */
 const logKeptBytes = 2 ** 20
 
-async function runScript (sandbox: Sandbox, { suite, limits }: Bench, signal?: AbortSignal): Promise<ExecResult> {
+async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
   const path = `${sandbox.scratch}/test_script.sh`
   await sandbox.writeFile(path, suite.script, 0o755)
-  const result = await sandbox.exec(`cd -- ${shellQuote(sandbox.tree)} && bash ${shellQuote(path)} < /dev/null`, {
+  const result = await cores.run(async () => await sandbox.exec(`cd -- ${shellQuote(sandbox.tree)} && bash ${shellQuote(path)} < /dev/null`, {
     timeoutMs: limits.scriptMsMax,
     outputBytesMax: limits.scriptOutputBytesMax,
     ...(signal ? { signal } : {})
-  })
+  }), signal)
   throwIfAborted(result, signal)
   return result
 }
 
-async function readLog (bench: Bench, result: ExecResult, signal?: AbortSignal): Promise<TreeRun> {
-  const { exitCode, killed, durationMs, output, truncatedBytes } = result
-  const run: TreeRun = {
-    command, exitCode, killed, durationMs, results: null, fault: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
-  }
-  const reason = scriptFault(result, bench.limits)
-  if (reason !== null) return { ...run, fault: { by: 'script', reason } }
+const summarise = ({ exitCode, killed, durationMs, output, truncatedBytes }: ExecResult): TreeRun => ({
+  command, exitCode, killed, durationMs, results: null, fault: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
+})
+
+async function readLog (bench: Bench, log: Uint8Array, signal?: AbortSignal): Promise<Pick<TreeRun, 'results' | 'fault'>> {
   const sandbox = await openView(bench, 'empty', 'parser', signal)
   try {
-    const parsed = await runParser(sandbox, bench.suite, output, bench.limits, signal)
-    if (parsed.kind === 'map') return { ...run, results: parsed.results }
-    if (parsed.kind === 'fault') return { ...run, fault: { by: 'parser', reason: parsed.reason } }
-    return { ...run, fault: { by: 'silence', reason: parsed.reason, log: Buffer.from(output.subarray(-logKeptBytes)).toString('utf8') } }
+    const parsed = await runParser(sandbox, bench.suite, log, bench.limits, signal)
+    if (parsed.kind === 'map') return { results: parsed.results, fault: null }
+    if (parsed.kind === 'fault') return { results: null, fault: { by: 'parser', reason: parsed.reason } }
+    return { results: null, fault: { by: 'silence', reason: parsed.reason, log: Buffer.from(log.subarray(-logKeptBytes)).toString('utf8') } }
   } finally {
-    bench.later(sandbox.destroy())
+    remove(bench, sandbox)
   }
 }
 

@@ -8,7 +8,7 @@ import type { Sandbox } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { cleanRunKey } from './clean-runs.ts'
 import { unitName, withoutUnits, type Plan } from './plan.ts'
-import { openTree, runTree, type Bench, type RunOptions } from './run.ts'
+import { createBench, openTree, runTree, type BenchOptions, type RunOptions } from './run.ts'
 import type { TreeRun, VerifyPorts } from './types.ts'
 
 export interface Runs {
@@ -25,23 +25,21 @@ export interface Runs {
   close (): Promise<void>
 }
 
-export function createRuns (plan: Plan, base: Omit<Bench, 'later'>, ports: Pick<VerifyPorts, 'cores' | 'cleanRuns'>): Runs {
+export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns'>): Runs {
   const ended = new AbortController()
   const started = new Map<string, Promise<TreeRun>>()
-  const removals: Promise<void>[] = []
-  const bench: Bench = { ...base, later: removal => { removals.push(removal.catch(() => {})) } }
+  const bench = createBench(options, ports)
   let first: Promise<Sandbox> | null = null
 
   const once = (key: string, start: () => Promise<TreeRun>): Promise<TreeRun> => {
     const known = started.get(key)
     if (known !== undefined) return known
-    const run = start()
-    run.catch(() => {})
-    started.set(key, run)
-    return run
+    const begun = start()
+    begun.catch(() => {})
+    started.set(key, begun)
+    return begun
   }
-  const onCore = (options: Omit<RunOptions, 'signal'>): Promise<TreeRun> =>
-    ports.cores.run(async () => await runTree(bench, { ...options, signal: ended.signal }), ended.signal)
+  const run = async (options: Omit<RunOptions, 'signal'>): Promise<TreeRun> => await runTree(bench, { ...options, signal: ended.signal })
 
   const runs: Runs = {
     async absent (paths) {
@@ -62,23 +60,23 @@ export function createRuns (plan: Plan, base: Omit<Bench, 'later'>, ports: Pick<
     // Shared with other bugs, so it ends with its last waiter and not with this verification.
     clean: repeat => once(`clean:${repeat}`, async () => await ports.cleanRuns.get(
       cleanRunKey(bench.arena, bench.suite, plan.testFiles, repeat),
-      async signal => await ports.cores.run(async () => await runTree(bench, { patches: [], purpose: 'clean', signal }), signal),
+      async signal => await runTree(bench, { patches: [], purpose: 'clean', signal }),
       ended.signal)),
     buggy: repeat => once(`buggy:${repeat}`, async () => {
       const open = repeat === 0 ? first : null
       const sandbox = open === null ? {} : { sandbox: await open }
-      return await onCore({ patches: [plan.inject], purpose: 'buggy', ...sandbox })
+      return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox })
     }),
-    weakened: () => once('weakened', async () => await onCore({ patches: [plan.inject, plan.weaken], purpose: 'weakened' })),
+    weakened: () => once('weakened', async () => await run({ patches: [plan.inject, plan.weaken], purpose: 'weakened' })),
     restored (units) {
       const patch = withoutUnits(plan.units, new Set(units))
-      return once(`restored:${units.map(unitName).join('\0')}`, async () => await onCore({ patches: [patch], purpose: 'inverse' }))
+      return once(`restored:${units.map(unitName).join('\0')}`, async () => await run({ patches: [patch], purpose: 'inverse' }))
     },
     async close () {
       ended.abort()
       await Promise.allSettled(started.values())
       await (await first?.catch(() => null))?.destroy()
-      await Promise.allSettled(removals)
+      await Promise.all(bench.removals)
     }
   }
   return runs

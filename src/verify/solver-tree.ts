@@ -18,6 +18,8 @@ const buildOutput = ['build', 'dist', 'out', 'coverage', 'htmlcov', '.cache', '.
 const environment = ['node_modules', '.venv']
 
 const date = '2000-01-01T00:00:00Z'
+/** What was patched must not be told by being the newest. */
+const evenDates = `find . \\( ${environment.map(name => `-name ${name}`).join(' -o ')} \\) -prune -o -exec touch -h -d ${date} {} +`
 
 /**
  * Makes a fresh sandbox of the view `tree` into a solver's. Returns the id of the one commit. Throws BUG_INAPPLICABLE
@@ -30,7 +32,7 @@ export async function prepareSolverTree (sandbox: Sandbox, bug: Bug, limits: Ver
     const reason = await applyPatch(sandbox, patch, limits, signal)
     if (reason !== null) throw new SparError('BUG_INAPPLICABLE', `Cannot prepare ${bug.id}: ${patch.name} does not apply: ${reason}`)
   }
-  await run(sandbox, `( cd -- ${tree} && ${purge} )`, limits, signal)
+  await run(sandbox, `( cd -- ${tree} && ${purge} && ${evenDates} )`, limits, signal)
   return (await run(sandbox, `( cd -- ${tree} && ${commit} )`, limits, signal)).trim()
 }
 

@@ -25,7 +25,7 @@ export function openVerification (request: VerifyRequest, ports: VerifyPorts): V
   const repeats = Math.max(1, request.repeats ?? limits.repeats)
   const plan = planBug(bug, arena, params)
   const suite = { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName }
-  const runs = createRuns(plan, { arena, suite, run, limits, sandboxes: ports.sandboxes }, ports)
+  const runs = createRuns(plan, { arena, suite, run, limits }, ports)
   const stages: Stages = { plan, runs, request, limits, repeats, known: nothingKnown(plan) }
   return {
     stageMsMax: limits.stageMsMax,

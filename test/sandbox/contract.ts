@@ -152,6 +152,8 @@ export function sandboxContract (t: Test, subject: Subject): void {
     t.equal((await run(tree, 'ls -A')).text, 'a.txt\nsub\n')
     t.not((await run(tree, 'git log')).exitCode, 0)
     t.equal((await run(tree, 'git init -q . && git add -A && git -c user.name=n -c user.email=e commit -qm one && git log --format=%s')).text, 'one\n')
+    await run(tree, 'exit')
+    t.equal((await run(tree, 'git log --format=%s')).text, 'one\n', 'what was made inside outlives a shell')
     const empty = await open(t, 'empty')
     t.equal((await run(empty, 'ls -A; pwd; echo x > x && cat x')).text, `${empty.tree}\nx\n`)
   })

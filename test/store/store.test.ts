@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Arena } from '../../src/domain.ts'
@@ -40,7 +40,10 @@ t.test('a run folder is made once, opened again, and refused when it is not one'
   store.keepResult('e0001.break', { kind: 'submitted' })
   t.throws(() => createRunStore(dir, file), { code: 'RUN_EXISTS' })
   writeFileSync(join(dir, 'results', 'e0002.break.json.x.draft'), '{')
-  const again = openRunStore(dir)
+  openRunStore(dir)
+  t.ok(existsSync(join(dir, 'results', 'e0002.break.json.x.draft')), 'a reader touches nothing')
+  const again = openRunStore(dir, { mend: true })
+  t.notOk(existsSync(join(dir, 'results', 'e0002.break.json.x.draft')))
   t.strictSame(again.result('e0001.break'), { kind: 'submitted' })
   t.equal(again.result('e0002.break'), null)
   t.throws(() => openRunStore(t.testdirName), { code: 'RUN_NOT_FOUND' })

@@ -20,6 +20,12 @@ const javascript = (body: string): NonNullable<Recipe['files']> => ({ parserName
 /** Fails about half of the time, by the clock's last digits. */
 const coin = 'Number(process.hrtime.bigint() / 1000n % 2n) === 0'
 
+const broken: Recipe = {
+  ...valid,
+  bug: Object.fromEntries(['src/add.js', 'src/words.js', 'src/crlf.js'].map(path => [path, text('}\n')])),
+  original: { 'test/files.test.js': text("require('../src/crlf.js')\ncheck('size', () => {})\n") }
+}
+
 const cases: Case[] = [
   { what: 'test_files.txt names a file that is not there', failed: 'files', reason: /test\/none\.js/, recipe: files({ testFiles: allTests + 'test/none.js\n' }) },
   { what: 'test_files.txt lacks the weakened file', failed: 'files', reason: /numbers\.test\.js/, recipe: files({ testFiles: 'test/words.test.js\n' }) },
@@ -55,7 +61,8 @@ const cases: Case[] = [
   { what: 'the bug makes a link', failed: 'scope', reason: /PATCH_SYMLINK/, recipe: files({ bugInject: plain + added('src/link.js', '120000', '/etc/passwd') }) },
   { what: 'the bug is no git diff', failed: 'scope', reason: /PATCH_MALFORMED/, recipe: files({ bugInject: plain.replace(/^diff.*\nindex.*\n/, '') }) },
 
-  { what: 'the bug is a syntax error in everything', failed: 'bug', reason: /broken/, recipe: { ...valid, bug: Object.fromEntries(['src/add.js', 'src/words.js', 'src/crlf.js'].map(path => [path, text('}\n')])), original: { 'test/files.test.js': text("require('../src/crlf.js')\ncheck('size', () => {})\n") } } },
+  { what: 'the bug is a syntax error in everything', failed: 'bug', reason: /broken/, recipe: broken },
+  { what: 'the bug is a syntax error in everything, and the parser says so', failed: 'bug', reason: /broken/, recipe: { ...broken, files: javascript('if (Object.keys(map).length === 0) process.exit(1); console.log(JSON.stringify(map))') } },
   { what: 'the bug breaks no test', failed: 'bug', reason: /minFailing/, recipe: { ...valid, bug: { 'src/unused.js': text('exports.unused = 2\n') } } },
   { what: 'the bug breaks too few tests', failed: 'bug', reason: /minFailing/, recipe: valid, params: { minFailing: 2 } },
   { what: 'the bug does not apply', failed: 'bug', reason: /does not apply/, recipe: files({ bugInject: plain.replace('-exports.add', '-exports.plus') }) },

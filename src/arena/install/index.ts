@@ -33,7 +33,7 @@ export async function install (request: EnvironmentRequest): Promise<Installed> 
   await mkdir(work, { recursive: true })
   await mkdir(env, { recursive: true })
   try {
-    const common = { tree: join(arena.dir, 'tree'), env, work, reader, found, limits, onProgress }
+    const common = { tree: join(arena.dir, 'tree'), env, work, reader, found, testCommand: arena.testCommand, limits, onProgress }
     if (request.setup !== null) return await runSetup(request, request.setup, common)
     if (found.ecosystem === 'node') return await installNode(common)
     return found.ecosystem === 'python' ? await installPython(common) : await installGo(common)

@@ -57,7 +57,7 @@ function parseManifest (text: string | null): Manifest {
   try { return (JSON.parse(text ?? '{}') ?? {}) as Manifest } catch { return {} }
 }
 
-async function wantedPackages ({ reader, found }: InstallRequest, manifest: Manifest): Promise<Map<string, string>> {
+async function wantedPackages ({ reader, found, testCommand }: InstallRequest, manifest: Manifest): Promise<Map<string, string>> {
   const { dependencies = {}, devDependencies = {}, peerDependencies = {}, optionalDependencies = {} } = manifest
   const known = new Map(Object.entries({ ...optionalDependencies, ...peerDependencies, ...devDependencies, ...dependencies }))
   const wanted = new Map<string, string>()
@@ -85,7 +85,7 @@ async function wantedPackages ({ reader, found }: InstallRequest, manifest: Mani
     }
   }
   // Configuration names packages as plain words: presets, transforms, reporters, loaders.
-  const words = [...(await readAll(reader, all.filter(path => configFile.test(path)))).map(({ text }) => text), manifestConfiguration(manifest, found.runner)].join('\n')
+  const words = [...(await readAll(reader, all.filter(path => configFile.test(path)))).map(({ text }) => text), manifestConfiguration(manifest, found.runner), testCommand ?? ''].join('\n')
   for (const name of known.keys()) if (new RegExp(`(^|["'\\s=:/])${name.replace(/[.*+?^$()[\]{}|\\/]/g, '\\$&')}(["'\\s/,]|$)`, 'm').test(words)) want(name)
   if (found.runner === 'jest' && known.has('ts-jest') && known.has('typescript') && wanted.has('ts-jest')) want('typescript')
   if (found.runner === 'vitest' && known.has('vite')) want('vite')

@@ -41,7 +41,7 @@ export async function installPython (request: InstallRequest): Promise<Installed
 
 const pythonPath = (facts: PythonFacts): string => [...new Set(['src', ...facts.sourceFolders])].map(folder => `{tree}/${folder}`).concat('{tree}').join(':')
 
-async function requirements ({ found, reader }: InstallRequest, facts: PythonFacts): Promise<string[]> {
+async function requirements ({ found, reader, testCommand }: InstallRequest, facts: PythonFacts): Promise<string[]> {
   const own = facts.name === null ? '' : nameOf(facts.name)
   const wanted = new Map<string, string>()
   const want = (requirement: string): void => {
@@ -50,7 +50,7 @@ async function requirements ({ found, reader }: InstallRequest, facts: PythonFac
   }
   facts.requires.forEach(want)
   facts.testRequires.filter(requirement => !notNeeded.test(requirement)).forEach(want)
-  if (found.runner === 'pytest') want('pytest')
+  if (found.runner === 'pytest' || /\bpytest\b/.test(testCommand ?? '')) want('pytest')
   for (const name of facts.imports) want(distributions[name] ?? name)
   if (found.runner === 'pytest') {
     const configuration = ['pytest.ini', 'tox.ini', 'setup.cfg', 'pyproject.toml']

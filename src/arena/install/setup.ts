@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { SparError } from '../../errors.ts'
 import type { Sandbox } from '../../ports.ts'
 import { unpack } from '../archive.ts'
+import { runCommand } from '../command.ts'
+import { pipSettings } from '../python-host.ts'
 import { installGo } from './go.ts'
 import type { EnvironmentRequest } from './index.ts'
 import type { Installed, InstallRequest } from './types.ts'
@@ -21,7 +23,7 @@ export async function runSetup (request: EnvironmentRequest, command: string, co
   const base: Installed = found.ecosystem === 'go' ? await installGo(common) : { mounts: [], path: [], env: {}, notes: [] }
   onProgress(`running --setup "${command}"`)
   const sandbox = await ports.sandboxes.open(
-    { arena: { ...arena, ...base, env: { ...arena.env, ...base.env, ...found.ecosystem === 'go' ? { GOPROXY: '' } : {} } }, view: 'history', network: 'host', label: { run: 'arena', purpose: 'setup' } },
+    { arena: { ...arena, ...base, env: { ...arena.env, ...base.env, ...await networkSettings(request) } }, view: 'history', network: 'host', label: { run: 'arena', purpose: 'setup' } },
     signal ?? undefined)
   try {
     const prepare = isPython ? `python3 -m venv ${environmentFolder} && . ${environmentFolder}/bin/activate && ` : ''
@@ -47,6 +49,36 @@ export async function runSetup (request: EnvironmentRequest, command: string, co
   }
 }
 
+/**
+ * How this machine reaches its registries, for the sandbox with network: addresses and certificates, never credentials.
+ * Certificates only from places that a sandbox sees too.
+ */
+async function networkSettings ({ found, limits }: EnvironmentRequest): Promise<Record<string, string>> {
+  const settings: Record<string, string> = {}
+  const isSeen = (path: string | undefined): path is string => path !== undefined && /^\/(etc\/(ssl|pki|ca-certificates)|usr)\//.test(path)
+  for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT']) {
+    const path = process.env[name]
+    if (isSeen(path)) settings[name] = path
+  }
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy', 'GOPROXY']) {
+    const value = process.env[name]
+    if (value !== undefined) settings[name] = withoutCredentials(value)
+  }
+  if (found.ecosystem === 'go') settings['GOPROXY'] ??= ''
+  if (found.ecosystem === 'python') {
+    const { index, certificates } = await pipSettings(limits)
+    settings['PIP_INDEX_URL'] = withoutCredentials(index)
+    if (isSeen(certificates ?? undefined)) settings['PIP_CERT'] = certificates!
+  }
+  if (found.ecosystem === 'node') {
+    const { code, stdout } = await runCommand('npm', ['config', 'get', 'registry'], { timeoutMs: limits.lookupMsMax })
+    if (code === 0 && /^https?:/.test(stdout)) settings['npm_config_registry'] = withoutCredentials(stdout.trim())
+  }
+  return settings
+}
+
+const withoutCredentials = (address: string): string => address.replaceAll(/(\w:\/\/)[^/@\s,]*@/g, '$1')
+
 async function takeOut (sandbox: Sandbox, { arena, limits }: EnvironmentRequest): Promise<void> {
   const bounds = { timeoutMs: limits.installMsMax, outputBytesMax: limits.logBytesMax }
   const archive = `${sandbox.scratch}/added.tar.gz`
@@ -67,8 +99,9 @@ async function takeOut (sandbox: Sandbox, { arena, limits }: EnvironmentRequest)
   await appendFile(join(arena.dir, 'git', '.git', 'info', 'exclude'), patterns)
 }
 
-/** Top-level packages of the tree that `pip install .` copied into site-packages. */
+/** What `pip install .` copied: the tree's packages in site-packages, and build folders beside the tree's own. */
 async function removeSecondCopy (dir: string, tracked: readonly string[]): Promise<void> {
+  if (!tracked.some(path => path.startsWith('build/'))) await rm(join(dir, 'tree', 'build'), { recursive: true, force: true })
   const own = new Set(tracked.flatMap(path => [/^(?:src\/|lib\/)?([^/]+)\/__init__\.py$/.exec(path)?.[1], /^(?:src\/|lib\/)?([^/]+\.py)$/.exec(path)?.[1]]).filter(name => name !== undefined))
   const lib = join(dir, 'tree', environmentFolder, 'lib')
   for (const version of await readdir(lib).catch(() => [])) {

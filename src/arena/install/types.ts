@@ -10,6 +10,8 @@ export interface InstallRequest {
   work: string
   reader: TreeReader
   found: FoundRunner
+  /** The user's own command: what it names is installed too. */
+  testCommand: string | null
   limits: ArenaLimits
   onProgress (line: string): void
 }

@@ -81,6 +81,9 @@ const formats: readonly Format[] = [
     name: 'check marks',
     sign: /^\s*(?:✓|✔|√|✗|✖|×|✕) \S/gm,
     rules: String.raw`
+# mocha lists its failures again below the sum.
+/^ +[0-9]+ (passing|pending|failing)/ { over = 1 }
+over { next }
 {
   line = $0
   match(line, /^ */); depth = RLENGTH; text = substr(line, depth + 1)
@@ -118,9 +121,16 @@ const formats: readonly Format[] = [
 const parserSource = (format: Format): string => String.raw`#!/usr/bin/env bash
 # Reads ${format.name} output: raw log on stdin, one JSON object on stdout. The worst of a test's results wins.
 awk '
-function quoted (text) {
-  gsub(/\\/, "\\\\", text); gsub(/"/, "\\\"", text); gsub(/\t/, "\\t", text); gsub(/[[:cntrl:]]/, "", text)
-  return text
+function quoted (text,    at, c, out) {
+  # By hand: what a backslash means in a replacement differs between awks.
+  out = ""
+  for (at = 1; at <= length(text); at++) {
+    c = substr(text, at, 1)
+    if (c == "\\" || c == "\"") out = out "\\" c
+    else if (c == "\t") out = out "\\t"
+    else if (c !~ /[[:cntrl:]]/) out = out c
+  }
+  return out
 }
 function report (id, word) {
   if (!(id in status)) order[++count] = id
@@ -134,7 +144,7 @@ END {
     exit 1
   }
   printf "{"
-  for (at = 1; at <= count; at++) printf "%s\"%s\":\"%s\"", at > 1 ? "," : "", quoted(order[at]), status[order[at]]
+  for (at = 1; at <= count; at++) printf "%s\"%s\":\"%s\"", (at > 1 ? "," : ""), quoted(order[at]), status[order[at]]
   print "}"
 }'
 `

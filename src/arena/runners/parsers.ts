@@ -142,7 +142,7 @@ function read (lines) {
       const match = /^(not )?ok (\d+)(.*)$/.exec(line)
       if (!match || Number(match[2]) !== next) continue
       next++
-      if (/ # (SKIP|TODO)\b/i.test(match[3])) continue
+      if (/ # (skip|todo)\b/i.test(match[3])) continue
       if (test !== null && !/^SKIP\b/.test(test)) report(file + '::' + test, !match[1])
     }
   }

@@ -95,7 +95,7 @@ def main():
         options.append('--hypothesis-seed=0')
     import pytest
     return pytest.main([*options, '-p', 'no:cacheprovider', '-o', 'required_plugins=', '--rootdir=.', '-rfEp', '--verbosity=0',
-                        '--maxfail=0', '--tb=short', '--color=no', '-W', 'ignore::pytest.PytestConfigWarning', *files],
+                        '--maxfail=0', '--continue-on-collection-errors', '--tb=short', '--color=no', '-W', 'ignore::pytest.PytestConfigWarning', *files],
                        plugins=[Ignored(configuration, wanted)])
 
 

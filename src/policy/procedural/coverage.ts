@@ -9,7 +9,7 @@ import { istanbulLines, pythonTracer, v8Lines } from './coverage-probes.ts'
 import { goProfileLines } from './coverage-go.ts'
 import { importedFiles } from './import-graph.ts'
 import type { Play } from './session.ts'
-import { printCommand, readRun, runCommand, type TestRun } from './test-run.ts'
+import { printCommand, readRun, runCommand, runsPerCommand, type TestRun } from './test-run.ts'
 import { unpackFiles, type ToolTree } from './tree.ts'
 
 /** First and last line, 1-based, inclusive. */
@@ -21,15 +21,14 @@ export type Coverage = Map<string, Lines>
 
 export interface CoverageRun extends TestRun { lines: Lines; measured: boolean }
 
-/** Test files that one command runs, so that it ends before the tools' deadline. */
-const filesPerCommand = 3
 const allLines: LineRange[] = [[1, 1_000_000]]
 
 /** Runs each test file alone: its results, the end of its log, and the lines that ran. */
 export async function * measureCoverage (tree: ToolTree, runner: Runner, testFiles: readonly string[]): Play<Map<string, CoverageRun>> {
   const measured = new Map<string, CoverageRun>()
-  for (let at = 0; at < testFiles.length; at += filesPerCommand) {
-    const part = testFiles.slice(at, at + filesPerCommand)
+  const many = runsPerCommand(runner.ecosystem)
+  for (let at = 0; at < testFiles.length; at += many) {
+    const part = testFiles.slice(at, at + many)
     const { output } = yield * tree.output(
       `I run ${part.join(', ')} with tracing on, to see which code each of them covers.`, coverageCommand(tree, runner, part))
     const files = unpackFiles(output)
@@ -64,7 +63,7 @@ function coverageCommand (tree: ToolTree, runner: Runner, testFiles: readonly st
     return [
       save(script, means.script(runner.script([path]))),
       `rm -rf ${shellQuote(into)}`,
-      `${runCommand(script, parser, into, means.environment(into))} 1>&2`,
+      `${runCommand({ script, parser, into, ecosystem: runner.ecosystem, environment: means.environment(into) })} 1>&2`,
       `${means.condense(into)} > ${shellQuote(into)}/lines`,
       printCommand(into, { more: ['lines'] })
     ].join('\n')

@@ -2,15 +2,18 @@
 // scratch folder, and read back packed. Limits are in processor time where possible, so that a busy machine does not
 // change what a program decides; the wall-clock limit only catches what hangs.
 
-import type { TestMap } from '../../domain.ts'
+import type { Ecosystem, TestMap } from '../../domain.ts'
 import { shellQuote } from '../../quote.ts'
 import { unpackFiles } from './tree.ts'
 
 export const testRunLimits = {
   /** Processor seconds of any one process. */
   processorSeconds: 15,
-  /** Wall-clock seconds of the whole script. */
+  /** Wall-clock seconds of the whole script; where it compiles first, it gets more. */
   seconds: 25,
+  compiledSeconds: 50,
+  /** Wall-clock seconds of all runs in one command, below the tools' own deadline. */
+  commandSeconds: 110,
   /** Bytes of the log's end that are read back. */
   logBytes: 20_000
 }
@@ -25,11 +28,25 @@ export interface TestRun {
   stuck: boolean
 }
 
-/** Bash that runs `script` and leaves `log`, `code` and `map` in the folder `into` (both absolute paths). */
-export function runCommand (script: string, parser: string, into: string, environment = ''): string {
+export const secondsOf = (ecosystem: Ecosystem): number => ecosystem === 'go' ? testRunLimits.compiledSeconds : testRunLimits.seconds
+
+/** How many runs one command may hold. */
+export const runsPerCommand = (ecosystem: Ecosystem): number => Math.floor(testRunLimits.commandSeconds / (secondsOf(ecosystem) + 2))
+
+export interface RunOptions {
+  /** Absolute paths of the script and the parser, and the folder for what comes of them. */
+  script: string
+  parser: string
+  into: string
+  ecosystem: Ecosystem
+  /** Bash that sets the environment of the script. */
+  environment?: string
+}
+
+/** Bash that runs the script and leaves `log`, `code` and `map` in the folder. */
+export function runCommand ({ script, parser, into, ecosystem, environment = '' }: RunOptions): string {
   const folder = shellQuote(into)
-  const { processorSeconds, seconds } = testRunLimits
-  return `mkdir -p ${folder}; ( ulimit -t ${processorSeconds}; ${environment} exec timeout -k 2 ${seconds} bash ${shellQuote(script)} ) > ${folder}/log 2>&1 < /dev/null; ` +
+  return `mkdir -p ${folder}; ( ulimit -t ${testRunLimits.processorSeconds}; ${environment} exec timeout -k 2 ${secondsOf(ecosystem)} bash ${shellQuote(script)} ) > ${folder}/log 2>&1 < /dev/null; ` +
     `echo $? > ${folder}/code; ${parserCommand(parser)} < ${folder}/log > ${folder}/map 2> /dev/null || echo '{}' > ${folder}/map`
 }
 

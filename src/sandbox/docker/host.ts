@@ -15,10 +15,13 @@ import type { Engine } from './engine.ts'
 const goneMsMax = 5_000
 const goneStepMs = 50
 export const scratchPath = '/var/tmp/spar'
+/** In the container's layer: the view has been made. */
+const viewMark = '/var/tmp/.spar-view'
 
 /** Prepares what the view must not show, then keeps the shell. Runs in the container, with nothing but its rights. */
 export function mainCommand (spec: SandboxSpec, tree: string): string[] {
-  const withoutHistory = spec.view === 'tree' ? [`rm -rf -- ${shellQuote(`${tree}/.git`)} 7>&- || exit 70`] : []
+  // Once: a later start must not take a repository away that was made inside since.
+  const withoutHistory = spec.view === 'tree' ? [`[ -e ${viewMark} ] || { rm -rf -- ${shellQuote(`${tree}/.git`)} && : >${viewMark}; } || exit 70`] : []
   const script = [`mkdir -p ${scratchPath} /tmp/home || exit 71`, ...withoutHistory, keeperScript('bash --noprofile --norc')].join('\n')
   return ['/bin/sh', '-c', script]
 }

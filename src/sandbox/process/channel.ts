@@ -75,8 +75,10 @@ class ProcessChannel implements Channel {
       this.#output.once('error', () => resolve())
     })
     void this.closed.then(async () => {
+      // Killed by somebody else, it is lost at once: what still comes is from a shell that has not noticed yet.
+      const isForeign = this.#child.signalCode !== null && this.#killing === null
       const waiting = new AbortController()
-      await Promise.race([ended, this.#options.clock.sleep(drainMs, waiting.signal).catch(() => {})])
+      if (!isForeign) await Promise.race([ended, this.#options.clock.sleep(drainMs, waiting.signal).catch(() => {})])
       waiting.abort()
       this.#output.destroy()
       this.#child.stdin!.destroy()

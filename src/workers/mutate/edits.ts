@@ -78,6 +78,8 @@ export function statementsText (source: Source, body: SyntaxNode, indent: string
 /** Text whose following lines were indented by `from`, indented by `to`. */
 export function moved (text: string, from: string, to: string): string | null {
   if (from === to || !text.includes('\n')) return text
-  if (/`[^`]*\n|"""|'''/.test(text)) return null
-  return text.split('\n').map((line, index) => index === 0 || line.trim() === '' ? line : line.startsWith(from) ? to + line.slice(from.length) : line).join('\n')
+  const lines = text.split('\n')
+  // A string that goes on over the line break would move with the code.
+  if (/"""|'''/.test(text) || lines.some(line => (line.split('`').length - 1) % 2 === 1)) return null
+  return lines.map((line, index) => index === 0 || line.trim() === '' ? line : line.startsWith(from) ? to + line.slice(from.length) : line).join('\n')
 }

@@ -9,7 +9,6 @@ import { effectOf, race } from './repair/race.ts'
 import type { Candidate, Family } from './repair/race.ts'
 import { createStock } from './repair/stock.ts'
 import type { Stock } from './repair/stock.ts'
-import { unitNodeAt } from './repair/scope.ts'
 import { plantedBranches, plantedStatements, wrappedStatements, wrappedTries } from './repair/statements.ts'
 import { applyEdit, mutant, parses } from './source.ts'
 import type { Source } from './source.ts'
@@ -18,7 +17,7 @@ import type { Edit, Mutant, RepairReply, RepairRequest } from './types.ts'
 /** Share of every family among the first candidates. */
 export const familyWeights = {
   negations: 2, operators: 2, constants: 1, names: 1, arguments: 0.8, marks: 1, deletions: 1.5, direct: 0.7,
-  guards: 3, ifs: 2, simple: 3, jumps: 1.5, blocks: 0.5, operands: 4, summands: 0.8, branches: 1, wraps: 1, tries: 0.3, bodies: 4
+  guards: 3, ifs: 1.5, simple: 4, jumps: 2, blocks: 0.3, operands: 5, summands: 0.7, branches: 1, wraps: 1.2, tries: 0.3, bodies: 4
 }
 
 export function repairCandidates (request: RepairRequest): RepairReply {
@@ -56,9 +55,16 @@ function distinct (source: Source, ordered: Candidate[], limit: number): Mutant[
   return accepted
 }
 
+/** The innermost function or method around an offset. */
 function unitNameAt (source: Source, offset: number): string | null {
-  const node = unitNodeAt(source, offset)
-  return node ? source.unitOf.get(node)?.name ?? null : null
+  let name: string | null = null
+  let start = -1
+  for (const unit of source.units) {
+    if (unit.kind === 'class' || unit.start > offset || unit.end < offset || unit.start < start) continue
+    name = unit.name
+    start = unit.start
+  }
+  return name
 }
 
 /** Whether the text parses after an edit. Only the statement at top level around the edit is parsed: it stands alone. */

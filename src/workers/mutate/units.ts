@@ -21,7 +21,8 @@ type Placed = Omit<SourceUnit, 'line' | 'endLine'>
 function classUnit (found: SyntaxNode): Placed | null {
   const name = nameOf(found)
   if (!name) return null
-  return { kind: 'class', name, params: [], start: found.start, end: found.end, bodyStart: found.end, bodyEnd: found.end, node: found, body: null, exported: isExported(found), owner: null }
+  const { start, end } = wholeOf(found)
+  return { kind: 'class', name, params: [], start, end, bodyStart: found.end, bodyEnd: found.end, node: found, body: null, exported: isExported(found), owner: null }
 }
 
 function functionUnit (found: SyntaxNode, text: string, language: Language): Placed | null {
@@ -29,7 +30,7 @@ function functionUnit (found: SyntaxNode, text: string, language: Language): Pla
   const body = part(found, 'body')
   if (!name || !body || body.kind === 'type') return null
   const owner = ownerOf(found)
-  const whole = found.parent?.kind === 'method' ? found.parent : found
+  const whole = wholeOf(found)
   const [bodyStart, bodyEnd] = bodySpan(body, text, language)
   return {
     kind: owner === null ? 'function' : 'method',
@@ -44,6 +45,13 @@ function functionUnit (found: SyntaxNode, text: string, language: Language): Pla
     exported: isExported(found),
     owner
   }
+}
+
+/** With its key, or with what it is assigned to: what has to be read to know its name. */
+function wholeOf (found: SyntaxNode): SyntaxNode {
+  const { parent } = found
+  if (!parent || part(found, 'name')) return parent?.kind === 'method' ? parent : found
+  return parent.kind === 'method' || parent.kind === 'pair' || parent.kind === 'field' || parent.kind === 'declarator' || parent.kind === 'assign' ? parent : found
 }
 
 function bodySpan (body: SyntaxNode, text: string, language: Language): [number, number] {

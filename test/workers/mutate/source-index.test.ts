@@ -62,7 +62,7 @@ t.test('mutants of published packages are sound', t => {
 t.test('Python itself takes every mutant', t => {
   if (spawnSync('python3', ['--version']).status !== 0) {
     if (process.env['CI']) t.fail('python3 is missing')
-    else t.skip('python3 is missing')
+    else t.pass('python3 is missing', { skip: 'python3 is missing' })
     t.end()
     return
   }

@@ -7,9 +7,10 @@ import { areApart } from './patch.ts'
 import type { Probe } from './probe.ts'
 
 const limits = {
-  /** Share of the tests that a bug may break, at first and when nothing else is found. */
+  /** Share of the tests that a bug may break, and what it may break when the search has lasted some rounds. */
   failingShare: 0.4,
   failingShareLast: 0.85,
+  roundsChoosy: 3,
   draws: 60
 }
 
@@ -22,12 +23,15 @@ export interface AssembleInput {
   refused: ReadonlySet<string>
   /** At least one probe of this origin. */
   mustHold: 'history' | null
+  /** How often the search has drawn. */
+  round: number
   random: Random
 }
 
 /** Draws a combination that should pass verification, or null. Prefers bugs that break a few tests. */
 export function assemble (input: AssembleInput): Probe[] | null {
-  for (const share of [limits.failingShare, limits.failingShareLast]) {
+  const shares = input.round < limits.roundsChoosy ? [limits.failingShare] : [limits.failingShare, limits.failingShareLast]
+  for (const share of shares) {
     for (let draw = 0; draw < limits.draws; draw++) {
       const chosen = drawProbes(input, share)
       if (chosen !== null) return chosen

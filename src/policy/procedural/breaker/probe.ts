@@ -6,7 +6,7 @@ import { shellQuote } from '../../../quote.ts'
 import type { Edit } from '../../../workers/mutate/types.ts'
 import { coversAny } from '../coverage.ts'
 import type { Play } from '../session.ts'
-import { idsWith, printCommand, readRuns, runCommand, type TestRun } from '../test-run.ts'
+import { idsWith, printCommand, readRuns, runCommand, runsPerCommand, type TestRun } from '../test-run.ts'
 import type { ToolTree } from '../tree.ts'
 import { patchOf } from './patch.ts'
 import { fileOf, type Suite } from './suite.ts'
@@ -41,14 +41,14 @@ export interface Trial {
   wholeLog?: true
 }
 
-export const trialsPerCommand = 4
 /** Share of the tests that may be gone without a result. */
 const vanishedMax = 0.25
 
 export async function * runTrials (tree: ToolTree, suite: Suite, why: string, trials: readonly Trial[]): Play<Effect[]> {
   const effects: Effect[] = []
-  for (let at = 0; at < trials.length; at += trialsPerCommand) {
-    const part = trials.slice(at, at + trialsPerCommand)
+  const many = runsPerCommand(suite.runner.ecosystem)
+  for (let at = 0; at < trials.length; at += many) {
+    const part = trials.slice(at, at + many)
     const folders = part.map((_trial, index) => `${tree.task.scratch}/runs/trial-${index}`)
     const command = part.map((trial, index) => trialCommand(tree, suite, trial, folders[index]!)).join('\n')
     const { output } = yield * tree.output(why, command)
@@ -61,11 +61,15 @@ function trialCommand (tree: ToolTree, suite: Suite, trial: Trial, into: string)
   return [
     `rm -rf ${shellQuote(into)}`,
     applyCommand(tree, trial.patch, trial.paths),
-    `[ $? = 0 ] && { ${narrowed(suite, trial.testFiles, into)}${runCommand(trial.testFiles === null ? suite.paths.script : `${into}.sh`, suite.paths.parser, into)}; } 1>&2`,
+    `[ $? = 0 ] && { ${narrowed(suite, trial.testFiles, into)}${suiteRun(suite, into, trial.testFiles === null ? suite.paths.script : `${into}.sh`)}; } 1>&2`,
     restoreCommand(tree, trial.paths),
     printCommand(into, trial.wholeLog ? {} : { logBytes: 1500 })
   ].join('\n')
 }
+
+/** Bash that runs the suite, or a script in its place. */
+export const suiteRun = (suite: Suite, into: string, script = suite.paths.script): string =>
+  runCommand({ script, parser: suite.paths.parser, into, ecosystem: suite.runner.ecosystem })
 
 /** The suite's own script with fewer files in its list. */
 function narrowed (suite: Suite, testFiles: readonly string[] | null, into: string): string {

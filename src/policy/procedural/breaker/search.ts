@@ -5,10 +5,11 @@ import type { BugParams, Strategy } from '../../../domain.ts'
 import type { Random } from '../../../ports.ts'
 import type { Workers } from '../../../workers/pool.ts'
 import type { Play } from '../session.ts'
+import { runsPerCommand } from '../test-run.ts'
 import type { ToolTree } from '../tree.ts'
 import { assemble, keyOf } from './assemble.ts'
 import { createPast, pastChanges } from './history.ts'
-import { concerned, filesWith, runTrials, trialOf, trialsPerCommand, type Change, type Effect, type Probe, type Trial } from './probe.ts'
+import { concerned, filesWith, runTrials, trialOf, type Change, type Effect, type Probe, type Trial } from './probe.ts'
 import { drawChange, loadCode, type CodeFile } from './sites.ts'
 import type { Suite } from './suite.ts'
 
@@ -42,7 +43,7 @@ export async function * searchBug (input: SearchInput): Play<BugDraft | string> 
     })
     for (let tries = 0; tries < 2; tries++) {
       const mustHold = input.strategy === 'history' ? 'history' as const : null
-      const chosen = assemble({ probes, params, clean: Object.keys(suite.clean).length, refused, mustHold, random })
+      const chosen = assemble({ probes, params, clean: Object.keys(suite.clean).length, refused, mustHold, round: changes.length === 0 ? limits.rounds : round, random })
       if (chosen === null) break
       refused.add(keyOf(chosen))
       const draft = yield * confirm(input, chosen, source.texts)
@@ -72,7 +73,7 @@ async function * openSource ({ tree, suite, workers, strategy, params, random }:
   if (strategy === 'history' && wholes.length === 0) return 'The log holds no change of the covered code that still can be taken back.'
   const past = createPast(wholes)
   const seen = new Set<string>()
-  const many = Math.min(trialsPerCommand, params.minFiles + 2)
+  const many = Math.min(runsPerCommand(suite.runner.ecosystem), params.minFiles + 2)
   let tried = 0
   return {
     texts,

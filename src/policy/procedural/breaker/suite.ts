@@ -2,10 +2,11 @@
 // Files are tried in random order, each alone and with tracing, until they hold enough passing tests and cover enough
 // code; then all of them run together, twice, and what fails or differs is dropped.
 
-import { customRunner, findRunner, isTestInfrastructure, isTestPath, runners } from '../../../arena/runners/index.ts'
+import { customRunner, findRunner, isTestPath, runners } from '../../../arena/runners/index.ts'
 import { customCommand } from '../../../arena/runners/custom.ts'
 import { scriptHead } from '../../../arena/runners/script.ts'
 import type { Runner } from '../../../arena/runners/types.ts'
+import { pathKind } from '../../../artifact/paths.ts'
 import type { BugParams, Strategy, TestMap } from '../../../domain.ts'
 import { SparError } from '../../../errors.ts'
 import type { Random } from '../../../ports.ts'
@@ -13,7 +14,7 @@ import { shellQuote } from '../../../quote.ts'
 import { languageOf } from '../../../workers/mutate/source.ts'
 import { measureCoverage, type Coverage, type CoverageRun } from '../coverage.ts'
 import { act, type Play } from '../session.ts'
-import { idsWith, printCommand, readRuns, runCommand, type TestRun } from '../test-run.ts'
+import { idsWith, printCommand, readRuns, runCommand, runsPerCommand, type TestRun } from '../test-run.ts'
 import type { ToolTree } from '../tree.ts'
 
 export interface Suite {
@@ -53,8 +54,10 @@ export async function * chooseSuite (tree: ToolTree, params: BugParams, strategy
   const shuffled = random.shuffle(testFiles)
   const recent = strategy === 'history' ? yield * testsWithHistory(tree, shuffled) : []
   const order = [...recent, ...shuffled.filter(path => !recent.includes(path))].slice(0, limits.tried)
-  for (let at = 0; at < order.length && runs.size < limits.files && !isEnough(runs, params, wanted); at += 3) {
-    for (const [path, run] of yield * measureCoverage(tree, runner, order.slice(at, at + 3))) {
+  const many = Math.min(3, runsPerCommand(runner.ecosystem))
+  if (runner.ecosystem === 'go') yield * tree.run('I compile the tests once, so that later runs are quick.', "timeout 110 go test -count=1 -run '^$' -coverpkg=./... ./... > /dev/null 2>&1; true")
+  for (let at = 0; at < order.length && runs.size < limits.files && !isEnough(runs, params, wanted); at += many) {
+    for (const [path, run] of yield * measureCoverage(tree, runner, order.slice(at, at + many))) {
       if (isUsable(run) && runs.size < limits.files) runs.set(path, run)
     }
   }
@@ -112,7 +115,7 @@ const isEnough = (runs: Map<string, CoverageRun>, params: BugParams, wanted: { p
 
 /** Code that a bug may be in: written by hand, in a language that is parsed, no test and nothing that decides how tests run. */
 export function isCodeFile (path: string): boolean {
-  return languageOf(path) !== null && !isTestPath(path) && !isTestInfrastructure(path) &&
+  return languageOf(path) !== null && pathKind(path) === 'code' &&
     !/(^|\/)(dist|build|out|vendor|vendored|_vendor|third_party|node_modules|bench|benchmarks?|examples?|docs?|scripts?)\//.test(path) &&
     !/[.-]min\.|\.(config|bundle|generated|gen|pb)\.|_pb2|\.pb\.go$|(^|\/)(_?version|versioneer|setup|__main__)\.py$/.test(path)
 }
@@ -126,7 +129,7 @@ async function * settleSuite (tree: ToolTree, runner: Runner, runs: Map<string, 
   for (let round = 0; round < limits.rounds && testFiles.length > 0; round++) {
     yield * act(`I write the script that runs ${testFiles.length} test files with ${runner.name}.`, { tool: 'create', path: paths.script, content: runner.script(testFiles) })
     yield * act('I list the test files.', { tool: 'create', path: paths.files, content: testFiles.map(path => `${path}\n`).join('') })
-    const { trouble, clean } = yield * runClean(tree, paths, testFiles, runs)
+    const { trouble, clean } = yield * runClean(tree, runner, paths, testFiles, runs)
     const left = testFiles.filter(path => !trouble.includes(path))
     if (clean !== null && idsWith(clean, 'passed').length >= params.minPassing && left.length === testFiles.length) {
       const coverage = new Map(testFiles.map(path => [path, runs.get(path)!.lines]))
@@ -140,10 +143,10 @@ async function * settleSuite (tree: ToolTree, runner: Runner, runs: Map<string, 
 }
 
 /** The traced runs, each file alone, are the first opinion; where the suite as a whole says otherwise it runs once more. */
-async function * runClean (tree: ToolTree, paths: Suite['paths'], testFiles: readonly string[], runs: Map<string, CoverageRun>): Play<{ trouble: string[]; clean: TestMap | null }> {
+async function * runClean (tree: ToolTree, { ecosystem }: Runner, paths: Suite['paths'], testFiles: readonly string[], runs: Map<string, CoverageRun>): Play<{ trouble: string[]; clean: TestMap | null }> {
   const into = `${tree.task.scratch}/runs/clean`
   const play = async function * (why: string): Play<TestRun> {
-    const { output } = yield * tree.output(why, `${runCommand(paths.script, paths.parser, into)}\n${printCommand(into, { logBytes: 2000 })}`)
+    const { output } = yield * tree.output(why, `${runCommand({ ...paths, into, ecosystem })}\n${printCommand(into, { logBytes: 2000 })}`)
     return readRuns(output, [into])[0]!
   }
   const alone: TestMap = Object.assign({}, ...testFiles.map(path => runs.get(path)!.results))

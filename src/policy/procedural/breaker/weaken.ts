@@ -3,16 +3,15 @@
 // smallest blocks go first, then the ones around them.
 
 import type { TestMap } from '../../../domain.ts'
-import { splitLines } from './patch.ts'
 import type { Edit } from '../../../workers/mutate/types.ts'
 import { withoutSpan } from '../../../workers/mutate/edits.ts'
 import { statementsOf, type SyntaxNode } from '../../../workers/mutate/syntax.ts'
-import { idsWith, printCommand, readRuns, runCommand, type TestRun } from '../test-run.ts'
+import { idsWith, printCommand, readRuns, type TestRun } from '../test-run.ts'
 import { shellQuote } from '../../../quote.ts'
 import type { Play } from '../session.ts'
 import type { ToolTree } from '../tree.ts'
-import { applyEdits, patchOf } from './patch.ts'
-import { applyCommand } from './probe.ts'
+import { applyEdits, patchOf, splitLines } from './patch.ts'
+import { applyCommand, suiteRun } from './probe.ts'
 import type { BugDraft } from './search.ts'
 import { fileOf, type Suite } from './suite.ts'
 import { parseTests, statementOf, type TestBlock, type TestSource } from './test-blocks.ts'
@@ -60,7 +59,7 @@ function judge (bug: BugDraft, suite: Suite, run: TestRun, paths: string[]): Wea
 
 async function * runNow (tree: ToolTree, suite: Suite, why: string, first: string): Play<TestRun> {
   const into = `${tree.task.scratch}/runs/weakened`
-  const { output } = yield * tree.output(why, `rm -rf ${shellQuote(into)}\n${first}\n[ $? = 0 ] && { ${runCommand(suite.paths.script, suite.paths.parser, into)}; } 1>&2\n${printCommand(into)}`)
+  const { output } = yield * tree.output(why, `rm -rf ${shellQuote(into)}\n${first}\n[ $? = 0 ] && { ${suiteRun(suite, into)}; } 1>&2\n${printCommand(into)}`)
   return readRuns(output, [into])[0]!
 }
 
@@ -132,15 +131,22 @@ function innermost (blocks: readonly TestBlock[], line: number): TestBlock | nul
 
 // ---- deleting -------------------------------------------------------------------------------------------------------
 
-/** Edits that delete blocks with the comments above them; a class or suite that holds nothing else goes as a whole. */
+/** Edits that delete blocks with the comments above them; a Python class that holds nothing else goes as a whole, if it can. */
 export function deletions (tests: TestSource, blocks: ReadonlySet<TestBlock>): Edit[] {
-  const spans = [...blocks].map(({ start, end }) => ({ start, end }))
-  if (tests.source.language === 'python') spans.push(...emptied(tests, spans))
-  const outer = spans.filter((span, index) => !spans.some((other, at) => at !== index && other.start <= span.start && span.end <= other.end && (other.end - other.start > span.end - span.start || at < index)))
-  const edits = outer.map(({ start, end }) => withAbove(tests, withoutSpan(tests.text, start, end))).sort((a, b) => a.start - b.start)
-  const apart = edits.filter((edit, index) => index === 0 || edits[index - 1]!.end <= edit.start)
-  return joined(tests.source.language === 'go' ? [...apart, ...unusedImports(tests, apart)] : apart)
+  const spans: Span[] = [...blocks].map(({ start, end }) => ({ start, end }))
+  const emptied = tests.source.language === 'python' ? emptiedClasses(tests, spans) : []
+  const kept = emptied.filter(({ isUsed }) => isUsed)
+  spans.push(...emptied.filter(({ isUsed }) => !isUsed).map(({ whole }) => whole))
+  const outer = spans.filter((span, index) => !spans.some((other, at) => at !== index && holds(other, span) && (!holds(span, other) || at < index)))
+  const edits = outer.map(span => kept.some(({ last }) => holds(span, last) && holds(last, span))
+    ? { start: span.start, end: span.end, text: 'pass' }
+    : withAbove(tests, withoutSpan(tests.text, span.start, span.end)))
+  return joined(tests.source.language === 'go' ? [...edits, ...unusedImports(tests, edits)] : edits)
 }
+
+interface Span { start: number; end: number }
+
+const holds = (outer: Span, inner: Span): boolean => outer.start <= inner.start && inner.end <= outer.end
 
 /** Edits that touch become one. */
 function joined (edits: readonly Edit[]): Edit[] {
@@ -166,15 +172,17 @@ function withAbove (tests: TestSource, edit: Edit): Edit {
   return { start, end: edit.end + (blank && above.length > 0 && above.at(-1)!.trim() === '' ? blank[0].length : 0), text: '' }
 }
 
-/** Classes of which every statement but the docstring goes. */
-function emptied (tests: TestSource, spans: readonly { start: number; end: number }[]): { start: number; end: number }[] {
-  const isGone = (node: SyntaxNode): boolean => spans.some(({ start, end }) => start <= node.start && node.end <= end)
+/** Classes of which every statement but the docstring goes. One that the rest of the file names (a base class) must stay. */
+function emptiedClasses (tests: TestSource, spans: readonly Span[]): { whole: Span; last: Span; isUsed: boolean }[] {
+  const isGone = (node: SyntaxNode): boolean => spans.some(span => holds(span, node))
   return tests.source.units.filter(({ kind }) => kind === 'class').flatMap(unit => {
     const body = unit.node.children.find(({ role }) => role === 'body')
     const members = (body === undefined ? unit.node.children.filter(({ role }) => role === 'member') : statementsOf(body)).filter(({ kind }) => kind !== 'directive')
-    if (members.length === 0 || !members.every(isGone)) return []
+    const last = members.at(-1)
+    if (last === undefined || !members.every(isGone)) return []
     const { start, end } = statementOf(unit.node)
-    return [{ start, end }]
+    const elsewhere = tests.text.slice(0, start) + tests.text.slice(end)
+    return [{ whole: { start, end }, last, isUsed: new RegExp(`\\b${unit.name}\\b`).test(elsewhere) }]
   })
 }
 

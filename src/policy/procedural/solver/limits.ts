@@ -13,6 +13,9 @@ export interface SolverLimits {
   tracedPassingMax: number
   /** Suspicious files that candidates are made for. */
   suspectFilesMax: number
+  /** Windows of lines that an attempt looks at closely, and lines to either side of a window's middle. */
+  windowsMax: number
+  windowReach: number
   /** Lines of one suspicious file that carry suspicion. */
   suspectLinesMax: number
   /** Candidates asked for, per suspicious file. */
@@ -40,8 +43,10 @@ export const solverLimits: SolverLimits = {
   tracedFailingMax: 2,
   tracedPassingMax: 2,
   suspectFilesMax: 3,
+  windowsMax: 3,
+  windowReach: 4,
   suspectLinesMax: 400,
-  repairsPerFile: 160,
+  repairsPerFile: 400,
   corpusFilesMax: 24,
   corpusBytesMax: 192 * 1024,
   sourceBytesMax: 256 * 1024,

@@ -9,6 +9,7 @@ import type { Workers } from '../../../workers/pool.ts'
 import { act, type Play } from '../session.ts'
 import { toolTree } from '../tree.ts'
 import { drawCandidates, type Candidate } from './choose.ts'
+import { focus } from './focus.ts'
 import { hintsOf, missingNames, readFrames } from './failures.ts'
 import type { SolverLimits } from './limits.ts'
 import { rankFiles, type CodeFile, type Suspect } from './localise.ts'
@@ -88,7 +89,7 @@ async function * setProbe (attempt: Attempt, file: string): Play<void> {
 }
 
 async function * localise (attempt: Attempt, failing: readonly string[], spectrum: Spectrum): Play<Suspect[]> {
-  const { bench, workers, limits } = attempt
+  const { bench, workers, limits, random, kept } = attempt
   const frames = readFrames(attempt.log, bench.tree.task.tree, bench.codeFiles)
   const paths = [...new Set([...spectrum.lines.keys(), ...frames.map(frame => frame.path)])].filter(path => bench.codeFiles.includes(path)).sort()
   const texts = yield * bench.tree.read(paths, 'I read the code that the failing tests reach.')
@@ -100,7 +101,7 @@ async function * localise (attempt: Attempt, failing: readonly string[], spectru
   }
   const tests = yield * failingTexts(attempt, failing)
   const evidence = { spectrum, frames, missing: new Set(missingNames(attempt.log)), mentioned: new Set(hintsOf(tests, 400)) }
-  return rankFiles(files, evidence, limits)
+  return focus(rankFiles(files, evidence, limits), random.fork(`focus ${kept.length}`), limits)
 }
 
 /** What the oracle patch puts back is, for the most part, the failing tests. */

@@ -6,7 +6,7 @@ import { moved } from '../edits.ts'
 import type { SourceUnit } from '../source.ts'
 import type { Edit, Language } from '../types.ts'
 import type { Candidate } from './race.ts'
-import { indentUnit, suspicionOf } from './sites.ts'
+import { emphasis, indentUnit, suspicionOf } from './sites.ts'
 import type { Stock } from './stock.ts'
 
 const donorsMax = 120
@@ -17,7 +17,7 @@ export function rebuiltBodies (stock: Stock): Candidate[] {
   return stock.source.units.flatMap(unit => {
     const suspicion = suspicionOf(stock.source, stock.suspicion, unit.start, unit.end)
     if (suspicion === 0 || !isHollow(unit)) return []
-    return [...borrowed(stock, unit), ...plain(stock, unit), ...delegated(stock, unit)].map(candidate => ({ ...candidate, score: candidate.score + Math.log(suspicion) }))
+    return [...borrowed(stock, unit), ...plain(stock, unit), ...delegated(stock, unit)].map(candidate => ({ ...candidate, score: candidate.score + emphasis * Math.log(suspicion) }))
   })
 }
 

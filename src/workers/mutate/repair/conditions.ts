@@ -6,13 +6,13 @@ import type { SyntaxNode } from '../syntax.ts'
 import { wordsOf } from '../operators.ts'
 import type { Source } from '../source.ts'
 import type { Language } from '../types.ts'
+import { conditionIdioms } from './idioms.ts'
 import type { Stock } from './stock.ts'
-import { plantings } from './planting.ts'
-import type { Place } from './planting.ts'
+import { placeAt, plantings } from './planting.ts'
 import type { Candidate } from './race.ts'
-import { nearbyNames } from './scope.ts'
-import { suspicionAt } from './sites.ts'
+import { emphasis, suspicionAt } from './sites.ts'
 import { templateOf } from './templates.ts'
+import type { Shelf, Template } from './templates.ts'
 
 const sitesMax = 40
 const plantingsPerSite = 60
@@ -50,41 +50,37 @@ function isValue (node: SyntaxNode): boolean {
 }
 
 export function addedOperands (stock: Stock): Candidate[] {
-  return findSites(stock).flatMap(site => [...addedConditions(stock, site), ...addedDefaults(stock, site)])
+  const shelf = conditionIdioms(stock)
+  return findSites(stock).flatMap(site => [...addedConditions(stock, shelf, site), ...addedDefaults(stock, site)])
 }
 
-function addedConditions (stock: Stock, { node, suspicion, condition }: Site): Candidate[] {
+function addedConditions (stock: Stock, shelf: Shelf, { node, suspicion, condition }: Site): Candidate[] {
   const { source } = stock
   const words = wordsOf[source.language]
   const key = templateOf({ source, names: stock.names, own: true }, bare(node), null).key
-  const near = nearbyNames(source, stock.names, node.start)
-  const place: Place = { offset: node.start, near, previous: key, next: '' }
+  const place = placeAt(stock, node.start, key)
   const candidates: Candidate[] = []
   const own = source.text.slice(node.start, node.end)
-  const found = [...plantings(stock, stock.shelves.conditions, place, plantingsPerSite), ...probes(source, node, near)]
-  for (const { text, score, template } of found) {
+  const found: { text: string; score: number; template?: Template | undefined; probe?: boolean }[] = [...plantings(stock, shelf, place, plantingsPerSite), ...probes(source, node)]
+  for (const { text, score, template, probe } of found) {
     if (text === own || text.includes('\n')) continue
     for (const operator of [words.and, words.or]) {
       for (const side of ['R', 'L'] as const) {
         const seen = template?.instances.some(instance => instance.next === operator + side) ? 0.5 : 0
-        const usual = (operator === words.and ? 0.2 : 0) + (side === 'R' ? 0.2 : 0) - (condition ? 0 : 0.9)
-        candidates.push({ operator: 'add operand', edit: joined(source, node, operator, text, side), score: score + seen + usual + Math.log(suspicion) })
+        const usual = (operator === words.and ? 0.2 : 0) + (side === 'R' ? 0.2 : 0) - (condition ? 0 : 0.9) + (probe && operator === words.and && side === 'L' ? 1.5 : 0)
+        candidates.push({ operator: 'add operand', edit: joined(source, node, operator, text, side), score: score + seen + usual + emphasis * Math.log(suspicion) })
       }
     }
   }
   return candidates
 }
 
-/** What a member chain presupposes: `a` and `a.b` for `a.b.c`; and the names at hand by themselves. */
-function probes (source: Source, node: SyntaxNode, near: readonly string[]): { text: string; score: number; template?: undefined }[] {
-  const words = wordsOf[source.language]
-  const found: { text: string; score: number }[] = []
+/** What a member chain presupposes: `a` and `a.b` for `a.b.c`. */
+function probes (source: Source, node: SyntaxNode): { text: string; score: number; template?: undefined; probe: true }[] {
+  const found: { text: string; score: number; probe: true }[] = []
   walk(node, inner => {
     const object = inner.kind === 'member' || inner.kind === 'index' ? part(inner, 'object') : null
-    if (object && object.kind !== 'this' && object.end - object.start < 60) found.push({ text: source.text.slice(object.start, object.end), score: 1.6 })
-  })
-  near.slice(0, 8).forEach((name, index) => {
-    found.push({ text: name, score: 1 - 0.2 * index }, { text: words.not + name, score: 0.8 - 0.2 * index })
+    if (object && object.kind !== 'this' && object.end - object.start < 60) found.push({ text: source.text.slice(object.start, object.end), score: 1.2, probe: true })
   })
   return found
 }
@@ -98,7 +94,7 @@ function addedDefaults (stock: Stock, { node, suspicion, condition }: Site): Can
   if (condition || source.language === 'go') return []
   const operators = source.language === 'python' ? ['or'] : ['||', '??']
   return literals[source.language].flatMap((literal, index) => operators.map((operator, rank) => ({
-    operator: 'add default', edit: joined(source, node, operator, literal, 'R'), score: 0.8 - 0.2 * index - 0.5 * rank + Math.log(suspicion)
+    operator: 'add default', edit: joined(source, node, operator, literal, 'R'), score: 0.8 - 0.2 * index - 0.5 * rank + emphasis * Math.log(suspicion)
   })))
 }
 
@@ -127,16 +123,16 @@ export function addedSummands (stock: Stock): Candidate[] {
     if (node.role === 'property' && node.parent?.kind !== 'index') return
     const suspicion = suspicionAt(source, stock.suspicion, node.start)
     if (suspicion === 0) return
-    const near = nearbyNames(source, stock.names, node.start)
     const key = templateOf({ source, names: stock.names, own: true }, bare(node), null).key
-    const place: Place = { offset: node.start, near, previous: key, next: '' }
+    const place = placeAt(stock, node.start, key)
+    const { near } = place
     const own = source.text.slice(node.start, node.end)
     const found: { text: string; score: number }[] = plantings(stock, stock.shelves.joined, place, 25)
     found.push({ text: '1', score: 1 }, ...near.slice(0, 5).map((text, index) => ({ text, score: 0.6 - 0.2 * index })))
     for (const { text, score } of found.sort((a, b) => b.score - a.score).slice(0, 40)) {
       if (text.includes('\n')) continue
-      candidates.push({ operator: 'add summand', edit: { start: node.end, end: node.end, text: ` + ${text}` }, score: score + Math.log(suspicion) })
-      candidates.push({ operator: 'add summand', edit: { start: node.start, end: node.end, text: `${text} + ${own}` }, score: score - 0.2 + Math.log(suspicion) })
+      candidates.push({ operator: 'add summand', edit: { start: node.end, end: node.end, text: ` + ${text}` }, score: score + emphasis * Math.log(suspicion) })
+      candidates.push({ operator: 'add summand', edit: { start: node.start, end: node.end, text: `${text} + ${own}` }, score: score - 0.2 + emphasis * Math.log(suspicion) })
     }
   })
   return candidates

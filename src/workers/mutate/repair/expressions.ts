@@ -10,10 +10,10 @@ import { bare, enclosing, flag, part, parts, walk } from '../syntax.ts'
 import type { SyntaxNode } from '../syntax.ts'
 import type { Edit } from '../types.ts'
 import type { Stock } from './stock.ts'
-import { plantings } from './planting.ts'
+import { placeAt, plantings } from './planting.ts'
 import type { Candidate } from './race.ts'
 import { isVariable, nearbyNames } from './scope.ts'
-import { suspicionAt, suspicionOf } from './sites.ts'
+import { emphasis, suspicionAt, suspicionOf } from './sites.ts'
 
 export interface ExpressionFamilies { negations: Candidate[]; operators: Candidate[]; constants: Candidate[]; names: Candidate[]; arguments: Candidate[]; marks: Candidate[]; deletions: Candidate[]; direct: Candidate[] }
 
@@ -26,7 +26,7 @@ export function changedExpressions (stock: Stock): ExpressionFamilies {
     if (node.kind === 'import' || node.kind === 'type' || suspicionOf(stock.source, stock.suspicion, node.start, node.end) === 0) return
     const suspicion = suspicionAt(stock.source, stock.suspicion, node.start)
     if (suspicion > 0) {
-      const put: Put = (family, operator, edit, prior) => { if (edit) families[family].push({ operator, edit, score: prior + Math.log(suspicion) }) }
+      const put: Put = (family, operator, edit, prior) => { if (edit) families[family].push({ operator, edit, score: prior + emphasis * Math.log(suspicion) }) }
       changeNode(stock, node, seen, put)
       directOf(stock.source, node, unit ?? null, (operator, edit) => put('direct', operator, edit, 0))
       removalsOf(stock.source, node, unit ?? null, (operator, edit) => put('deletions', operator, edit, edit ? -0.002 * (edit.end - edit.start) : 0))
@@ -211,7 +211,7 @@ function addDefault (stock: Stock, node: SyntaxNode, put: Put): void {
   const { source } = stock
   if (node.kind === 'default' || source.language === 'go') return
   const name = bare(node).word
-  const place = { offset: node.start, near: nearbyNames(source, stock.names, node.end), previous: name, next: '' }
+  const place = placeAt(stock, node.start, name)
   const literals = (plainDefaults[source.language] ?? plainDefaults['javascript']!).map((text, index) => ({ text, score: 0.4 - 0.15 * index }))
   const found: { text: string; score: number }[] = [...plantings(stock, stock.shelves.defaults, place, 20), ...literals]
   found.sort((a, b) => b.score - a.score).slice(0, 20).forEach(({ text }, index) => {

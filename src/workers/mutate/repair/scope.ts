@@ -10,12 +10,19 @@ export interface Names {
   /** Name to the nodes within which it can be seen. */
   declared: Map<string, SyntaxNode[]>
   /** Every use of a name as a variable, in the order of the text. */
-  uses: { name: string; offset: number }[]
+  uses: Use[]
+  /** Every access path from a variable or `this`, such as `state.queue.length`; a plain variable is one too. */
+  paths: Use[]
+  /** Names that are declared and never used: what was taken out may have used them. */
+  orphans: ReadonlySet<string>
 }
+
+export interface Use { name: string; offset: number }
 
 export function namesOf (source: Source): Names {
   const declared = new Map<string, SyntaxNode[]>()
-  const uses: Names['uses'] = []
+  const uses: Use[] = []
+  const paths: Use[] = []
   const declare = (name: string, within: SyntaxNode): void => {
     const known = declared.get(name)
     if (!known) declared.set(name, [within])
@@ -24,9 +31,36 @@ export function namesOf (source: Source): Names {
   walk(source.root, node => {
     for (const [name, within] of declarations(source, node)) declare(name, within)
     if (isVariable(node)) uses.push({ name: node.word, offset: node.start })
+    const path = pathAt(source, node)
+    if (path !== null) paths.push({ name: path, offset: node.start })
   })
   uses.sort((a, b) => a.offset - b.offset)
-  return { declared, uses }
+  paths.sort((a, b) => a.offset - b.offset)
+  return { declared, uses, paths, orphans: orphansOf(source, declared, uses) }
+}
+
+/** The text of an access path when the node is the whole of one: no part of a longer path, and not the method that is called. */
+export function pathAt (source: Source, node: SyntaxNode): string | null {
+  if (node.role === 'object' && node.parent?.kind === 'member' && !isMethod(node.parent)) return null
+  return isMethod(node) || !isPath(node) || node.end - node.start > 60 ? null : source.text.slice(node.start, node.kind === 'name' ? node.start + node.word.length : node.end)
+}
+
+const isMethod = (node: SyntaxNode): boolean => node.kind === 'member' && node.role === 'callee'
+
+function isPath (node: SyntaxNode): boolean {
+  if (node.kind === 'name') return isVariable(node) && node.role !== 'callee' && node.role !== 'name'
+  if (node.kind !== 'member' || node.flags & flag.optional) return node.kind === 'this' && node.role === 'object'
+  const object = part(node, 'object')
+  return object !== null && (object.kind === 'this' || isPath(object))
+}
+
+export const rootOf = (path: string): string => path.slice(0, (path + '.').indexOf('.'))
+
+function orphansOf (source: Source, declared: Names['declared'], uses: Use[]): Set<string> {
+  const counts = new Map<string, number>()
+  for (const { name } of uses) counts.set(name, (counts.get(name) ?? 0) + 1)
+  const exported = new Set(source.units.filter(unit => unit.exported || unit.kind !== 'function').map(unit => unit.name))
+  return new Set([...declared.keys()].filter(name => counts.get(name) === 1 && !exported.has(name) && name !== 'self' && !name.startsWith('_')))
 }
 
 /** A name that stands for a variable, not for a property or key. */
@@ -89,12 +123,12 @@ export function isVisible (names: Names, name: string, offset: number): boolean 
   return scopes !== undefined && scopes.some(scope => scope.start <= offset && offset <= scope.end)
 }
 
-/** The function of a unit around an offset: what is declared within is local. */
+/** The outermost named function around an offset: what is declared within is local, also to the functions inside of it. */
 export function unitNodeAt (source: Source, offset: number): SyntaxNode | null {
   let found: SyntaxNode | null = null
   for (const unit of source.units) {
     if (unit.kind === 'class' || unit.node.start > offset || unit.node.end < offset) continue
-    if (!found || unit.node.start >= found.start) found = unit.node
+    if (!found || unit.node.start < found.start) found = unit.node
   }
   return found
 }
@@ -108,18 +142,38 @@ export function isLocal (names: Names, name: string, offset: number, unit: Synta
 /** Local names that can be seen from an offset, nearest mention first; what comes after counts as nearer. */
 export function nearbyNames (source: Source, names: Names, offset: number): string[] {
   const unit = unitNodeAt(source, offset)
-  const from = unit?.start ?? 0
-  const to = unit?.end ?? source.text.length
-  const distances = new Map<string, number>()
-  for (let index = firstFrom(names.uses, from); index < names.uses.length && names.uses[index]!.offset < to; index++) {
-    const use = names.uses[index]!
-    const distance = use.offset >= offset ? use.offset - offset : (offset - use.offset) * 1.5
-    if (distance < (distances.get(use.name) ?? Infinity)) distances.set(use.name, distance)
-  }
-  return [...distances].filter(([name]) => isLocal(names, name, offset, unit)).sort((a, b) => a[1] - b[1]).map(([name]) => name)
+  return byDistance(names, names.uses, offset, unit, source.text.length).filter(name => isLocal(names, name, offset, unit))
 }
 
-function firstFrom (uses: Names['uses'], from: number): number {
+const farPathsMax = 40
+
+/** Access paths that begin at a name that can be seen: those of the unit by distance, then those of the file by number. */
+export function nearbyPaths (source: Source, names: Names, offset: number): string[] {
+  const unit = unitNodeAt(source, offset)
+  const usable = (path: string): boolean => {
+    const root = rootOf(path)
+    return root === 'this' || (isLocal(names, root, offset, unit) && path !== 'self')
+  }
+  const near = byDistance(names, names.paths, offset, unit, source.text.length).filter(usable)
+  const counts = new Map<string, number>()
+  for (const { name } of names.paths) if (name.includes('.') && usable(name)) counts.set(name, (counts.get(name) ?? 0) + 1)
+  const far = [...counts].sort((a, b) => b[1] - a[1]).map(([path]) => path).filter(path => !near.includes(path))
+  return [...near, ...far.slice(0, farPathsMax)]
+}
+
+function byDistance (names: Names, all: readonly Use[], offset: number, unit: SyntaxNode | null, length: number): string[] {
+  const to = unit?.end ?? length
+  const distances = new Map<string, number>()
+  for (let index = firstFrom(all, unit?.start ?? 0); index < all.length && all[index]!.offset < to; index++) {
+    const use = all[index]!
+    const away = use.offset >= offset ? use.offset - offset : (offset - use.offset) * 1.5
+    const distance = names.orphans.has(rootOf(use.name)) ? away * 0.2 : away
+    if (distance < (distances.get(use.name) ?? Infinity)) distances.set(use.name, distance)
+  }
+  return [...distances].sort((a, b) => a[1] - b[1]).map(([name]) => name)
+}
+
+function firstFrom (uses: readonly Use[], from: number): number {
   let low = 0
   let high = uses.length
   while (low < high) {

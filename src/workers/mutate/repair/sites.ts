@@ -8,6 +8,9 @@ import type { Edit } from '../types.ts'
 
 export type Suspicion = Readonly<Record<number, number>>
 
+/** How much more a line under twice the suspicion counts, on the logarithmic scale of the scores. */
+export const emphasis = 2
+
 /** A place between two statements, before the first or after the last; in an empty block both are null. */
 export interface Gap {
   block: SyntaxNode

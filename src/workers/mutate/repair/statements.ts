@@ -4,36 +4,36 @@
 import { indentAt, part, parts, statementsOf, walk } from '../syntax.ts'
 import type { SyntaxNode } from '../syntax.ts'
 import { moved, opensLine } from '../edits.ts'
-import type { Language } from '../types.ts'
+import { statementIdioms } from './idioms.ts'
 import { loopAround } from './stock.ts'
 import type { Stock } from './stock.ts'
-import { plantings } from './planting.ts'
+import { placeAt, plantings } from './planting.ts'
 import type { Place } from './planting.ts'
 import type { Candidate } from './race.ts'
-import { nearbyNames, unitNodeAt } from './scope.ts'
-import { findGaps, indentUnit, plant, suspicionAt } from './sites.ts'
+import { unitNodeAt } from './scope.ts'
+import { emphasis, findGaps, indentUnit, plant, suspicionAt } from './sites.ts'
 import type { Gap } from './sites.ts'
-import type { Shelf, Template } from './templates.ts'
+import type { Template } from './templates.ts'
 
 const gapsMax = 30
 /** Of every family in every gap. */
-const plantingsPerGap = 80
+const plantingsPerGap = 100
 
 export interface StatementFamilies { guards: Candidate[]; ifs: Candidate[]; simple: Candidate[]; jumps: Candidate[]; blocks: Candidate[] }
 
 export function plantedStatements (stock: Stock): StatementFamilies {
   const families: StatementFamilies = { guards: [], ifs: [], simple: [], jumps: [], blocks: [] }
-  const made = idioms(stock)
+  const made = statementIdioms(stock)
   for (const gap of findGaps(stock.source, stock.suspicion, gapsMax)) {
     const place = placeOf(stock, gap)
     const around = new Set(statementsOf(gap.block).map(statement => stock.source.text.slice(statement.start, statement.end)))
-    const shelves = { ...stock.shelves, jumps: made.jumps, guards: made.guards, simple: made.simple }
+    const shelves = { ...stock.shelves, ...made }
     for (const family of ['guards', 'ifs', 'simple', 'jumps', 'blocks'] as const) {
       for (const { text, score, indent, template } of plantings(stock, shelves[family], place, plantingsPerGap)) {
         if (!mayStandAt(gap, template.node.kind, stock)) continue
         const edit = plant(stock.source, gap, text, indent)
         const twice = around.has(text) ? 1.5 : 0
-        if (edit) families[family].push({ operator: `plant ${nameOf(template)}`, edit, score: score + Math.log(gap.suspicion) - twice })
+        if (edit) families[family].push({ operator: `plant ${nameOf(template)}`, edit, score: score + emphasis * Math.log(gap.suspicion) - twice })
       }
     }
   }
@@ -43,12 +43,9 @@ export function plantedStatements (stock: Stock): StatementFamilies {
 const nameOf = (template: Template): string => template.node.kind === 'statement' ? 'statement' : template.node.kind
 
 function placeOf (stock: Stock, gap: Gap): Place {
-  return {
-    offset: gap.offset,
-    near: nearbyNames(stock.source, stock.names, gap.offset),
-    previous: gap.previous ? stock.keys.get(gap.previous) ?? '' : '^',
-    next: gap.next ? stock.keys.get(gap.next) ?? '' : '$'
-  }
+  const previous = gap.previous ? stock.keys.get(gap.previous) ?? '' : '^'
+  const next = gap.next ? stock.keys.get(gap.next) ?? '' : '$'
+  return placeAt(stock, gap.offset, previous, next)
 }
 
 /** A jump ends its block; `break` and `continue` need a loop. */
@@ -57,46 +54,6 @@ function mayStandAt (gap: Gap, kind: SyntaxNode['kind'], stock: Stock): boolean 
   if (kind === 'continue' && !loopAround(gap.block)) return false
   if (kind === 'break' && !loopAround(gap.block) && gap.block.kind !== 'case') return false
   return !((kind === 'return' || kind === 'throw' || kind === 'break' || kind === 'continue') && gap.next !== null)
-}
-
-/** What anybody would try without having seen it: added to what the file shows. */
-function idioms (stock: Stock): Pick<Stock['shelves'], 'jumps' | 'guards' | 'simple'> {
-  const end = stock.source.language === 'python' || stock.source.language === 'go' || !stock.source.text.includes(';\n') ? '' : ';'
-  const made = { jumps: new Map(stock.shelves.jumps), guards: new Map(stock.shelves.guards), simple: new Map(stock.shelves.simple) }
-  const put = (shelf: Shelf, kind: SyntaxNode['kind'], text: string): void => {
-    const template = idiom(kind, text.replaceAll(';', end))
-    if (!shelf.has(template.key)) shelf.set(template.key, template)
-  }
-  for (const text of jumpIdioms[stock.source.language]) put(made.jumps, text.startsWith('return') ? 'return' : text.startsWith('break') ? 'break' : 'continue', text)
-  for (const text of guardIdioms[stock.source.language]) put(made.guards, 'if', text)
-  for (const text of simpleIdioms[stock.source.language]) put(made.simple, 'statement', text)
-  return made
-}
-
-const jumps = ['return $;', 'return;', 'return true;', 'return false;', 'break;', 'continue;']
-const javascriptJumps = [...jumps, 'return this;', 'return null;', 'return undefined;', 'return [];', 'return {};', "return '';"]
-const javascriptGuards = ['if (!$) return;', 'if (!$) return $;', 'if ($) return;', 'if (!$) return false;', 'if (!$) continue;', 'if ($) return $;']
-const jumpIdioms: Record<Language, string[]> = {
-  javascript: javascriptJumps,
-  typescript: javascriptJumps,
-  python: ['return $', 'return', 'return True', 'return False', 'return None', 'return self', 'return []', 'return {}', 'break', 'continue'],
-  go: [...jumps, 'return nil', 'return $, nil', 'return nil, $']
-}
-const guardIdioms: Record<Language, string[]> = {
-  javascript: javascriptGuards, typescript: javascriptGuards, python: ['if not $:\n    return', 'if $ is None:\n    return None', 'if not $:\n    return $', 'if not $:\n    continue'], go: ['if $ == nil {\n\treturn nil\n}', 'if $ != nil {\n\treturn $\n}']
-}
-const javascriptSimple = ['this.$ = $;', '$++;', '$--;', '$ += 1;', '$ = null;', '$ = true;', '$ = false;', '$.push($);', '$ = $;']
-const simpleIdioms: Record<Language, string[]> = {
-  javascript: javascriptSimple, typescript: javascriptSimple, python: ['self.$ = $', '$ += 1', '$ = None', '$.append($)', '$ = $'], go: ['$++', '$--', '$ = $']
-}
-
-/** `this.$ = $` means the same name twice, `$.push($)` two names. */
-function idiom (kind: SyntaxNode['kind'], text: string): Template {
-  const pieces = text.split('$')
-  const same = /^(this|self)\./.test(text) || /return \$/.test(text)
-  const holes = pieces.slice(1).map((_, index) => same ? 0 : index)
-  const node: SyntaxNode = { kind, role: '', start: 0, end: text.length, parent: null, children: [], word: '', at: -1, flags: 0 }
-  return { key: pieces.map((piece, index) => piece + (holes[index] === undefined ? '' : `\0${holes[index]}`)).join(''), node, pieces, holes, slots: new Set(holes).size, fixed: [], indent: '', instances: [], own: 0, other: 1 }
 }
 
 // ---- branches -------------------------------------------------------------------------------------------------------
@@ -115,14 +72,13 @@ function plantedElse (stock: Stock, node: SyntaxNode): Candidate[] {
   const then = part(node, 'then')
   const suspicion = Math.max(suspicionAt(source, stock.suspicion, node.end - 1), suspicionAt(source, stock.suspicion, node.start) * 0.6)
   if (!then || suspicion === 0) return []
-  const near = nearbyNames(source, stock.names, node.end)
-  const place: Place = { offset: node.end, near, previous: '', next: '' }
+  const place = placeAt(stock, node.end)
   return plantings(stock, stock.shelves.elses, place, 60).flatMap(({ text, score, indent }) => {
     const body = moved(text.replace(/\r?\n/g, source.newline), indent, indentAt(source.text, node.start))
     if (body === null) return []
     const separator = source.language === 'python' ? source.newline + indentAt(source.text, node.start) : ' '
     const word = source.language === 'python' ? '' : 'else '
-    return [{ operator: 'plant else', edit: { start: then.end, end: then.end, text: separator + word + body }, score: score + Math.log(suspicion) }]
+    return [{ operator: 'plant else', edit: { start: then.end, end: then.end, text: separator + word + body }, score: score + emphasis * Math.log(suspicion) }]
   })
 }
 
@@ -133,10 +89,10 @@ function plantedCases (stock: Stock, node: SyntaxNode): Candidate[] {
     const suspicion = Math.max(suspicionAt(source, stock.suspicion, after.start), index > 0 ? suspicionAt(source, stock.suspicion, cases[index - 1]!.end - 1) : 0)
     if (suspicion === 0 || !opensLine(source.text, after.start)) return []
     const indent = indentAt(source.text, after.start)
-    const place: Place = { offset: after.start, near: nearbyNames(source, stock.names, after.start), previous: '', next: '' }
+    const place = placeAt(stock, after.start)
     return plantings(stock, stock.shelves.cases, place, 30).flatMap(({ text, score, indent: from }) => {
       const body = moved(text.replace(/\r?\n/g, source.newline), from, indent)
-      return body === null ? [] : [{ operator: 'plant case', edit: { start: after.start, end: after.start, text: body + source.newline + indent }, score: score + Math.log(suspicion) }]
+      return body === null ? [] : [{ operator: 'plant case', edit: { start: after.start, end: after.start, text: body + source.newline + indent }, score: score + emphasis * Math.log(suspicion) }]
     })
   })
 }
@@ -174,12 +130,12 @@ function conditionsAround (stock: Stock, wrapped: SyntaxNode[], suspicion: numbe
   const inner = indent + indentUnit(source.text)
   const body = moved(source.text.slice(first.start, last.end), indent, inner)
   if (body === null) return []
-  const place: Place = { offset: first.start, near: nearbyNames(source, stock.names, first.start), previous: '', next: '' }
+  const place = placeAt(stock, first.start)
   const penalty = 0.7 * (count - 1)
   return plantings(stock, stock.shelves.conditions, place, conditionsPerWrap).map(({ text, score }) => ({
     operator: 'wrap in condition',
     edit: { start: first.start, end: last.end, text: conditional(stock, text, body, indent, inner) },
-    score: score + Math.log(suspicion) - penalty
+    score: score + emphasis * Math.log(suspicion) - penalty
   }))
 }
 
@@ -207,13 +163,13 @@ export function wrappedTries (stock: Stock): Candidate[] {
         const inner = indent + indentUnit(source.text)
         const body = moved(source.text.slice(first.start, last.end), indent, inner)
         if (body === null) break
-        const place: Place = { offset: first.start, near: nearbyNames(source, stock.names, first.start), previous: '', next: '' }
+        const place = placeAt(stock, first.start)
         for (const { text, score, indent: from } of plantings(stock, stock.shelves.catches, place, 6)) {
           const handler = moved(text.replace(/\r?\n/g, source.newline), from, indent)
           if (handler === null) continue
           const { newline } = source
           const wrapped = source.language === 'python' ? `try:${newline}${inner}${body}${newline}${indent}${handler}` : `try {${newline}${inner}${body}${newline}${indent}} ${handler}`
-          candidates.push({ operator: 'wrap in try', edit: { start: first.start, end: last.end, text: wrapped }, score: score + Math.log(suspicion) - count })
+          candidates.push({ operator: 'wrap in try', edit: { start: first.start, end: last.end, text: wrapped }, score: score + emphasis * Math.log(suspicion) - count })
         }
       }
     })

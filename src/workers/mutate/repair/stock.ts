@@ -51,7 +51,7 @@ export function createStock (request: RepairRequest): Stock | null {
 
 function collect (workshop: Workshop, shelves: Shelves, keys: Map<SyntaxNode, string>): void {
   const visit = (node: SyntaxNode, unit: SyntaxNode | null): void => {
-    const inner = node.kind === 'function' && workshop.source.unitOf.has(node) ? node : unit
+    const inner = unit ?? (node.kind === 'function' && workshop.source.unitOf.has(node) ? node : null)
     if (node.kind === 'block' || node.kind === 'case' || node.kind === 'program') collectStatements(workshop, shelves, keys, node, inner)
     collectExpression(workshop, shelves, node, inner)
     for (const child of node.children) visit(child, inner)

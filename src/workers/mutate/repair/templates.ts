@@ -1,8 +1,9 @@
 // Code found elsewhere, ready to be planted: a statement or condition whose local names are slots. The same template seen
-// many times is idiom; a filled template takes its names from the place where it is planted.
+// many times is idiom; a filled template takes its names from the place where it is planted. A slot holds a name, or, in
+// the coarser form of a short template, a whole access path (`state.done = true` is `PATH = true`).
 
 import type { Source } from '../source.ts'
-import { isLocal, isVariable, isVisible } from './scope.ts'
+import { isLocal, isVariable, isVisible, pathAt, rootOf } from './scope.ts'
 import type { Names } from './scope.ts'
 import { flag, indentAt, walk } from '../syntax.ts'
 import type { SyntaxNode } from '../syntax.ts'
@@ -28,6 +29,8 @@ export interface Template {
   /** Names that must be visible where it is planted; of another file they may not be declared there. */
   fixed: string[]
   indent: string
+  /** Slots hold access paths. */
+  coarse: boolean
   instances: Instance[]
   own: number
   other: number
@@ -41,7 +44,9 @@ const instancesMax = 12
 
 export interface Workshop { source: Source; names: Names; own: boolean }
 
-export function templateOf (workshop: Workshop, node: SyntaxNode, unit: SyntaxNode | null): Omit<Template, 'instances' | 'own' | 'other'> & { slotNames: string[] } {
+type Made = Omit<Template, 'instances' | 'own' | 'other'> & { slotNames: string[] }
+
+export function templateOf (workshop: Workshop, node: SyntaxNode, unit: SyntaxNode | null): Made {
   const { source, names } = workshop
   const slotNames: string[] = []
   const fixed = new Set<string>()
@@ -65,7 +70,38 @@ export function templateOf (workshop: Workshop, node: SyntaxNode, unit: SyntaxNo
   marks.sort((a, b) => a.start - b.start)
   const { pieces, holes } = cut(source.text, node, marks)
   const key = pieces.map((piece, index) => piece.replace(/\s+/g, ' ') + (holes[index] === undefined ? '' : `\0${holes[index]}`)).join('')
-  return { key, node, pieces, holes, slots: slotNames.length, fixed: [...fixed], indent: indentAt(source.text, node.start), slotNames }
+  return { key, node, pieces, holes, slots: slotNames.length, fixed: [...fixed], indent: indentAt(source.text, node.start), coarse: false, slotNames }
+}
+
+const coarseCharactersMax = 120
+const coarseSlotsMax = 2
+
+/** The template with access paths for slots; null when it would say too little or nothing else. */
+function coarseTemplateOf (workshop: Workshop, node: SyntaxNode, unit: SyntaxNode | null): Made | null {
+  const { source, names } = workshop
+  if (node.end - node.start > coarseCharactersMax) return null
+  const slotNames: string[] = []
+  const fixed = new Set<string>()
+  const marks: { start: number; end: number; slot: number }[] = []
+  let deep = false
+  const visit = (inner: SyntaxNode): void => {
+    const path = pathAt(source, inner)
+    const root = path === null ? '' : rootOf(path)
+    if (path !== null && (root === 'this' || isLocal(names, root, node.start, unit)) && !(inner.kind === 'name' && boundInside(names, inner, node))) {
+      let slot = slotNames.indexOf(path)
+      if (slot === -1) slot = slotNames.push(path) - 1
+      marks.push({ start: inner.start, end: inner.start + path.length, slot })
+      deep ||= path.includes('.')
+      return
+    }
+    if (inner.kind === 'name' && isVariable(inner) && names.declared.has(inner.word)) fixed.add(inner.word)
+    inner.children.forEach(visit)
+  }
+  visit(node)
+  if (!deep || slotNames.length > coarseSlotsMax || marks[0]?.end === node.end) return null
+  const { pieces, holes } = cut(source.text, node, marks)
+  const key = pieces.map((piece, index) => piece.replace(/\s+/g, ' ') + (holes[index] === undefined ? '' : `\u0001${holes[index]}`)).join('')
+  return { key, node, pieces, holes, slots: slotNames.length, fixed: [...fixed], indent: indentAt(source.text, node.start), coarse: true, slotNames }
 }
 
 function boundInside (names: Names, use: SyntaxNode, within: SyntaxNode): boolean {
@@ -89,15 +125,17 @@ function cut (text: string, node: SyntaxNode, marks: { start: number; end: numbe
 
 export type Shelf = Map<string, Template>
 
-export function shelve (shelf: Shelf, workshop: Workshop, node: SyntaxNode, unit: SyntaxNode | null, previous: string, next: string): Template | null {
-  if (node.end - node.start > donorCharactersMax) return null
-  const { slotNames, ...made } = templateOf(workshop, node, unit)
-  let template = shelf.get(made.key)
-  if (!template) shelf.set(made.key, template = { ...made, instances: [], own: 0, other: 0 })
-  if (workshop.own) template.own++
-  else template.other++
-  if (template.instances.length < instancesMax) template.instances.push({ names: slotNames, node, own: workshop.own, previous, next })
-  return template
+export function shelve (shelf: Shelf, workshop: Workshop, node: SyntaxNode, unit: SyntaxNode | null, previous: string, next: string): void {
+  if (node.end - node.start > donorCharactersMax) return
+  for (const made of [templateOf(workshop, node, unit), coarseTemplateOf(workshop, node, unit)]) {
+    if (!made) continue
+    const { slotNames, ...plain } = made
+    let template = shelf.get(plain.key)
+    if (!template) shelf.set(plain.key, template = { ...plain, instances: [], own: 0, other: 0 })
+    if (workshop.own) template.own++
+    else template.other++
+    if (template.instances.length < instancesMax) template.instances.push({ names: slotNames, node, own: workshop.own, previous, next })
+  }
 }
 
 /** Whether what the template needs beside its slots is there. */
@@ -105,8 +143,9 @@ export function isPlantable (template: Template, names: Names, offset: number): 
   return template.fixed.every(name => isVisible(names, name, offset))
 }
 
-const pairNamesMax = 5
+const pairNamesMax = 8
 const singleNamesMax = 10
+const singlePathsMax = 30
 
 /**
  * Ways to fill the slots, each with a score: the names it had, where they are all visible; then the nearest names.
@@ -121,13 +160,17 @@ export function fillings (template: Template, names: Names, near: readonly strin
     if (!known || known.score < score) found.set(key, { template, names: chosen, score })
   }
   for (const instance of template.instances) {
-    const missing = instance.names.filter(name => !near.includes(name) && !isVisible(names, name, offset))
-    if (missing.length === 0) put(instance.names, 0.8 - 0.12 * sum(instance.names.map(name => rankOf(near, name))) / template.slots)
-    else if (missing.length <= 2) putRenamed(put, instance.names, missing, near)
+    const missing = instance.names.filter(name => !near.includes(name) && (template.coarse || !isVisible(names, name, offset)))
+    if (missing.length === 0) {
+      const score = 0.8 - 0.12 * sum(instance.names.map(name => rankOf(near, name))) / template.slots
+      put(instance.names, score)
+      if (template.slots > 1 && !template.coarse) putOneRenamed(put, instance.names, near, score)
+    }
+    if (missing.length > 0 && missing.length <= 2 && !template.coarse) putRenamed(put, instance.names, missing, near)
   }
-  if (template.slots === 1) near.slice(0, singleNamesMax).forEach((name, index) => put([name], -0.25 * index))
+  if (template.slots === 1) near.slice(0, template.coarse ? singlePathsMax : singleNamesMax).forEach((name, index) => put([name], template.coarse ? -0.2 - 0.15 * index : -0.25 * index))
   if (template.slots === 2) {
-    near.slice(0, pairNamesMax).forEach((first, i) => near.slice(0, pairNamesMax).forEach((second, j) => { if (i !== j) put([first, second], -0.4 - 0.3 * (i + j)) }))
+    near.slice(0, pairNamesMax).forEach((first, i) => near.slice(0, pairNamesMax).forEach((second, j) => { if (i !== j) put([first, second], -0.4 - 0.2 * (i + j)) }))
   }
   return [...found.values()]
 }
@@ -140,6 +183,14 @@ function putRenamed (put: Put, original: readonly string[], missing: readonly st
   for (let shift = 0; shift < Math.min(3, free.length - missing.length + 1); shift++) {
     put(original.map(name => missing.includes(name) ? free[missing.indexOf(name) + shift]! : name), -0.8 - 0.5 * shift)
   }
+}
+
+/** A copy that differs in one name: what stands beside code of the same shape mostly does. */
+function putOneRenamed (put: Put, original: readonly string[], near: readonly string[], score: number): void {
+  near.slice(0, pairNamesMax).forEach((name, index) => {
+    if (original.includes(name)) return
+    original.forEach((_, slot) => put(original.map((kept, other) => other === slot ? name : kept), score - 0.6 - 0.12 * index))
+  })
 }
 
 function rankOf (near: readonly string[], name: string): number {

@@ -1,0 +1,64 @@
+// Sandboxes under supervision: the port's sandboxes, each with the machine of its life. Opening is tried again where that
+// can help, a sandbox that nobody uses is closed, and one that was lost answers nothing any more.
+
+import { createActor, fromPromise, waitFor } from 'xstate'
+import { sandbox as machine, type SandboxInput } from '../machines/sandbox.ts'
+import { SparError } from '../src/errors.ts'
+import type { Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
+
+export const sandboxSupervision: SandboxInput = { opensMax: 3, openMsMax: 120_000, backoffMs: 200, idleMsMax: 30 * 60_000 }
+
+export function superviseSandboxes (sandboxes: Sandboxes, supervision: SandboxInput = sandboxSupervision): Sandboxes {
+  return { kind: sandboxes.kind, reap: () => sandboxes.reap(), close: () => sandboxes.close(), open: (spec, signal) => open(sandboxes, spec, supervision, signal) }
+}
+
+async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: SandboxInput, signal?: AbortSignal): Promise<Sandbox> {
+  let inner: Sandbox | null = null
+  const logic = machine.provide({
+    actors: {
+      open: fromPromise<void, void>(async ({ signal: left }) => {
+        const opened = await sandboxes.open(spec, signal ? AbortSignal.any([signal, left]) : left)
+        // The deadline may have passed in the meantime: nobody waits for this sandbox any more.
+        if (left.aborted) await opened.destroy()
+        else inner = opened
+      }),
+      close: fromPromise<void, void>(async () => { await inner?.destroy() })
+    }
+  })
+  const actor = createActor(logic, { input: supervision }).start()
+  const settled = await waitFor(actor, snapshot => snapshot.matches('ready') || snapshot.status === 'done', { timeout: Infinity })
+  if (settled.status === 'done' || inner === null) {
+    const { outcome } = settled.context
+    const fault = outcome.kind === 'failed' ? outcome.fault : { code: 'SANDBOX_LOST', message: 'Cannot open a sandbox: it was closed', retryable: true }
+    throw new SparError(fault.code, fault.message, { retryable: fault.retryable })
+  }
+  return supervised(inner, actor)
+}
+
+function supervised (inner: Sandbox, actor: ReturnType<typeof createActor<typeof machine>>): Sandbox {
+  const use = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (!actor.getSnapshot().matches('ready') && !actor.getSnapshot().matches('busy')) {
+      throw new SparError('SANDBOX_LOST', `Cannot use sandbox "${inner.id}": it is ${String(actor.getSnapshot().value)}`, { retryable: true })
+    }
+    actor.send({ type: 'sandbox.busy' })
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof SparError && error.code === 'SANDBOX_LOST') actor.send({ type: 'sandbox.lost', reason: error.message })
+      throw error
+    } finally {
+      actor.send({ type: 'sandbox.idle' })
+    }
+  }
+  const { id, kind, isolation, tree, scratch } = inner
+  return {
+    id, kind, isolation, tree, scratch,
+    exec: (command, options) => use(() => inner.exec(command, options)),
+    readFile: (path, bytesMax) => use(() => inner.readFile(path, bytesMax)),
+    writeFile: (path, bytes, mode) => use(() => inner.writeFile(path, bytes, mode)),
+    async destroy () {
+      actor.send({ type: 'sandbox.close' })
+      await waitFor(actor, snapshot => snapshot.status === 'done', { timeout: Infinity })
+    }
+  }
+}
