@@ -22,7 +22,7 @@ if [ ! -s "$tarball" ]; then
   mkdir -p "$cache"
   work=$(mktemp -d)
   trap 'rm -rf --one-file-system "$work"' EXIT
-  debootstrap --variant=minbase --include="$packages" "$suite" "$work/root" "${mirror:-http://deb.debian.org/debian}" >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }
+  debootstrap --variant=minbase --include="$packages" "$suite" "$work/root" "${mirror:?Cannot tell where Debian packages come from: set DEBIAN_MIRROR}" >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }
   rm -rf "$work"/root/var/cache/apt/* "$work"/root/var/lib/apt/lists/* "$work"/root/usr/share/{doc,man,locale}
   mkdir -p "$work/root/testbed"
   tar -C "$work/root" --numeric-owner --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* -czf "$tarball.$$" .

@@ -186,7 +186,8 @@ class Blocks {
   #total = 0
 
   constructor (archive: Uint8Array, bytesMax: number, refuse: (why: string) => SparError) {
-    this.#stream = createGunzip()
+    // Reading tells of an error; until somebody reads it must not be nobody's.
+    this.#stream = createGunzip().on('error', () => {})
     this.#chunks = Readable.from([Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength)]).pipe(this.#stream)[Symbol.asyncIterator]() as AsyncIterator<Buffer>
     this.#bytesMax = bytesMax
     this.#refuse = refuse

@@ -2,7 +2,7 @@
 // foreign trees runs with hooks, monitors, filters and the user's own configuration off, except where a remote is asked,
 // which may need the user's credentials. Names of branches and tags are not taken over: only what the commit reaches.
 
-import { lstat, mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, realpath, rm, utimes, writeFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { SparError } from '../errors.ts'
 import { lastLines, runCommand, type CommandResult } from './command.ts'
@@ -59,12 +59,15 @@ export async function headOf (path: string, limits: ArenaLimits): Promise<string
       throw new SparError('ARENA_NOT_A_REPOSITORY', `Cannot open "${path}": ${why}`)
     }
   }
+  if (top.code === 0 && await realpath(path) !== await realpath(top.stdout.replace(/\n$/, ''))) {
+    throw new SparError('ARENA_NOT_A_REPOSITORY', `Cannot open "${path}": it is no git repository itself but a folder of "${top.stdout.trim()}". Name that one`)
+  }
   const head = await git(['rev-parse', '--verify', '-q', 'HEAD^{commit}'], { cwd: path, timeoutMs: limits.lookupMsMax, asUser: true })
   if (head.code !== 0) throw new SparError('ARENA_NOT_A_REPOSITORY', `Cannot open "${path}": the git repository has no commit yet. Commit what is to be played on`)
   return head.stdout.trim()
 }
 
-/** Root of the working tree that a folder belongs to (a folder inside of a repository stands for the repository). */
+/** Where a repository keeps its objects: a worktree of it keeps them elsewhere. */
 export async function topOf (path: string, limits: ArenaLimits): Promise<string> {
   const { stdout } = await git(['rev-parse', '--path-format=absolute', '--git-common-dir'], { cwd: path, timeoutMs: limits.lookupMsMax, asUser: true })
   return isAbsolute(stdout.trim()) ? stdout.trim() : path

@@ -77,12 +77,12 @@ async function oneByOne (files: readonly string[], once: (files: readonly string
       dropped.push({ path, reason: `the tests before it hung for more than testMsMax = ${limits.testMsMax} ms` })
       continue
     }
-    const run = await once([path], fileMsMax)
+    const run = await once([path], Math.min(fileMsMax, limits.testMsMax))
     logs.push(run.log)
     if (!run.timedOut) Object.assign(results, run.results)
     else {
       slowMs += fileMsMax
-      dropped.push({ path, reason: `it does not end within ${fileMsMax} ms` })
+      dropped.push({ path, reason: `it does not end within ${Math.min(fileMsMax, limits.testMsMax)} ms` })
     }
   }
   return { results, log: logs.join('\n'), timedOut: false }

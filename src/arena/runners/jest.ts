@@ -23,7 +23,7 @@ for (const { name, assertionResults, message } of JSON.parse(fs.readFileSync(rep
     }
   }
 }
-process.stdout.write('\n' + lines.sort().join('\n') + '\n')
+process.stdout.write('\n' + files.map(file => '# file: ' + file.replace(/^\.\//, '') + '\n').join('') + lines.sort().join('\n') + '\n')
 JS
 }
 `

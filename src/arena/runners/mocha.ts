@@ -13,8 +13,11 @@ const titles = node => node.parent ? [...titles(node.parent), node.title].filter
 
 module.exports = class {
   constructor (runner) {
+    const announced = new Set()
     const say = (word, test) => {
       const file = relative(process.cwd(), test.file || fileOf(test)).split(sep).join('/')
+      if (!announced.has(file)) process.stdout.write('\n# file: ' + file + '\n')
+      announced.add(file)
       process.stdout.write('\n' + word + ' ' + file + '::' + titles(test).map(escape).join(' > ') + '\n')
     }
     const fileOf = node => node.parent ? node.parent.file || fileOf(node.parent) : ''

@@ -50,7 +50,7 @@ async function main () {
     while (next < files.length) {
       const index = next++
       logs[index] = await play(files[index])
-      for (; logs[printed] != null; printed++) process.stdout.write('# ' + files[printed] + '\n' + logs[printed] + '\n')
+      for (; logs[printed] != null; printed++) process.stdout.write('# file: ' + files[printed] + '\n' + logs[printed] + '\n')
     }
   }
   const { availableParallelism, cpus } = require('node:os')

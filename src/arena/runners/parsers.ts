@@ -1,5 +1,5 @@
-// The parsers that match the scripts. Ours print a line per test, `PASSED file::name` or `FAILED file::name`, in which
-// control characters of a name are written as JSON escapes; pytest prints the same words in its summary. Each parser is a
+// The parsers that match the scripts. Ours announce each file, `# file: path`, and print a line per test, `PASSED path::name`
+// or `FAILED path::name`, in which control characters of a name are written as JSON escapes; pytest prints the same words in its summary. Each parser is a
 // program of its own, kept with the artifact: raw log on stdin, one JSON object on stdout. A test that is named twice has
 // the worst of its results.
 
@@ -54,7 +54,8 @@ main()
 
 /** Python, for the lines that our unittest launcher prints. */
 export const unittestParser = String.raw`#!/usr/bin/env python3
-# Reads lines "PASSED file::test" and "FAILED file::test"; the rest of the log is what the tests print.
+# Reads lines "PASSED file::test" and "FAILED file::test" of files that "# file: path" announced; the rest of the log is
+# what the tests print.
 import json
 import re
 import sys
@@ -64,9 +65,15 @@ LINE = re.compile(r'^(PASSED|FAILED) (.*::.*)$')
 
 def main():
     results = {}
+    files = set()
     for line in sys.stdin.buffer.read().decode('utf-8', 'replace').split('\n'):
+        if line.startswith('# file: '):
+            files.add(line[8:] + '::')
+            continue
         match = LINE.match(line)
-        if match is not None and results.get(match.group(2)) != 'failed':
+        if match is None or not any(match.group(2).startswith(file) for file in files):
+            continue
+        if results.get(match.group(2)) != 'failed':
             results[match.group(2)] = match.group(1).lower()
     if not results:
         sys.exit('no test result in the log')
@@ -78,15 +85,18 @@ main()
 
 /** JavaScript, for the lines that our node:test, mocha, jest and vitest launchers print. */
 export const nodeParser = String.raw`#!/usr/bin/env node
-// Reads lines "PASSED file::suite > test" and "FAILED file::suite > test"; the rest of the log is what the tests print.
-// Neither require nor import, so that it runs as a module of either kind.
+// Reads lines "PASSED file::suite > test" and "FAILED file::suite > test" of files that "# file: path" announced; the rest
+// of the log is what the tests print. Neither require nor import, so that this runs as a module of either kind.
 const chunks = []
 process.stdin.on('data', chunk => chunks.push(chunk))
 process.stdin.on('end', () => {
   const results = new Map()
+  const files = new Set()
   for (const line of Buffer.concat(chunks).toString('utf8').split('\n')) {
+    if (line.startsWith('# file: ')) files.add(line.slice(8) + '::')
     const match = /^(PASSED|FAILED) (.*::.*)$/.exec(line)
-    if (match && results.get(match[2]) !== 'failed') results.set(match[2], match[1].toLowerCase())
+    if (match === null || ![...files].some(file => match[2].startsWith(file))) continue
+    if (results.get(match[2]) !== 'failed') results.set(match[2], match[1].toLowerCase())
   }
   if (results.size === 0) {
     process.stderr.write('no test result in the log\n')

@@ -121,6 +121,7 @@ def main():
     bad = 0
     for path in files:
         path = os.path.normpath(path).replace(os.sep, '/')
+        say('\n# file: %s\n' % path)
         try:
             suite = unittest.TestLoader().loadTestsFromModule(load(path))
         except unittest.SkipTest:

@@ -8,7 +8,7 @@ import { unpackFiles } from './tree.ts'
 
 export const testRunLimits = {
   /** Processor seconds of any one process. */
-  processorSeconds: 15,
+  processorSeconds: 10,
   /** Wall-clock seconds of the whole script; where it compiles first, it gets more. */
   seconds: 25,
   compiledSeconds: 50,

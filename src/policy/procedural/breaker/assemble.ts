@@ -1,7 +1,7 @@
 // From trials of single files to a bug over several: which probes go together. Pure. A file contributes when some test
 // fails because of it alone: with the file restored that test must pass, and no other file may break it.
 
-import type { BugParams } from '../../../domain.ts'
+import type { BugParams, TestMap } from '../../../domain.ts'
 import type { Random } from '../../../ports.ts'
 import { areApart } from './patch.ts'
 import type { Probe } from './probe.ts'
@@ -17,8 +17,10 @@ const limits = {
 export interface AssembleInput {
   probes: readonly Probe[]
   params: BugParams
-  /** Tests that pass on the original. */
-  clean: number
+  /** Results on the original. */
+  clean: TestMap
+  /** A runner that refuses a test file without tests: every file must keep one that passes. */
+  keepsFiles: boolean
   /** Keys of combinations that were tried before. */
   refused: ReadonlySet<string>
   /** At least one probe of this origin. */
@@ -43,7 +45,7 @@ export function assemble (input: AssembleInput): Probe[] | null {
 export const keyOf = (probes: readonly Probe[]): string =>
   probes.map(({ change }) => `${change.path} ${JSON.stringify(change.edits)}`).sort().join('\n')
 
-function drawProbes ({ probes, params, clean, refused, mustHold, random }: AssembleInput, share: number): Probe[] | null {
+function drawProbes ({ probes, params, clean, keepsFiles, refused, mustHold, random }: AssembleInput, share: number): Probe[] | null {
   const order = random.shuffle(probes)
   const first = mustHold === null ? order[0] : order.find(({ change }) => change.origin === mustHold)
   if (first === undefined) return null
@@ -54,10 +56,19 @@ function drawProbes ({ probes, params, clean, refused, mustHold, random }: Assem
   for (const probe of order) {
     if (brokenBy(chosen).size < params.minFailing && !chosen.includes(probe) && filesOf(chosen).has(probe.change.path) && fits(chosen, probe)) chosen.push(probe)
   }
-  const broken = brokenBy(chosen).size
-  if (filesOf(chosen).size < params.minFiles || broken < params.minFailing || broken > Math.max(clean * share, 1) || broken >= clean) return null
+  const broken = brokenBy(chosen)
+  const all = Object.keys(clean)
+  if (filesOf(chosen).size < params.minFiles || broken.size < params.minFailing || broken.size > Math.max(all.length * share, 1) || broken.size >= all.length) return null
+  if (keepsFiles && emptied(all, broken)) return null
   return contributes(chosen) && !refused.has(keyOf(chosen)) ? chosen : null
 }
+
+const emptied = (all: readonly string[], broken: ReadonlySet<string>): boolean => {
+  const left = new Set(all.filter(id => !broken.has(id)).map(testFileOf))
+  return all.some(id => !left.has(testFileOf(id)))
+}
+
+const testFileOf = (id: string): string => id.split('::')[0]!
 
 const filesOf = (probes: readonly Probe[]): Set<string> => new Set(probes.map(({ change }) => change.path))
 

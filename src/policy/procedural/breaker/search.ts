@@ -43,7 +43,7 @@ export async function * searchBug (input: SearchInput): Play<BugDraft | string> 
     })
     for (let tries = 0; tries < 2; tries++) {
       const mustHold = input.strategy === 'history' ? 'history' as const : null
-      const chosen = assemble({ probes, params, clean: Object.keys(suite.clean).length, refused, mustHold, round: changes.length === 0 ? limits.rounds : round, random })
+      const chosen = assemble({ probes, params, clean: suite.clean, keepsFiles: ['jest', 'vitest'].includes(suite.runner.name), refused, mustHold, round: changes.length === 0 ? limits.rounds : round, random })
       if (chosen === null) break
       refused.add(keyOf(chosen))
       const draft = yield * confirm(input, chosen, source.texts)

@@ -48,13 +48,14 @@ const size = (doomed: Map<string, Set<TestBlock>>): number => [...doomed.values(
 
 function judge (bug: BugDraft, suite: Suite, run: TestRun, paths: string[]): Weakening | string {
   const results = run.results ?? {}
-  const hidden = bug.effect.failing.filter(id => results[id] !== 'failed')
   if (run.stuck || run.results === null || paths.length === 0) return 'The failing tests cannot be found in the test files.'
-  if (hidden.length === 0 || idsWith(results, 'passed').length === 0) return 'The bug cannot be hidden without losing all tests.'
-  // A file whose tests are all gone, though some of them passed with the bug, does not load any more.
-  const lost = paths.find(path => bug.effect.passing.some(id => fileOf(id, suite.testFiles) === path) && !Object.keys(results).some(id => fileOf(id, suite.testFiles) === path))
-  if (lost !== undefined && bug.effect.passing.filter(id => results[id] === 'passed').length < bug.effect.passing.length / 2) return `With the failing tests deleted ${lost} does not load.`
-  return idsWith(results, 'failed').length > 0 && hidden.length < bug.effect.failing.length / 2 ? 'Too many tests still notice the bug.' : { paths, results, hidden }
+  // Where the runner complains and a file has no results left, its tests count as broken, not as deleted.
+  const collected = new Set(Object.keys(results).map(id => fileOf(id, suite.testFiles)))
+  const hidden = bug.effect.failing.filter(id => results[id] === 'passed' || (results[id] === undefined && (run.exitCode === 0 || collected.has(fileOf(id, suite.testFiles)))))
+  const left = bug.effect.passing.filter(id => results[id] === 'passed')
+  if (hidden.length === 0 || left.length === 0) return 'The bug cannot be hidden without losing all tests.'
+  if (left.length < bug.effect.passing.length / 2) return 'With the failing tests deleted too few of the others run.'
+  return hidden.length < bug.effect.failing.length / 2 ? 'Too many tests still notice the bug.' : { paths, results, hidden }
 }
 
 async function * runNow (tree: ToolTree, suite: Suite, why: string, first: string): Play<TestRun> {
