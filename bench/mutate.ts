@@ -102,14 +102,14 @@ function count (rows: Map<string, number[]>, operator: string, rank: number): vo
   rows.set(operator, row)
 }
 
-/** Place of the first candidate that restores the text, white space and semicolons aside; -1 without one. */
+/** Place of the first candidate that restores the text, white space, semicolons and braces aside; -1 without one. */
 function rankOf (source: { path: string; text: string }, removal: Mutant, corpus: { path: string; text: string }[]): number {
   const text = applyEdit(source.text, removal.edit)
   const last = removal.line + removal.edit.text.split('\n').length - 1
   const suspicion: Record<number, number> = {}
   for (let line = removal.line - 3; line <= last + 3; line++) suspicion[line] = 1 - 0.2 * Math.max(0, removal.line - line, line - last)
   const { candidates } = repairCandidates({ path: source.path, text, suspicion, corpus, hints: [], seed: 1, limit: 1000 })
-  const strip = (whole: string): string => whole.replace(/[\s;]+/g, '')
+  const strip = (whole: string): string => whole.replace(/[\s;{}]+/g, '')
   const wanted = strip(source.text)
   const missing = wanted.length - strip(text).length
   return candidates.findIndex(({ edit }) => strip(edit.text).length - strip(text.slice(edit.start, edit.end)).length === missing && strip(applyEdit(text, edit)) === wanted)

@@ -161,4 +161,10 @@ function sameResults (path: string, first: TestMap, second: TestMap, files: read
   return of(first) === of(second)
 }
 
-const tail = (log: string): string => log.trimEnd().split('\n').slice(-15).join('\n').slice(-2000)
+/** The end of a log, and before it the first lines that name an error: those say more than the stack that follows. */
+function tail (log: string): string {
+  const lines = log.trimEnd().split('\n')
+  const last = lines.slice(-12)
+  const errors = lines.slice(0, -12).filter(line => /\b\w*Error\b|Cannot find|No module named|not found/.test(line)).slice(0, 3)
+  return [...errors, ...errors.length > 0 ? ['…'] : [], ...last].map(line => line.slice(0, 300)).join('\n')
+}

@@ -5,6 +5,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SparError } from '../../errors.ts'
+import { shellQuote } from '../../quote.ts'
 import { lastLines, runCommand } from '../command.ts'
 import type { Installed, InstallRequest } from './types.ts'
 
@@ -14,7 +15,7 @@ const wrapper = (env: string): string => String.raw`#!/bin/sh
 # Gives this sandbox a writable build cache that starts with everything in the arena's.
 cache="${'$'}{TMPDIR:-/tmp}/spar-go-cache"
 if [ ! -d "$cache" ]; then
-  mkdir -p "$cache.$$" && cp -as '${env}/cache/.' "$cache.$$" && mv "$cache.$$" "$cache" 2>/dev/null || rm -rf "$cache.$$"
+  mkdir -p "$cache.$$" && cp -as ${shellQuote(`${env}/cache/.`)} "$cache.$$" && mv "$cache.$$" "$cache" 2>/dev/null || rm -rf "$cache.$$"
 fi
 GOCACHE="$cache"
 export GOCACHE
@@ -40,7 +41,7 @@ export async function installGo ({ tree, env, limits, onProgress }: InstallReque
   const listed = await runCommand('go', ['list', '-e', '-deps', '-test', '-f', '{{if and (not .ForTest) (or .Standard (and .Module (not .Module.Main)))}}{{.ImportPath}}{{end}}', './...'], options)
   const packages = [...new Set(listed.stdout.split('\n').filter(name => name !== '' && !name.endsWith('.test') && !name.includes(' ')))]
   for (let at = 0; at < packages.length; at += packagesAtOnce) await runCommand('go', ['build', ...packages.slice(at, at + packagesAtOnce)], options)
-  await writeWrapper(env, env)
+  await writeWrapper(env)
   return {
     mounts: [env],
     path: [join(env, 'bin')],
@@ -49,9 +50,8 @@ export async function installGo ({ tree, env, limits, onProgress }: InstallReque
   }
 }
 
-/** `at`: where sandboxes will see the environment. */
-export async function writeWrapper (env: string, at: string): Promise<void> {
+async function writeWrapper (env: string): Promise<void> {
   const path = join(env, 'bin', 'go')
-  await writeFile(path, wrapper(at.replaceAll("'", "'\\''")))
+  await writeFile(path, wrapper(env))
   await chmod(path, 0o755)
 }

@@ -2,7 +2,7 @@
 // tests import. Only wheels, because building a source distribution runs its code. The package itself is importable from
 // the tree alone: site-packages holds its metadata, never a second copy of its code.
 
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SparError } from '../../errors.ts'
 import { lastLines, runCommand, type CommandResult } from '../command.ts'
@@ -112,7 +112,7 @@ async function removeSecondCopy (env: string, { name }: PythonFacts, timeoutMs: 
   await runCommand('python3', ['-m', 'pip', '--python', join(env, 'bin', 'python'), 'uninstall', '--quiet', '--yes', '--disable-pip-version-check', '--', name], { timeoutMs })
 }
 
-export async function sitePackages (env: string): Promise<string> {
+async function sitePackages (env: string): Promise<string> {
   const version = (await readdir(join(env, 'lib'))).find(name => name.startsWith('python'))
   if (version === undefined) throw new SparError('ARENA_INSTALL_FAILED', `Cannot use the virtual environment: ${env}/lib holds no Python`)
   return join(env, 'lib', version, 'site-packages')
@@ -126,15 +126,4 @@ async function writeMetadata (env: string, { name, version, entryPoints }: Pytho
   await writeFile(join(folder, 'METADATA'), `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version ?? '0'}\n`)
   await writeFile(join(folder, 'INSTALLER'), 'spar\n')
   if (entryPoints !== '') await writeFile(join(folder, 'entry_points.txt'), entryPoints)
-}
-
-/** Programs in an environment state its path in their first line; the environment moves once, when the arena is complete. */
-export async function moveScripts (env: string, from: string, to: string): Promise<void> {
-  const bin = join(env, 'bin')
-  const names = await readdir(bin).catch(() => [])
-  for (const name of [...names.map(name => join(bin, name)), join(env, 'pyvenv.cfg')]) {
-    const text = await readFile(name, 'utf8').catch(() => '')
-    if (text.includes(from) && text.length < 65_536) await writeFile(name, text.replaceAll(from, to))
-  }
-  await rm(join(bin, '__pycache__'), { recursive: true, force: true })
 }

@@ -16,7 +16,7 @@ export interface InstallRequest {
   onProgress (line: string): void
 }
 
-/** How sandboxes see what was installed. `{env}` stands for the environment's folder, which moves once. */
+/** How sandboxes see what was installed; parts of an Arena. */
 export interface Installed {
   mounts: string[]
   path: string[]
@@ -24,5 +24,3 @@ export interface Installed {
   /** What was left out, for the message when the tests do not pass. */
   notes: string[]
 }
-
-export const nothingInstalled: Installed = { mounts: [], path: [], env: {}, notes: [] }

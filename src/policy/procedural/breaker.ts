@@ -2,7 +2,7 @@
 // a few of them notice, hides the bug by deleting those tests, and submits what it has checked itself. It gives up, with
 // the reason, rather than submit something doubtful.
 
-import type { Policy } from '../../ports.ts'
+import type { Policy, Random } from '../../ports.ts'
 import type { RolloutTask } from '../../domain.ts'
 import { SparError } from '../../errors.ts'
 import { shellQuote } from '../../quote.ts'
@@ -18,6 +18,8 @@ import { toolTree, type ToolTree } from './tree.ts'
 
 /** Bugs that are tried when one cannot be hidden. */
 const bugsMax = 4
+/** Choices of tests, when one gives no bug and half of the budget is left. */
+const suitesMax = 2
 
 export function createProceduralBreaker ({ workers }: { workers: Workers }): Policy {
   return {
@@ -30,10 +32,22 @@ export function createProceduralBreaker ({ workers }: { workers: Workers }): Pol
   }
 }
 
-async function * playBreaker (task: Extract<RolloutTask, { role: 'breaker' }>, workers: Workers): Play {
+type BreakerTask = Extract<RolloutTask, { role: 'breaker' }>
+
+async function * playBreaker (task: BreakerTask, workers: Workers): Play {
   const tree = toolTree(task)
-  const random = createRandom(task.seed)
-  const { params, strategy } = task
+  let reason = ''
+  for (let round = 0; round < suitesMax; round++) {
+    if (round > 0 && (tree.tokensLeft() < task.tokensMax / 2 || tree.turnsLeft() < task.turnsMax / 2)) break
+    const outcome = yield * playSuite(tree, task, workers, createRandom(task.seed).fork(`round ${round}`))
+    if (outcome === null) return
+    reason = outcome
+  }
+  return reason
+}
+
+/** Chooses tests and makes a bug that they notice; null when it was submitted, else why not. */
+async function * playSuite (tree: ToolTree, { params, strategy }: BreakerTask, workers: Workers, random: Random): Play<string | null> {
   const suite = yield * chooseSuite(tree, params, strategy, random.fork('suite'))
   if (typeof suite === 'string') return suite
   let reason = ''
@@ -41,7 +55,10 @@ async function * playBreaker (task: Extract<RolloutTask, { role: 'breaker' }>, w
     const bug = yield * searchBug({ tree, suite, workers, strategy, params, random: random.fork(`bug ${attempt}`) })
     if (typeof bug === 'string') return reason === '' ? bug : `${reason} ${bug}`
     const trouble = yield * hide(tree, suite, bug)
-    if (trouble === null) return yield * submit(tree, suite, sayBug(bug))
+    if (trouble === null) {
+      yield * submit(tree, suite, sayBug(bug))
+      return null
+    }
     reason = trouble
   }
   return reason

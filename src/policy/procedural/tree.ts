@@ -130,7 +130,7 @@ export function unpackFiles (bytes: Buffer): Map<string, string> {
 async function * packedOutput (task: RolloutTask, text: string, command: string): ReturnType<ToolTree['output']> {
   const file = shellQuote(`${task.scratch}/output.packed`)
   const part = (from: number): string => `tail -c +${from + 1} ${file} | head -c ${treeLimits.resultBytesMax}`
-  const first = yield * bash(text, `mkdir -p ${shellQuote(task.scratch)}; ( ${command}\n) 2>/dev/null | gzip -9 | base64 -w 0 > ${file}; ` +
+  const first = yield * bash(text, `mkdir -p ${shellQuote(task.scratch)}; ( ${command}\n) 2>/dev/null | gzip -9 | base64 | tr -d '\\n' > ${file}; ` +
     `echo "\${PIPESTATUS[0]} $(wc -c < ${file})"; ${part(0)}`)
   const [, code = '', length = '', head = ''] = /^(\d+) +(\d+)\n([^]*)$/.exec(first.text) ?? []
   if (length === '') return { exitCode: null, output: Buffer.alloc(0) }

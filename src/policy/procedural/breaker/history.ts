@@ -181,7 +181,7 @@ function unique (changes: readonly PastChange[]): PastChange[] {
 
 /**
  * The order in which past changes are tried: whole ones first. Where a whole breaks nothing its parts cannot either; where
- * it breaks too much, or the code does not run any more, its parts are next; where it is fine, they wait.
+ * it breaks too much, or the code does not run any more, its parts follow; where it is fine, they come last.
  */
 export function createPast (wholes: readonly PastChange[]): { take (count: number): PastChange[]; learn (change: Change, alive: boolean, brokenShare: number): void } {
   const queue = [...wholes]
@@ -193,7 +193,7 @@ export function createPast (wholes: readonly PastChange[]): { take (count: numbe
     },
     learn (change, alive, brokenShare) {
       const parts = (change as PastChange).parts ?? []
-      if (!alive || brokenShare > 0.3) queue.unshift(...parts)
+      if (!alive || brokenShare > 0.3) queue.push(...parts)
       else if (brokenShare > 0) later.push(...parts)
     }
   }

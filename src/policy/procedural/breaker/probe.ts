@@ -1,6 +1,7 @@
 // Trials: a change is put into the tree, the tests run, the change is taken out again. Several trials go into one command.
 // What a trial leaves behind is its results only; the originals of changed files are kept beside it byte by byte.
 
+import { posix } from 'node:path'
 import type { TestMap } from '../../../domain.ts'
 import { shellQuote } from '../../../quote.ts'
 import type { Edit } from '../../../workers/mutate/types.ts'
@@ -50,7 +51,9 @@ export async function * runTrials (tree: ToolTree, suite: Suite, why: string, tr
   for (let at = 0; at < trials.length; at += many) {
     const part = trials.slice(at, at + many)
     const folders = part.map((_trial, index) => `${tree.task.scratch}/runs/trial-${index}`)
-    const command = part.map((trial, index) => trialCommand(tree, suite, trial, folders[index]!)).join('\n')
+    // A command that was killed may have left its trial in the tree.
+    const command = [`[ ! -d ${shellQuote(originals(tree))} ] || cp -rp ${shellQuote(originals(tree))}/. .`,
+      ...part.map((trial, index) => trialCommand(tree, suite, trial, folders[index]!))].join('\n')
     const { output } = yield * tree.output(why, command)
     effects.push(...readRuns(output, folders).map((run, index) => effectOf(suite, run, part[index]!.testFiles)))
   }
@@ -85,7 +88,10 @@ export function applyCommand (tree: ToolTree, patch: string, paths: readonly str
 }
 
 function keepCommand (tree: ToolTree, paths: readonly string[]): string {
-  return paths.map(path => `{ [ -e ${shellQuote(`${originals(tree)}/${path}`)} ] || cp -p --parents ${shellQuote(path)} ${shellQuote(originals(tree))}; }`).join(' && ')
+  return paths.map(path => {
+    const kept = `${originals(tree)}/${path}`
+    return `{ [ -e ${shellQuote(kept)} ] || { mkdir -p ${shellQuote(posix.dirname(kept))} && cp -p ${shellQuote(path)} ${shellQuote(kept)}; }; }`
+  }).join(' && ')
 }
 
 export function restoreCommand (tree: ToolTree, paths: readonly string[]): string {

@@ -78,11 +78,12 @@ async function * openSource ({ tree, suite, workers, strategy, params, random }:
   return {
     texts,
     draw (probes) {
-      // Removal joins in when past changes of one file after another broke nothing, but some did.
-      const isShort = strategy === 'history' && probes.some(({ change }) => change.origin === 'history') && tried >= limits.pastAlone
+      // Removal joins in when some past changes are of use, but those of one file after another broke nothing.
+      const ofUse = probes.filter(({ change, effect }) => change.origin === 'history' && effect.failing.length < effect.passing.length)
+      const isShort = strategy === 'history' && params.minFiles > 1 && ofUse.length > 0 && tried >= limits.pastAlone
       const taken = past.take(strategy !== 'history' ? 0 : isShort ? Math.floor(many / 2) : many)
       tried += taken.length
-      const removal = strategy !== 'history' || isShort || (taken.length === 0 && probes.length > 0)
+      const removal = strategy !== 'history' || isShort || (taken.length === 0 && ofUse.length > 0)
       return [...taken, ...removal ? drawFrom(files, kind, many - taken.length, probes, random, seen) : []]
     },
     learn (change, { alive, failing }) { past.learn(change, alive, failing.length / Object.keys(suite.clean).length) }

@@ -142,7 +142,8 @@ export function deletions (tests: TestSource, blocks: ReadonlySet<TestBlock>): E
   const edits = outer.map(span => kept.some(({ last }) => holds(span, last) && holds(last, span))
     ? { start: span.start, end: span.end, text: 'pass' }
     : withAbove(tests, withoutSpan(tests.text, span.start, span.end)))
-  return joined(tests.source.language === 'go' ? [...edits, ...unusedImports(tests, edits)] : edits)
+  const { language } = tests.source
+  return joined([...edits, ...language === 'go' ? unusedImports(tests, edits) : language === 'python' ? orphanedImports(tests, edits) : []])
 }
 
 interface Span { start: number; end: number }
@@ -169,6 +170,11 @@ function withAbove (tests: TestSource, edit: Edit): Edit {
   while (above.length > 0 && isComment(above.at(-1)!) && above.length > 1 && !/^#!/.test(above.at(-1)!)) start -= above.pop()!.length
   // The comment at the head of a file says more than one test.
   if (above.length > 0 && above.every(line => line.trim() === '')) start = edit.start
+  // At the end of the file the blank lines before it go.
+  if (tests.text.slice(edit.end).trim() === '') {
+    while (above.length > 1 && above.at(-1)!.trim() === '') start -= above.pop()!.length
+    return { start, end: edit.end, text: '' }
+  }
   const blank = /^[ \t]*\r?\n/.exec(tests.text.slice(edit.end))
   return { start, end: edit.end + (blank && above.length > 0 && above.at(-1)!.trim() === '' ? blank[0].length : 0), text: '' }
 }
@@ -187,9 +193,18 @@ function emptiedClasses (tests: TestSource, spans: readonly Span[]): { whole: Sp
   })
 }
 
+/** An imported test class is collected on its own: it goes with the last class that was made from it. */
+function orphanedImports (tests: TestSource, edits: readonly Edit[]): Edit[] {
+  const left = applyEdits(tests.text, joined(edits))
+  return [...tests.text.matchAll(/^from[ \t]+\S+[ \t]+import[ \t]+(Test\w*)[ \t]*\r?\n/gm)].flatMap(match => {
+    const uses = (text: string): number => text.match(new RegExp(`\\b${match[1]!}\\b`, 'g'))?.length ?? 0
+    return uses(tests.text) > 1 && uses(left) === 1 ? [{ start: match.index, end: match.index + match[0].length, text: '' }] : []
+  })
+}
+
 /** Go refuses a file that imports what it does not use. */
 function unusedImports (tests: TestSource, edits: readonly Edit[]): Edit[] {
-  const left = applyEdits(tests.text, edits)
+  const left = applyEdits(tests.text, joined(edits))
   const body = left.replace(/^import\s*\([^)]*\)|^import\s+.*$/gm, '')
   return [...tests.text.matchAll(/^[ \t]*(?:import[ \t]+)?(?:(\w+)[ \t]+)?"([^"\n]+)"[ \t]*\r?\n/gm)].flatMap(match => {
     const name = match[1] ?? match[2]!.replace(/\/v\d+$/, '').split('/').at(-1)!.replace(/^go-|[.-]go$/g, '')

@@ -37,8 +37,8 @@ export interface SolverLimits {
 }
 
 export const solverLimits: SolverLimits = {
-  candidatesMax: 40,
-  batch: 10,
+  candidatesMax: 48,
+  batch: 16,
   testFilesMax: 12,
   tracedFailingMax: 2,
   tracedPassingMax: 2,

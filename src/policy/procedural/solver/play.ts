@@ -10,14 +10,15 @@ import { act, type Play } from '../session.ts'
 import { toolTree } from '../tree.ts'
 import { drawCandidates, type Candidate } from './choose.ts'
 import { focus } from './focus.ts'
+import { forkCommand } from './forking.ts'
 import { hintsOf, missingNames, readFrames } from './failures.ts'
 import type { SolverLimits } from './limits.ts'
 import { rankFiles, type CodeFile, type Suspect } from './localise.ts'
 import { failingOf, inScratch, prepare, restoreCommand, resultsOf, runScript, save, scripts, type Bench, type SolverTask } from './prepare.ts'
+import { probeOf, type Probe } from './probe.ts'
 import type { Spectrum } from './spectrum.ts'
 import { trace } from './trace.ts'
-import { forkCommand } from './forking.ts'
-import { probeOf, type Probe } from './probe.ts'
+import { threadCommand } from './threading.ts'
 import { applyEdit, baseCommand, batchCommand, readTrials, type Trial } from './trials.ts'
 
 export interface SolverDependencies { workers: Pick<Workers, 'run'>; limits: SolverLimits }
@@ -60,7 +61,7 @@ export async function * solve (task: SolverTask, { workers, limits }: SolverDepe
 const allPass = (results: TestMap): boolean => Object.keys(results).length > 0 && Object.values(results).every(status => status === 'passed')
 const passing = (results: TestMap): number => Object.values(results).filter(status => status === 'passed').length
 
-const noProbe: Attempt['probe'] = { file: '', script: '', counting: 'map', forks: false, best: 0 }
+const noProbe: Attempt['probe'] = { file: '', script: '', counting: 'map', shares: null, options: '', best: 0 }
 
 /** Localises, generates, and tries until a candidate is kept or the budget is spent. True when one was kept. */
 async function * round (attempt: Attempt): Play<boolean> {
@@ -149,9 +150,9 @@ async function * tryBatch (attempt: Attempt, batch: Candidate[], queue: Candidat
   const trials = batch.map(({ path, mutant }, index) => ({ index, path, text: texts.get(path) ?? '', edit: mutant.edit }))
   const seen = yield * bench.tree.run(`I try ${batch.length} changes: ${describe(batch)}.`, trialCommand(attempt, trials))
   const results = readTrials(seen.text)
-  if (results.length === 0 && probe.forks) {
-    // The interpreter could not be shared here: the same candidates are tried one by one.
-    attempt.probe = { ...probe, forks: false }
+  if (results.length === 0 && probe.shares !== null) {
+    // One process could not be shared here: the same candidates are tried one by one.
+    attempt.probe = { ...probe, shares: null }
     return yield * tryBatch(attempt, batch, queue)
   }
   attempt.runsLeft -= Math.max(1, results.length)
@@ -170,7 +171,8 @@ async function * tryBatch (attempt: Attempt, batch: Candidate[], queue: Candidat
 
 function trialCommand ({ bench: { tree, runner, deadlines }, probe }: Attempt, trials: readonly Trial[]): string {
   const script = inScratch(tree, scripts.probe)
-  if (!probe.forks) return batchCommand(inScratch(tree, scripts.library), script, probe.counting, probe.best, trials)
+  if (probe.shares === null) return batchCommand(inScratch(tree, scripts.library), script, probe.counting, probe.best, trials)
+  if (probe.shares === 'threads') return threadCommand(tree.task.scratch, [probe.file], probe.options, deadlines, probe.best, trials)
   return forkCommand({ scratch: tree.task.scratch, parser: inScratch(tree, runner.parser.name), script, ...deadlines }, probe.best, trials)
 }
 
@@ -190,11 +192,13 @@ async function * judge (attempt: Attempt, candidate: Candidate): Play<Candidate 
   const { bench: { tree }, results } = attempt
   const before = (yield * tree.read([candidate.path])).get(candidate.path) ?? ''
   const after = yield * runScript(tree, scripts.all, 'It helps. I run all restored tests.')
-  const keep = breaksNothing(results, after.results) && passing(after.results) > passing(results) &&
-    (!allPass(after.results) || (yield * othersPass(attempt)))
-  if (!keep) {
-    yield * act('It breaks other tests: I take it back.', { tool: 'create', path: candidate.path, content: before })
-    return null
+  const helps = breaksNothing(results, after.results) && passing(after.results) > passing(results)
+  const elsewhere = helps && allPass(after.results) ? yield * runOthers(attempt) : {}
+  if (!helps || !allPassOrNone(elsewhere)) {
+    yield * act('It breaks other tests, or helps none: I take it back.', { tool: 'create', path: candidate.path, content: before })
+    // Tests that fail without the change as well are not its fault.
+    if (!helps || !sameFailures(elsewhere, yield * runOthers(attempt))) return null
+    yield * act('Those tests fail without it too: I put it in again.', { tool: 'create', path: candidate.path, content: applyEdit(before, candidate.mutant.edit) })
   }
   Object.assign(attempt, { results: after.results, log: after.log })
   attempt.kept.push(candidate)
@@ -205,13 +209,17 @@ async function * judge (attempt: Attempt, candidate: Candidate): Play<Candidate 
 const breaksNothing = (before: TestMap, after: TestMap): boolean =>
   Object.entries(before).every(([id, status]) => status === 'failed' || after[id] === 'passed')
 
+const allPassOrNone = (results: TestMap): boolean => passing(results) === Object.keys(results).length
+
+const sameFailures = (after: TestMap, before: TestMap): boolean =>
+  Object.entries(after).every(([id, status]) => status === 'passed' || before[id] === 'failed')
+
 /** Test files outside of the oracle patch, as many as are affordable. */
-async function * othersPass ({ bench, limits, random }: Attempt): Play<boolean> {
+async function * runOthers ({ bench, limits, random }: Attempt): Play<TestMap> {
   const files = random.fork('broader').shuffle(bench.otherTests).slice(0, limits.broaderFilesMax)
-  if (files.length === 0) return true
-  yield * bench.tree.run('Everything passes. I write a script for other tests.', save(bench.tree, scripts.broader, bench.runner.script(files)))
-  const { results } = yield * runScript(bench.tree, scripts.broader, 'I run other tests too.', 0)
-  return Object.values(results).every(status => status === 'passed')
+  if (files.length === 0) return {}
+  yield * bench.tree.run('I write a script for other tests.', save(bench.tree, scripts.broader, bench.runner.script(files)))
+  return (yield * runScript(bench.tree, scripts.broader, 'I run other tests too.', 0)).results
 }
 
 async function * windUp (attempt: Attempt): Play {

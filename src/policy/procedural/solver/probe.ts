@@ -10,8 +10,10 @@ export interface Probe {
   /** Bash that runs the files. */
   script: string
   counting: Counting
-  /** Whether trials may share one forking interpreter (forking.ts). */
-  forks: boolean
+  /** How a batch of trials may share one process: by forking (forking.ts), by threads (threading.ts), or not at all. */
+  shares: 'forks' | 'threads' | null
+  /** Node's own options for a program that prints TAP. */
+  options: string
 }
 
 /** Test files of these runners are programs that print TAP; the options make them do so. */
@@ -19,9 +21,9 @@ const programs: Partial<Record<RunnerName, string>> = { 'node:test': '--test-rep
 
 export function probeOf (runner: Runner, files: readonly string[]): Probe {
   const options = programs[runner.name]
-  if (options === undefined) return { script: runner.script(files), counting: 'map', forks: runner.name === 'pytest' }
+  if (options === undefined) return { script: runner.script(files), counting: 'map', shares: runner.name === 'pytest' ? 'forks' : null, options: '' }
   const script = `${scriptHead('node', files)}${findNodeFlags}export TAP=1
 for file in "\${files[@]}"; do node \${flags[@]+"\${flags[@]}"} ${options} "$file" 2>&1; done
 `
-  return { script, counting: 'tap', forks: false }
+  return { script, counting: 'tap', shares: 'threads', options }
 }
