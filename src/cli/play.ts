@@ -49,8 +49,8 @@ const optionTypes = {
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
-/** What `npm run quickstart` plays: small, tested by node:test, its releases ship their tests. */
-const quickstart = { target: 'npm:find-my-way@8.0.0 - 9.5.0' }
+/** What `npm run quickstart` plays: small, tested by node:test, its releases ship their tests. The options keep it short. */
+const quickstart: { target: string; options: Partial<RunOptions> } = { target: 'npm:find-my-way@8.0.0 - 9.5.0', options: { minFiles: { min: 1, max: 2 }, maxOrder: 1 } }
 
 /** Time that work in flight has to finish after an interrupt. */
 const drainMs = 2_000
@@ -63,7 +63,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   }
   if (positionals.length > 1) throw new SparError('OPTION_INVALID', `Cannot play "${positionals[1]}" too: one target at a time (quote a target with spaces)`)
   const target = positionals[0] ?? (values.quickstart ? quickstart.target : null)
-  const given = readOptions(values)
+  const given = { ...(values.quickstart ? quickstart.options : {}), ...readOptions(values) }
   const jobs = values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, 64)
   const resumed = values.resume ? resumeStore(values.out, target, given) : null
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')

@@ -104,6 +104,7 @@ t.test('closing refuses what waits, finishes what runs, and lets the process end
 
   const poolUrl = new URL(`../../src/workers/pool${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
   const script = `import { createPool } from ${JSON.stringify(poolUrl)}\nconst pool = createPool()\nconsole.log(await pool.run('parses', { path: 'a.js', text: '1' }))\nawait pool.close()`
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, '--input-type=module', '-e', script], { timeout: 60_000 })
+  const program = join(t.testdir({ 'closing.mjs': script }), 'closing.mjs')
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv.filter(option => !option.includes('@tapjs')), program], { timeout: 60_000 })
   t.match(stdout, /true/)
 })

@@ -151,6 +151,8 @@ export class ProcessHost implements SandboxHost {
       CI: '1',
       PYTHONDONTWRITEBYTECODE: '1',
       PYTHONHASHSEED: '0',
+      // A copy that lies inside of somebody's checkout is no part of it.
+      ...(isOpen ? { GIT_CEILING_DIRECTORIES: this.#options.folder } : {}),
       ...Object.fromEntries(own),
       [markName]: this.id
     }

@@ -22,7 +22,12 @@ const limits = {
   /** Lines of one change: beyond it is a rewrite or a reformatting. */
   linesEach: 400,
   /** Older states of one file. */
-  states: 2
+  states: 2,
+  /** Share of the tests beyond which a change breaks too much to be used whole. */
+  brokenShare: 0.3,
+  /** How often the parts of a useful change are tried before it is used, and how many of them. */
+  partsFirst: 0.7,
+  partsAtOnce: 4
 }
 
 /** A whole change and the smaller ones that it is made of. */
@@ -179,11 +184,18 @@ function unique (changes: readonly PastChange[]): PastChange[] {
   return [...seen.values()]
 }
 
+export interface Past {
+  take (count: number): PastChange[]
+  /** What a trial showed. True: the change is of use, but its parts shall be tried before it is used whole. */
+  learn (change: Change, alive: boolean, brokenShare: number): boolean
+}
+
 /**
  * The order in which past changes are tried: whole ones first. Where a whole breaks nothing its parts cannot either; where
- * it breaks too much, or the code does not run any more, its parts follow; where it is fine, they come last.
+ * it breaks too much, or the code does not run any more, its parts follow. Where it is fine, mostly some parts are tried
+ * first, so that not every bug takes back all of a release.
  */
-export function createPast (wholes: readonly PastChange[]): { take (count: number): PastChange[]; learn (change: Change, alive: boolean, brokenShare: number): void } {
+export function createPast (wholes: readonly PastChange[], random: Random): Past {
   const queue = [...wholes]
   const later: PastChange[] = []
   return {
@@ -192,9 +204,16 @@ export function createPast (wholes: readonly PastChange[]): { take (count: numbe
       return queue.splice(0, count)
     },
     learn (change, alive, brokenShare) {
-      const parts = (change as PastChange).parts ?? []
-      if (!alive || brokenShare > 0.3) queue.push(...parts)
-      else if (brokenShare > 0) later.push(...parts)
+      const parts = random.shuffle((change as PastChange).parts ?? [])
+      if (parts.length === 0 || (alive && brokenShare === 0)) return false
+      if (!alive || brokenShare > limits.brokenShare) {
+        queue.push(...parts)
+        return false
+      }
+      if (random.next() >= limits.partsFirst) return false
+      queue.unshift(...parts.splice(0, limits.partsAtOnce))
+      later.push(...parts)
+      return true
     }
   }
 }

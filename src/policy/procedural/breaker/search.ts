@@ -32,14 +32,18 @@ export async function * searchBug (input: SearchInput): Play<BugDraft | string> 
   const source = yield * openSource(input)
   if (typeof source === 'string') return source
   const probes: Probe[] = []
+  const held: Probe[] = []
   const refused = new Set<string>()
   for (let round = 0; round < limits.rounds; round++) {
-    const changes = source.draw(probes)
-    if (changes.length === 0 && probes.length === 0) break
-    const effects = changes.length > 0 ? yield * runTrials(tree, suite, sayTrials(changes), changes.map(change => trialOf([change], source.texts, concerned(suite, change, source.texts.get(change.path)!)))) : []
+    const changes = source.draw([...probes, ...held])
+    if (changes.length === 0 && probes.length === 0 && held.length === 0) break
+    const trials = changes.map(change => trialOf([change], source.texts, concerned(suite, change, source.texts.get(change.path)!)))
+    const effects = yield * runTrials(tree, suite, sayTrials(changes), trials)
+    // What waits for its parts waits for a round or two.
+    if (round % 2 === 1 || changes.length === 0) probes.push(...held.splice(0))
     effects.forEach((effect, index) => {
-      source.learn(changes[index]!, effect)
-      if (effect.alive && effect.failing.length > 0) probes.push({ change: changes[index]!, effect })
+      const waits = source.learn(changes[index]!, effect)
+      if (effect.alive && effect.failing.length > 0) (waits ? held : probes).push({ change: changes[index]!, effect })
     })
     for (let tries = 0; tries < 2; tries++) {
       const mustHold = input.strategy === 'history' ? 'history' as const : null
@@ -61,7 +65,8 @@ interface Source {
   texts: Map<string, string>
   /** The next changes to try; none when nothing is left. */
   draw (probes: readonly Probe[]): Change[]
-  learn (change: Change, effect: Effect): void
+  /** True: the change is of use, but waits until its parts were tried. */
+  learn (change: Change, effect: Effect): boolean
 }
 
 async function * openSource ({ tree, suite, workers, strategy, params, random }: SearchInput): Play<Source | string> {
@@ -71,7 +76,7 @@ async function * openSource ({ tree, suite, workers, strategy, params, random }:
   const texts = new Map(files.map(({ path, text }) => [path, text]))
   const wholes = strategy === 'history' ? yield * pastChanges(tree, workers, texts, suite.coverage, random.fork('history')) : []
   if (strategy === 'history' && wholes.length === 0) return 'The log holds no change of the covered code that still can be taken back.'
-  const past = createPast(wholes)
+  const past = createPast(wholes, random.fork('parts'))
   const seen = new Set<string>()
   const many = Math.min(runsPerCommand(suite.runner.ecosystem), params.minFiles + 2)
   let tried = 0
@@ -86,7 +91,7 @@ async function * openSource ({ tree, suite, workers, strategy, params, random }:
       const removal = strategy !== 'history' || isShort || (taken.length === 0 && ofUse.length > 0)
       return [...taken, ...removal ? drawFrom(files, kind, many - taken.length, probes, random, seen) : []]
     },
-    learn (change, { alive, failing }) { past.learn(change, alive, failing.length / Object.keys(suite.clean).length) }
+    learn (change, { alive, failing }) { return past.learn(change, alive, failing.length / Object.keys(suite.clean).length) }
   }
 }
 
