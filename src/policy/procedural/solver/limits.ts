@@ -37,7 +37,7 @@ export interface SolverLimits {
 }
 
 export const solverLimits: SolverLimits = {
-  candidatesMax: 32,
+  candidatesMax: 26,
   batch: 16,
   testFilesMax: 12,
   tracedFailingMax: 2,
