@@ -184,7 +184,8 @@ export function sandboxContract (t: Test, subject: Subject): void {
     }
   })
 
-  t.test('nothing of the host can be seen, reached or gained', { skip: walls ? false : 'no isolation' }, async t => {
+  // A plain copy promises none of this.
+  if (walls) t.test('nothing of the host can be seen, reached or gained', async t => {
     const sandbox = await open(t)
     t.not((await run(sandbox, `cat ${subject.secret}`)).exitCode, 0, 'a file in a home of the host')
     t.equal((await run(sandbox, 'ls -d /home/* /run/docker.sock /var/run/docker.sock /var/lib/docker 2>/dev/null')).text, '')
