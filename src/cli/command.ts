@@ -1,7 +1,7 @@
 // What every command of the CLI shares.
 
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 
 export interface Io { out (line: string): void; err (line: string): void }
 export type Command = (argv: string[], io: Io) => Promise<number>
@@ -10,6 +10,9 @@ export const exitNo = 1
 export const exitUndecided = 2
 export const exitUsage = 64
 export const exitInterrupted = 130
+
+/** A folder as a person would type it from here. */
+export const shownPath = (dir: string): string => relative(process.cwd(), dir) || '.'
 
 /** Where arenas and sandboxes are kept: SPAR_HOME, else the user's cache folder. */
 export function sparHome (): string {

@@ -7,7 +7,7 @@ import { breakId } from '../run/ids.ts'
 import { drawEpisode } from '../run/draw.ts'
 import { countAttempts } from '../run/settle.ts'
 import type { RunStore } from '../store/run.ts'
-import type { Io } from './command.ts'
+import { shownPath, type Io } from './command.ts'
 import { createView } from './view.ts'
 
 export interface PlayView { onQueue (event: QueueEvent): void; onStep (step: EpisodeStep): void; end (): void }
@@ -16,7 +16,7 @@ export function playView (store: RunStore, io: Io): PlayView {
   const { options } = store.file()
   const view = createView(io, process.stderr)
   let done = 0
-  view.note(`Playing ${options.episodes} episodes on ${options.target} (groups of ${options.group}, seed ${options.seed}), kept in ${store.dir}`)
+  view.note(`Playing ${options.episodes} episodes on ${options.target} (groups of ${options.group}, seed ${options.seed}), kept in ${shownPath(store.dir)}`)
   return {
     onQueue: event => {
       if (event.type === 'redelivered') view.note(`  ${event.work.id} is issued again (delivery ${event.delivery}): ${event.reason} [${event.code}]`)

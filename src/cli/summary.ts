@@ -1,9 +1,9 @@
 // A run as a table for people.
 
-import { relative } from 'node:path'
 import { solveRate } from '../rewards/index.ts'
 import { summaryOf, type BugSummary, type RunSummary } from '../run/summary.ts'
 import type { RunStore } from '../store/run.ts'
+import { shownPath } from './command.ts'
 import { renderTable } from './table.ts'
 
 const head = ['bug', 'episode', 'strategy', 'files', 'F2P', 'P2P', 'checks', 'solved', 'breaker', 'solver']
@@ -36,6 +36,6 @@ function closing (store: RunStore, summary: RunSummary): string[] {
   return [
     `${first.length} valid bugs in ${summary.episodes} episodes${lost.length > 0 ? ` (${lost.join(', ')})` : ''}; ${between.length} of them solved by some attempts and not by others.`,
     `Ledger: ${dispatched} dispatched = ${settled} settled + ${cancelled} cancelled + ${quarantined} quarantined.`,
-    `Kept in ${relative(process.cwd(), store.dir) || '.'} (bugs, attempts, transcripts, trajectories, samples.jsonl). Look closer: spar show ${relative(process.cwd(), store.dir) || '.'} <bug>`
+    `Kept in ${shownPath(store.dir)} (bugs, attempts, transcripts, trajectories, samples.jsonl). Look closer: spar show ${shownPath(store.dir)} <bug>`
   ]
 }

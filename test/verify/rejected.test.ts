@@ -88,10 +88,11 @@ t.test('each check rejects what it names', async t => {
   const queue = [...cases]
   const examine = async ({ what, failed, reason, recipe, params = {}, limits = {} }: Case): Promise<void> => {
     // What flakes is seen with a good chance only, so it is looked at often.
-    const verdict = await lab.verify(recipe, { params, limits, repeats: failed === 'determinism' ? 8 : 2 })
+    const verify = () => lab.verify(recipe, { params, limits, repeats: failed === 'determinism' ? 8 : 2 })
+    let verdict = await verify()
+    // A bug that flakes may not show where it is looked for first, and is then no bug at all: it is looked for again.
+    for (let again = 0; again < 10 && failed === 'determinism' && verdict.failed === 'bug'; again++) verdict = await verify()
     const check = verdict.checks.find(check => check.verdict === 'fail')
-    // A bug that flakes may not show at all where it is looked for first.
-    if (what === 'the bug shows now and then' && verdict.failed === 'bug') return
     t.strictSame([verdict.decided, verdict.valid, verdict.failed], [true, false, failed], `${what}: ${verdicts(verdict)}: ${check?.reason}`)
     t.match(check?.reason, reason, what)
     t.strictSame(verdict.checks.filter(check => check.verdict === 'fail' && check.name !== failed).map(check => check.name), [], `${what}: only ${failed}`)
