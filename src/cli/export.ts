@@ -1,6 +1,6 @@
 // `spar export <run> --format …`: writes a run for the tools of others.
 
-import { join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { OpenTree } from '../export/combine.ts'
 import { exportRun, formats } from '../export/index.ts'
@@ -10,7 +10,7 @@ import type { Sandboxes } from '../ports.ts'
 import { parseWhole } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { openRunStore } from '../store/run.ts'
-import { sparHome, type Io } from './command.ts'
+import { shownPath, sparHome, type Io } from './command.ts'
 import { onlyArgument, parseWord } from './parse.ts'
 
 const usage = `Usage: spar export <run> --format swebench|swesmith|harbor|jsonl [options]
@@ -46,7 +46,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     const exported = await exportRun(store, { format, out: resolve(values.out ?? join(dir, 'export', format)), orderMax, image: values.image ?? null }, trees.open)
     if (values.json) io.out(JSON.stringify(exported))
     else {
-      io.out(`Wrote ${exported.instances} ${format === 'jsonl' ? 'samples' : format === 'harbor' ? 'tasks' : 'instances'} (${format}) to ${relative(process.cwd(), exported.out) || '.'}`)
+      io.out(`Wrote ${exported.instances} ${format === 'jsonl' ? 'samples' : format === 'harbor' ? 'tasks' : 'instances'} (${format}) to ${shownPath(exported.out)}`)
       for (const { bug, reason } of exported.leftOut) io.err(`  left out: ${bug}: ${reason}`)
     }
     return 0

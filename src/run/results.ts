@@ -1,6 +1,6 @@
 // What finished pieces of work leave in the run folder.
 
-import type { Arena, Bug, BugParams, Grade, Outcome, Strategy } from '../domain.ts'
+import type { Grade, Outcome } from '../domain.ts'
 
 /** Of `break`: the rollout's ending, and the bug if it submitted one. */
 export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; turns: number; delivery: number }
@@ -10,9 +10,6 @@ export interface SolveResult { outcome: Outcome; reason: string; submitted: bool
 
 /** Of `grade`. */
 export interface GradeResult { grade: Grade; delivery: number }
-
-/** What is sampled with an episode and kept with its bug. */
-export interface BugContext { bug: Bug; arena: Arena; strategy: Strategy; params: BugParams; seed: number; episodeId: string }
 
 /** One line of samples.jsonl: a rollout with its settled reward. */
 export interface Sample {
