@@ -27,7 +27,9 @@ const limits = {
   brokenShare: 0.3,
   /** How often the parts of a useful change are tried before it is used, and how many of them. */
   partsFirst: 0.7,
-  partsAtOnce: 4
+  partsAtOnce: 4,
+  /** Characters that a small change takes away and brings back. */
+  smallCharacters: 600
 }
 
 /** A whole change and the smaller ones that it is made of. */
@@ -190,13 +192,19 @@ export interface Past {
   learn (change: Change, alive: boolean, brokenShare: number): boolean
 }
 
+/** What changes are made of, down to runs of lines: those with one small edit. */
+export function smallParts (changes: readonly PastChange[]): PastChange[] {
+  const all = changes.flatMap(function spread (change): PastChange[] { return [change, ...change.parts.flatMap(spread)] })
+  return unique(all.filter(({ edits }) => edits.length === 1 && edits[0]!.end - edits[0]!.start + edits[0]!.text.length <= limits.smallCharacters))
+}
+
 /**
- * The order in which past changes are tried: whole ones first. Where a whole breaks nothing its parts cannot either; where
+ * The order in which past changes are tried: those that were aimed (aim.ts) first, then whole ones. Where a whole breaks nothing its parts cannot either; where
  * it breaks too much, or the code does not run any more, its parts follow. Where it is fine, mostly some parts are tried
  * first, so that not every bug takes back all of a release.
  */
-export function createPast (wholes: readonly PastChange[], random: Random): Past {
-  const queue = [...wholes]
+export function createPast (wholes: readonly PastChange[], aimed: readonly PastChange[], random: Random): Past {
+  const queue = [...aimed, ...wholes.filter(change => !aimed.includes(change))]
   const later: PastChange[] = []
   return {
     take (count) {

@@ -7,8 +7,9 @@ import type { Workers } from '../../../workers/pool.ts'
 import type { Play } from '../session.ts'
 import { runsPerCommand } from '../test-run.ts'
 import type { ToolTree } from '../tree.ts'
+import { createAim, type Aim } from './aim.ts'
 import { assemble, keyOf } from './assemble.ts'
-import { createPast, pastChanges } from './history.ts'
+import { createPast, pastChanges, smallParts } from './history.ts'
 import { concerned, filesWith, runTrials, trialOf, type Change, type Effect, type Probe, type Trial } from './probe.ts'
 import { drawChange, loadCode, type CodeFile } from './sites.ts'
 import type { Suite } from './suite.ts'
@@ -35,7 +36,7 @@ export async function * searchBug (input: SearchInput): Play<BugDraft | string> 
   const held: Probe[] = []
   const refused = new Set<string>()
   for (let round = 0; round < limits.rounds; round++) {
-    const changes = source.draw([...probes, ...held])
+    const changes = await source.draw([...probes, ...held])
     if (changes.length === 0 && probes.length === 0 && held.length === 0) break
     const trials = changes.map(change => trialOf([change], source.texts, concerned(suite, change, source.texts.get(change.path)!)))
     const effects = yield * runTrials(tree, suite, sayTrials(changes), trials)
@@ -64,7 +65,7 @@ export async function * searchBug (input: SearchInput): Play<BugDraft | string> 
 interface Source {
   texts: Map<string, string>
   /** The next changes to try; none when nothing is left. */
-  draw (probes: readonly Probe[]): Change[]
+  draw (probes: readonly Probe[]): Promise<Change[]>
   /** True: the change is of use, but waits until its parts were tried. */
   learn (change: Change, effect: Effect): boolean
 }
@@ -76,33 +77,34 @@ async function * openSource ({ tree, suite, workers, strategy, params, random }:
   const texts = new Map(files.map(({ path, text }) => [path, text]))
   const wholes = strategy === 'history' ? yield * pastChanges(tree, workers, texts, suite.coverage, random.fork('history')) : []
   if (strategy === 'history' && wholes.length === 0) return 'The log holds no change of the covered code that still can be taken back.'
-  const past = createPast(wholes, random.fork('parts'))
+  const aim = createAim(workers, texts, random.fork('aim'))
+  const past = createPast(wholes, await aim.among(smallParts(wholes)), random.fork('parts'))
   const seen = new Set<string>()
   const many = Math.min(runsPerCommand(suite.runner.ecosystem), params.minFiles + 2)
   let tried = 0
   return {
     texts,
-    draw (probes) {
+    async draw (probes) {
       // Removal joins in when some past changes are of use, but those of one file after another broke nothing.
       const ofUse = probes.filter(({ change, effect }) => change.origin === 'history' && effect.failing.length < effect.passing.length)
       const isShort = strategy === 'history' && params.minFiles > 1 && ofUse.length > 0 && tried >= limits.pastAlone
       const taken = past.take(strategy !== 'history' ? 0 : isShort ? Math.floor(many / 2) : many)
       tried += taken.length
       const removal = strategy !== 'history' || isShort || (taken.length === 0 && ofUse.length > 0)
-      return [...taken, ...removal ? drawFrom(files, kind, many - taken.length, probes, random, seen) : []]
+      return [...taken, ...removal ? await drawFrom(files, kind, many - taken.length, probes, random, seen, aim) : []]
     },
     learn (change, { alive, failing }) { return past.learn(change, alive, failing.length / Object.keys(suite.clean).length) }
   }
 }
 
 /** From files without a working probe first, so that several files come together soon. */
-function drawFrom (files: readonly CodeFile[], kind: 'removals' | 'direct', count: number, probes: readonly Probe[], random: Random, seen: Set<string>): Change[] {
+async function drawFrom (files: readonly CodeFile[], kind: 'removals' | 'direct', count: number, probes: readonly Probe[], random: Random, seen: Set<string>, aim: Aim): Promise<Change[]> {
   const usable = files.filter(({ mutants }) => mutants.length > 0)
   const fresh = random.shuffle(usable.filter(({ path }) => !probes.some(({ change }) => change.path === path)))
   const order = [...fresh, ...random.shuffle(usable)]
   const changes: Change[] = []
   for (let at = 0; at < order.length * 3 && changes.length < count; at++) {
-    const change = drawChange(order[at % order.length]!, kind, random, seen)
+    const change = await aim.choose(() => drawChange(order[at % order.length]!, kind, random, seen))
     if (change !== null) changes.push(change)
   }
   return changes

@@ -14,6 +14,7 @@ import { shellQuote } from '../../../quote.ts'
 import { languageOf } from '../../../workers/mutate/source.ts'
 import { measureCoverage, type Coverage, type CoverageRun } from '../coverage.ts'
 import { act, type Play } from '../session.ts'
+import { isManifest, isTestSource } from '../telling-files.ts'
 import { idsWith, printCommand, readRuns, runCommand, runsPerCommand, type TestRun } from '../test-run.ts'
 import type { ToolTree } from '../tree.ts'
 
@@ -28,8 +29,6 @@ export interface Suite {
   /** Absolute paths in the scratch folder. */
   paths: { script: string; files: string; parser: string }
 }
-
-const manifests = /^(package\.json|pyproject\.toml|setup\.(cfg|py)|tox\.ini|pytest\.ini|go\.mod|conftest\.py|tests?\/conftest\.py)$/
 
 const limits = {
   /** Test files that are read to find the runner. */
@@ -68,9 +67,9 @@ export async function * chooseSuite (tree: ToolTree, params: BugParams, strategy
 
 async function * findTests (tree: ToolTree, random: Random): Play<{ runner: Runner; testFiles: string[] } | string> {
   const all = yield * tree.list()
-  const tests = random.shuffle(all.filter(path => isTestPath(path) && languageOf(path) !== null)).slice(0, limits.looked)
-  const shown = all.filter(path => !isTestPath(path) || languageOf(path) === null || tests.includes(path))
-  yield * tree.read([...tests, ...shown.filter(path => manifests.test(path))], 'I read the test files and the manifests, to see how the tests run.')
+  const tests = random.shuffle(all.filter(isTestSource)).slice(0, limits.looked)
+  const shown = all.filter(path => !isTestSource(path) || tests.includes(path))
+  yield * tree.read([...tests, ...shown.filter(isManifest)], 'I read the test files and the manifests, to see how the tests run.')
   const found = yield * tree.withReader(reader => findRunner(reader), shown)
   const { testCommand } = tree.task
   if (testCommand === null) {

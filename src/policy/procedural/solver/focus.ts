@@ -1,5 +1,5 @@
 // Many lines are often equally suspicious, and an attempt cannot try much on each. So it looks closely at a few windows of
-// lines, drawn by suspicion, and hardly elsewhere: one attempt goes deep where another does not look at all.
+// lines, drawn by suspicion, and nowhere else: one attempt goes deep where another does not look at all.
 
 import type { Random } from '../../../ports.ts'
 import type { Suspect } from './localise.ts'
@@ -12,8 +12,6 @@ export interface FocusLimits {
 
 /** Lines are drawn by this power of their suspicion. */
 const contrast = 3
-/** What is left of the suspicion of lines outside of every window. */
-const outside = 0.1
 
 export function focus (suspects: readonly Suspect[], random: Random, { windowsMax, windowReach }: FocusLimits): Suspect[] {
   const lines = suspects.flatMap(({ path, score, suspicion }) => Object.entries(suspicion).map(([line, value]) => (
@@ -29,10 +27,7 @@ export function focus (suspects: readonly Suspect[], random: Random, { windowsMa
   return suspects.flatMap(({ path, score, suspicion }) => {
     const own = windows.filter(window => window.path === path)
     if (own.length === 0) return []
-    const focused = Object.entries(suspicion).map(([line, value]) => {
-      const inside = own.some(window => Math.abs(window.line - Number(line)) <= windowReach)
-      return [line, inside ? value : value * outside] as const
-    })
+    const focused = Object.entries(suspicion).filter(([line]) => own.some(window => Math.abs(window.line - Number(line)) <= windowReach))
     return [{ path, score: score * own.length, suspicion: Object.fromEntries(focused) }]
   })
 }

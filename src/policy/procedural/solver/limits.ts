@@ -6,6 +6,8 @@ export interface SolverLimits {
   candidatesMax: number
   /** Candidates that one bash call tries, one after the other. */
   batch: number
+  /** Test sources that are read at once, to see how tests run. */
+  testSourcesMax: number
   /** Test files of the oracle patch that are run. */
   testFilesMax: number
   /** Test files that are traced: with failing tests, and of those that pass. Candidates are tried on the first of the former. */
@@ -37,8 +39,9 @@ export interface SolverLimits {
 }
 
 export const solverLimits: SolverLimits = {
-  candidatesMax: 26,
+  candidatesMax: 48,
   batch: 16,
+  testSourcesMax: 150,
   testFilesMax: 12,
   tracedFailingMax: 2,
   tracedPassingMax: 2,
@@ -51,7 +54,7 @@ export const solverLimits: SolverLimits = {
   corpusBytesMax: 192 * 1024,
   sourceBytesMax: 256 * 1024,
   keptMax: 4,
-  broaderFilesMax: 8,
+  broaderFilesMax: 4,
   trialCpuSecondsMin: 1,
   trialSlack: 1.5,
   trialWallSecondsMin: 3

@@ -37,6 +37,8 @@ interface Attempt {
   /** The failing test file that candidates are tried on, how it is run, and how much of it passes. */
   probe: Probe & { file: string; best: number }
   kept: Candidate[]
+  /** Results of test files outside of the oracle patch with what is kept; null until they are asked for. */
+  elsewhere: TestMap | null
   tried: Set<string>
   /** Harmless candidates that fixed nothing, in the order of trial. */
   plausible: Candidate[]
@@ -51,7 +53,7 @@ export async function * solve (task: SolverTask, { workers, limits }: SolverDepe
   const random = createRandom(task.seed)
   const runsLeft = Math.max(1, Math.round(limits.candidatesMax * (0.5 + random.fork('budget').next())))
   const { results, log } = bench
-  const attempt: Attempt = { bench, limits, workers, random, runsLeft, results, log, probe: noProbe, kept: [], tried: new Set(), plausible: [] }
+  const attempt: Attempt = { bench, limits, workers, random, runsLeft, results, log, probe: noProbe, kept: [], elsewhere: null, tried: new Set(), plausible: [] }
   while (attempt.kept.length < limits.keptMax && attempt.runsLeft > 0 && !allPass(attempt.results)) {
     if (!(yield * round(attempt))) break
   }
@@ -197,10 +199,10 @@ async function * judge (attempt: Attempt, candidate: Candidate): Play<Candidate 
   if (!helps || !allPassOrNone(elsewhere)) {
     yield * act('It breaks other tests, or helps none: I take it back.', { tool: 'create', path: candidate.path, content: before })
     // Tests that fail without the change as well are not its fault.
-    if (!helps || !sameFailures(elsewhere, yield * runOthers(attempt))) return null
+    if (!helps || !sameFailures(elsewhere, attempt.elsewhere ??= yield * runOthers(attempt))) return null
     yield * act('Those tests fail without it too: I put it in again.', { tool: 'create', path: candidate.path, content: applyEdit(before, candidate.mutant.edit) })
   }
-  Object.assign(attempt, { results: after.results, log: after.log })
+  Object.assign(attempt, { results: after.results, log: after.log, elsewhere: null })
   attempt.kept.push(candidate)
   tree.forget([candidate.path])
   return candidate

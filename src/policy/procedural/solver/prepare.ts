@@ -10,6 +10,7 @@ import type { RolloutTask, TestMap } from '../../../domain.ts'
 import { SparError } from '../../../errors.ts'
 import { shellQuote } from '../../../quote.ts'
 import { act, type Play } from '../session.ts'
+import { isManifest, isTestSource } from '../telling-files.ts'
 import { parserCommand } from '../test-run.ts'
 import type { ToolTree } from '../tree.ts'
 import { installForking } from './forking.ts'
@@ -43,13 +44,14 @@ export const inScratch = (tree: ToolTree, name: string): string => `${tree.task.
 export async function * prepare (tree: ToolTree, task: SolverTask, limits: SolverLimits): Play<Bench | string> {
   const oracle = readOracle(task.oraclePatch)
   yield * act('I keep the test changes as a patch.', { tool: 'create', path: inScratch(tree, scripts.patch), content: task.oraclePatch })
-  const files = yield * tree.list()
-  const touched = oracle.filter(file => !file.deleted).map(file => file.path)
-  const found = yield * tree.withReader(reader => findRunner(withFiles(reader, touched)))
   const applied = yield * tree.run('I apply the test changes to my tree.',
     `git ls-files -o --exclude-standard > ${shellQuote(inScratch(tree, 'untracked'))}; ${applyOracle(tree)}`)
   if (applied.exitCode !== 0) return 'The test changes do not apply to the tree.'
-  tree.forget(touched)
+  const files = yield * tree.list()
+  const touched = oracle.filter(file => !file.deleted).map(file => file.path)
+  yield * tree.read([...files.filter(isManifest), ...new Set([...touched, ...files].filter(isTestSource).slice(0, limits.testSourcesMax))], 'I read the tests and the manifests, to see how the tests run.')
+  // Only now: a test file that was emptied does not look like one before its tests are back.
+  const found = yield * tree.withReader(reader => findRunner(withFiles(reader, touched)))
 
   const known = found?.testFiles ?? files.filter(isTestPath)
   const restored = touched.filter(path => known.includes(path))

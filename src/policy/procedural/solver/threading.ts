@@ -7,6 +7,10 @@ import { findNodeFlags, scriptHead } from '../../../arena/runners/script.ts'
 import { shellQuote } from '../../../quote.ts'
 import { trialArguments, type Deadlines, type Trial } from './trials.ts'
 
+/** Processor time of a trial: at least this, and so many times what the file used without a change. */
+const leastCpuMs = 400
+const slack = 4
+
 export const threadProgram = `const { Worker } = require('node:worker_threads')
 const { readFileSync, writeFileSync } = require('node:fs')
 const { resolve } = require('node:path')
@@ -17,11 +21,16 @@ function run (file) {
   return new Promise(done => {
     let log = ''
     const thread = new Worker(resolve(file), { stdout: true, stderr: true, env: { ...process.env, TAP: '1' }, resourceLimits: { maxOldGenerationSizeMb: 512 } })
-    const timer = setTimeout(() => thread.terminate(), batch.wall * 1000)
+    const startedAt = process.hrtime.bigint()
+    const before = process.cpuUsage()
+    const timer = setInterval(() => {
+      const { user, system } = process.cpuUsage(before)
+      if (user + system > spent || Number(process.hrtime.bigint() - startedAt) > batch.wall * 1e9) thread.terminate()
+    }, 20)
     thread.stdout.on('data', text => { if (log.length < 4e6) log += text })
     thread.stderr.resume()
     thread.on('error', () => {})
-    thread.on('exit', () => { clearTimeout(timer); setImmediate(() => done(log)) })
+    thread.on('exit', () => { clearInterval(timer); setImmediate(() => done(log)) })
   })
 }
 
@@ -36,8 +45,14 @@ async function results () {
   return [passed, failed]
 }
 
+// Microseconds of processor time that one test file may use: so many times what it used before any change.
+let spent = batch.cpu * 1e6
+
 async function main () {
+  const start = process.cpuUsage()
   if ((await results())[0] !== batch.best) return
+  const { user, system } = process.cpuUsage(start)
+  spent = Math.min(spent, Math.max(${leastCpuMs} * 1000, ${slack} * (user + system)))
   for (const [index, path, head, tail, text] of batch.trials) {
     const before = readFileSync(path)
     writeFileSync(path, Buffer.concat([before.subarray(0, head), Buffer.from(text), before.subarray(tail)]))
@@ -56,7 +71,7 @@ main().then(() => process.exit(0))
 
 /** Like `batchCommand`, through worker threads. `options` are Node's own. */
 export function threadCommand (scratch: string, files: readonly string[], options: string, deadlines: Deadlines, best: number, trials: readonly Trial[]): string {
-  const batch = { best, wall: deadlines.wallSeconds, trials: trials.map(trialArguments) }
+  const batch = { best, wall: deadlines.wallSeconds, cpu: deadlines.cpuSeconds, trials: trials.map(trialArguments) }
   const file = (name: string): string => shellQuote(`${scratch}/${name}`)
   return [
     `printf %s ${shellQuote(JSON.stringify(batch))} > ${file('batch.json')}`,
