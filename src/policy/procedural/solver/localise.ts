@@ -16,12 +16,12 @@ export interface Evidence {
 
 export interface CodeFile { path: string; text: string; units: readonly Unit[] }
 
-export interface Suspect { path: string; score: number; suspicion: Record<number, number> }
+export interface Suspect { path: string; score: number; suspicion: Record<number, number>; units: readonly Unit[] }
 
 const weights = {
   /** Ran by failing tests, whatever passing tests did: faults sit in well-tested code too. */
-  covered: 0.25,
-  spectrum: 0.75,
+  covered: 0.15,
+  spectrum: 0.85,
   /** The frame nearest to the error; each further one counts half. */
   frame: 0.6,
   frameUnit: 0.25,
@@ -41,13 +41,13 @@ export function rankFiles (files: readonly CodeFile[], evidence: Evidence, limit
     const best = [...lines].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, limits.suspectLinesMax)
     const top = best.slice(0, 10)
     const score = best[0]![1] + weights.tail * top.reduce((sum, [, value]) => sum + value, 0) / top.length
-    return [{ path: file.path, score, best }]
+    return [{ path: file.path, score, best, units: file.units }]
   })
   const highest = Math.max(...suspects.flatMap(({ best }) => best[0]![1]))
   return suspects
     .sort((a, b) => b.score - a.score || (a.path < b.path ? -1 : 1))
     .slice(0, limits.suspectFilesMax)
-    .map(({ path, score, best }) => ({ path, score, suspicion: Object.fromEntries(best.map(([line, value]) => [line, value / highest])) }))
+    .map(({ path, score, best, units }) => ({ path, score, units, suspicion: Object.fromEntries(best.map(([line, value]) => [line, value / highest])) }))
 }
 
 function suspectLines (file: CodeFile, evidence: Evidence): Map<number, number> {

@@ -35,23 +35,27 @@ export function readPythonSpectrum (output: string): Spectrum {
 export type LineCounts = Map<string, Map<number, number>>
 
 /**
- * Adds a test file with failing tests: a line that ran more often with them than without was run by them. How often its
- * passing tests ran it weighs by its logarithm, since counts do not say how many tests that were.
+ * Adds a test file with failing tests: a line that ran more often with them than without was run by them. Counts do not say
+ * how many tests ran a line, so runs stand for tests: those without the failing ones, as a multiple of theirs, and the
+ * doublings of their own. What everybody runs all the time is hardly at fault.
  */
 export function addFailingCounts (spectrum: Spectrum, weakened: LineCounts, restored: LineCounts): void {
-  const differs = [...restored].some(([path, lines]) => [...lines].some(([line, count]) => count > (weakened.get(path)?.get(line) ?? 0)))
+  const before = (path: string, line: number): number => weakened.get(path)?.get(line) ?? 0
+  const differs = [...restored].some(([path, lines]) => [...lines].some(([line, count]) => count > before(path, line)))
   spectrum.failing++
   for (const [path, lines] of restored) {
     for (const [line, count] of lines) {
-      const before = weakened.get(path)?.get(line) ?? 0
-      addLine(spectrum, path, line, !differs || count > before ? 1 : 0, before === 0 ? 0 : 0.5 + Math.log2(before) / 4)
+      const others = before(path, line)
+      const own = differs ? count - others : count
+      if (own > 0) addLine(spectrum, path, line, 1, Math.log2(own) + (differs ? others / own : 0))
+      else addLine(spectrum, path, line, 0, 1)
     }
   }
 }
 
 /** Adds a test file whose tests pass. */
 export function addPassingCounts (spectrum: Spectrum, counts: LineCounts): void {
-  for (const [path, lines] of counts) for (const line of lines.keys()) addLine(spectrum, path, line, 0, 1)
+  for (const [path, lines] of counts) for (const [line, count] of lines) addLine(spectrum, path, line, 0, 1 + Math.log2(count) / 2)
 }
 
 function addLine (spectrum: Spectrum, path: string, line: number, failing: number, passing: number): void {
