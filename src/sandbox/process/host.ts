@@ -4,30 +4,29 @@
 // where there is no overlay), scratch, tmp, mounts (the table for namespaces), lease.json.
 
 import { execFile } from 'node:child_process'
-import { chownSync, chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-import { SparError } from '../../errors.ts'
 import type { Clock, SandboxLimits, SandboxSpec } from '../../ports.ts'
 import { writeLease, type Lease } from '../lease.ts'
 import { diskCheckMs } from '../limits.ts'
 import { processStartedAt } from '../owner.ts'
 import type { SandboxHost } from '../session.ts'
 import type { Channel } from '../shell.ts'
-import { scratchPath, treePath, type Base } from './base.ts'
+import { outermost, rootModeId, scratchPath, standardEnvironment, standardPath, treePath } from '../system.ts'
+import type { Toolchains } from '../toolchains.ts'
+import type { Base } from './base.ts'
 import { removeCgroup, type Cgroup } from './cgroup.ts'
 import { openChannel } from './channel.ts'
-import { copyTree, rootModeId, type LayerStore } from './layers.ts'
+import { copyTree, type LayerStore } from './layers.ts'
 import { commandLine, markName, mountTable, type Isolation, type LaunchPlan } from './launch.ts'
 import type { Pipes } from './pipes.ts'
 import { sweepMarked } from './processes.ts'
-import type { Toolchains } from './toolchains.ts'
 import type { HostTools } from './tools.ts'
 
 const run = promisify(execFile)
-const standardPath = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin']
 
 /** What all sandboxes of one `createProcessSandboxes` share. */
 export interface Shared {
@@ -141,16 +140,7 @@ export class ProcessHost implements SandboxHost {
     const own = Object.entries(arena.env).map(([name, value]) => [name, value.replaceAll('{tree}', this.tree)])
     return {
       PATH: [...arena.path, ...this.#shared.toolchains.path, ...standardPath].join(':'),
-      HOME: `${tmp}/home`,
-      USER: 'spar',
-      LOGNAME: 'spar',
-      SHELL: '/bin/bash',
-      LANG: 'C.UTF-8',
-      TERM: 'dumb',
-      TMPDIR: tmp,
-      CI: '1',
-      PYTHONDONTWRITEBYTECODE: '1',
-      PYTHONHASHSEED: '0',
+      ...standardEnvironment(tmp),
       // A copy that lies inside of somebody's checkout is no part of it.
       ...(isOpen ? { GIT_CEILING_DIRECTORIES: this.#options.folder } : {}),
       ...Object.fromEntries(own),
@@ -166,15 +156,6 @@ export class ProcessHost implements SandboxHost {
 }
 
 const modeOf = (path: string): number => lstatSync(path).mode & 0o777
-
-/** Existing folders by their real path as well as their own, without those that lie inside another one. */
-function outermost (folders: string[]): string[] {
-  const all = new Set<string>()
-  for (const folder of folders) {
-    try { all.add(realpathSync(folder)); all.add(folder) } catch { throw new SparError('SANDBOX_BAD_MOUNT', `Cannot mount ${folder} into a sandbox: there is no such folder`) }
-  }
-  return [...all].sort().filter(folder => ![...all].some(other => other !== folder && folder.startsWith(other + '/')))
-}
 
 /** Also when what ran inside took its own folders' rights away. Overlay's work folder has none from the start. */
 export async function removeFolder (folder: string): Promise<void> {

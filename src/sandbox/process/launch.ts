@@ -14,8 +14,8 @@ import { dirname, join } from 'node:path'
 import type { SandboxSpec } from '../../ports.ts'
 import { shellQuote } from '../../quote.ts'
 import { keeperScript } from '../frame.ts'
-import { devices, insideId, scratchPath, treePath, type Base } from './base.ts'
-import { rootModeId } from './layers.ts'
+import { insideId, rootModeId, scratchPath, treePath } from '../system.ts'
+import { devices, type Base } from './base.ts'
 import type { HostTools } from './tools.ts'
 
 /** In the environment of a sandbox's processes, by which they are found; an isolated shell does not have it any more. */

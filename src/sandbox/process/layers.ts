@@ -12,12 +12,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 import type { Arena } from '../../domain.ts'
+import { rootModeId } from '../system.ts'
 import type { HostTools } from './tools.ts'
 
 const run = promisify(execFile)
-
-/** The host id of what runs in sandboxes when Spar itself is root. */
-export const rootModeId = 10001
 
 export interface Layers { tree: string; git: string }
 
