@@ -22,8 +22,9 @@ export async function runSetup (request: EnvironmentRequest, command: string, co
   // Go's modules come as always; the command may add what they lack.
   const base: Installed = found.ecosystem === 'go' ? await installGo(common) : { mounts: [], path: [], env: {}, notes: [] }
   onProgress(`running --setup "${command}"`)
+  // Under another id: what is kept by an arena's id (layers, images) holds the tree that this command makes, not this one.
   const sandbox = await ports.sandboxes.open(
-    { arena: { ...arena, ...base, env: { ...arena.env, ...base.env, ...await networkSettings(request) } }, view: 'history', network: 'host', label: { run: 'arena', purpose: 'setup' } },
+    { arena: { ...arena, ...base, id: `${arena.id}-setup`, env: { ...arena.env, ...base.env, ...await networkSettings(request) } }, view: 'history', network: 'host', label: { run: 'arena', purpose: 'setup' } },
     signal ?? undefined)
   try {
     const prepare = isPython ? `python3 -m venv ${environmentFolder} && . ${environmentFolder}/bin/activate && ` : ''
