@@ -16,7 +16,7 @@ export interface Diagnosis {
   findings: Finding[]
   sandboxes: { docker: boolean; process: string; overlay: boolean }
   /** What `--sandbox auto` takes, by where the target's tree is. */
-  auto: { directory: 'process'; image: 'docker' | null }
+  auto: { directory: 'docker' | 'process'; image: 'docker' | null }
   targets: Record<'git' | 'npm' | 'pypi' | 'docker', boolean>
   ecosystems: Record<'node' | 'python' | 'go', boolean>
   /** The least that play needs is there. */
@@ -25,8 +25,8 @@ export interface Diagnosis {
 
 export interface DiagnosisPorts {
   isolation (): Promise<IsolationReport>
-  /** Version of the engine, or null when none answers. */
-  engine (): Promise<string | null>
+  /** The engine, or null when none answers; `refusal` says why it cannot play what lives in a directory. */
+  engine (): Promise<{ version: string; refusal: string | null } | null>
 }
 
 /** From this version on, a publisher cannot purge other accounts' streams (CVE-2025-30215). */
@@ -68,7 +68,7 @@ export async function diagnose ({ isolation, engine }: DiagnosisPorts): Promise<
     found('python', python, pip === null ? 'parsers in Python run; no dependencies can be installed without pip' : 'plays Python repositories', 'no Python repositories, and no pypi: targets'),
     found('pip', pip, 'pypi: targets, and dependencies of Python repositories', 'no pypi: targets; Python repositories only with --setup'),
     found('go', go, 'plays Go repositories', 'no Go repositories'),
-    found('docker', docker, 'docker: targets; --sandbox docker', 'no docker: targets: no engine answers'),
+    found('docker', docker?.version ?? null, docker?.refusal ? `docker: targets only: the engine does not see the files of this machine (${docker.refusal})` : 'every target, with --sandbox docker', 'no docker: targets: no engine answers'),
     ...isolationFindings(report),
     natsFinding(nats)
   ]
@@ -76,7 +76,7 @@ export async function diagnose ({ isolation, engine }: DiagnosisPorts): Promise<
   return {
     findings,
     sandboxes: { docker: docker !== null, process: isolationName, overlay: !(report instanceof Error) && report.overlay },
-    auto: { directory: 'process', image: docker === null ? null : 'docker' },
+    auto: { directory: docker !== null && docker.refusal === null ? 'docker' : 'process', image: docker === null ? null : 'docker' },
     targets: { git: git !== null, npm: git !== null && npmVersion !== null, pypi: git !== null && pip !== null, docker: docker !== null },
     ecosystems: { node: npmVersion !== null, python: pip !== null, go: go !== null },
     ready: git !== null && bash !== null && !isOldNode

@@ -57,9 +57,6 @@ export async function openArena (options: OpenOptions, ports: OpenPorts): Promis
     if (options.sandboxKind !== 'docker') throw new SparError('ARENA_NEEDS_DOCKER', `Cannot open ${options.target} with process sandboxes: its tree is inside of an image. Use --sandbox docker`)
     return openInImage(opening, opening.target)
   }
-  if (options.sandboxKind === 'docker') {
-    throw new SparError('ARENA_NEEDS_IMAGE', `Cannot open ${options.target} with Docker sandboxes: no image holds its tree and dependencies. Build one and name it as docker:image#/path, or use --sandbox process`)
-  }
   return openOnHost(opening, opening.target)
 }
 

@@ -5,9 +5,9 @@ import { openArena } from '../arena/open.ts'
 import { openStore, type ArenaRecord } from '../arena/store.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
-import { createSandboxes } from '../sandbox/index.ts'
+import { createSandboxes, removeArenaImages } from '../sandbox/index.ts'
 import { exitUsage, sparHome, type Io } from './command.ts'
-import { onlyArgument, sandboxKindFor } from './parse.ts'
+import { onlyArgument, sandboxesFor } from './parse.ts'
 import { renderTable } from './table.ts'
 import { neutral, neutralJson } from './terminal.ts'
 
@@ -37,6 +37,8 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (action === 'show') return show(await store.find(wanted), json, io)
   if (action === 'remove') {
     const { arena } = await store.remove(wanted)
+    // An engine that fails now is asked again by the reaper.
+    await removeArenaImages().catch(() => {})
     io.out(json ? neutralJson({ removed: arena.id }) : neutral(`Removed arena ${arena.id} (${arena.target})`))
     return 0
   }
@@ -45,7 +47,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
 
 async function add (target: string, values: { setup?: string; test?: string; sandbox?: string }, json: boolean, io: Io): Promise<number> {
   const home = sparHome()
-  const sandboxes = await createSandboxes({ kind: sandboxKindFor(values.sandbox, target), home })
+  const sandboxes = await createSandboxes({ ...sandboxesFor(values.sandbox, target), home })
   try {
     const arena = await openArena({
       target, home, sandboxKind: sandboxes.kind, onProgress: line => io.err(neutral(line)),

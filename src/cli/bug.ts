@@ -13,7 +13,7 @@ import { createSandboxes } from '../sandbox/index.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createLimiter } from '../verify/limiter.ts'
 import type { VerifyPorts } from '../verify/types.ts'
-import { sandboxKindFor } from './parse.ts'
+import { sandboxesFor } from './parse.ts'
 import { sparHome, type Io } from './command.ts'
 
 export interface OpenedBug { artifact: Artifact; arena: Arena; ports: VerifyPorts }
@@ -25,7 +25,7 @@ export async function withBug<Result> (dir: string, options: BugOptions, io: Io,
   const artifact = await readArtifact(resolve(dir))
   const target = options.target ?? artifact.manifest?.arena.target
   if (target === undefined) throw new SparError('BUG_WITHOUT_TARGET', `Cannot tell what ${dir} is a bug of: it has no manifest.json. Name the repository with --target.`)
-  const sandboxes = superviseSandboxes(await createSandboxes({ kind: sandboxKindFor(options.sandbox, target), home: sparHome() }))
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(options.sandbox, target), home: sparHome() }))
   try {
     await sandboxes.reap()
     const arena = await arenaOf(artifact, target, options, sandboxes, io)

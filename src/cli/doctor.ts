@@ -2,9 +2,10 @@
 
 import { parseArgs } from 'node:util'
 import { diagnose, type Diagnosis } from '../arena/diagnose.ts'
+import { toPlain } from '../errors.ts'
 import { probeIsolation } from '../sandbox/index.ts'
 import { runCommand } from '../arena/command.ts'
-import { findEngine } from '../sandbox/docker/index.ts'
+import { createDockerSandboxes, findEngine } from '../sandbox/docker/index.ts'
 import { exitNo, sparHome, type Io } from './command.ts'
 
 const usage = `Usage: spar doctor [--json]
@@ -19,16 +20,20 @@ export async function run (argv: string[], io: Io): Promise<number> {
     io.out(usage)
     return 0
   }
-  const diagnosis = await diagnose({ isolation: () => probeIsolation(sparHome()), engine: engineVersion })
+  const diagnosis = await diagnose({ isolation: () => probeIsolation(sparHome()), engine: askEngine })
   if (values.json) io.out(JSON.stringify(diagnosis))
   else print(diagnosis, io)
   return diagnosis.ready ? 0 : exitNo
 }
 
-async function engineVersion (): Promise<string | null> {
-  if (await findEngine() === null) return null
+async function askEngine (): Promise<{ version: string; refusal: string | null } | null> {
+  const engine = await findEngine()
+  if (engine === null) return null
   const asked = await runCommand('docker', ['version', '--format', '{{.Server.Version}}'], { timeoutMs: 10_000 }).catch(() => null)
-  return asked?.code === 0 && asked.stdout.trim() !== '' ? asked.stdout.trim() : 'answers'
+  const sandboxes = await createDockerSandboxes({ docker: engine, home: sparHome() })
+  const refusal = await sandboxes.assertSeesHost().then(() => null, (error: unknown) => { const { data, message } = toPlain(error); return String(data['reason'] ?? message) })
+  await sandboxes.close()
+  return { version: asked?.code === 0 && asked.stdout.trim() !== '' ? asked.stdout.trim() : 'answers', refusal }
 }
 
 function print ({ findings, auto, targets, ready }: Diagnosis, io: Io): void {

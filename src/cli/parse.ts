@@ -9,12 +9,13 @@ export function parseWord<Word extends string> (option: string, value: string, w
 }
 
 /**
- * `auto` takes Docker for a target that lives in an image, and processes for one that lives in a directory: no image
- * holds that one's tree and dependencies.
+ * What --sandbox means for a target. `auto` is Docker if an engine answers (and, for a target that lives in a directory, sees
+ * this host's files), else process; a tree in an image takes Docker in any case.
  */
-export function sandboxKindFor (value: string | undefined, target: string): 'docker' | 'process' {
+export function sandboxesFor (value: string | undefined, target: string): { kind: 'auto' | 'docker' | 'process'; place: 'directory' | 'image' } {
   const kind = parseWord('sandbox', value ?? 'auto', ['auto', 'docker', 'process'] as const)
-  return kind !== 'auto' ? kind : target.startsWith('docker:') ? 'docker' : 'process'
+  const place = target.startsWith('docker:') ? 'image' : 'directory'
+  return { kind: kind === 'auto' && place === 'image' ? 'docker' : kind, place }
 }
 
 /** The only argument of a command. */

@@ -21,7 +21,7 @@ import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createLimiter } from '../verify/limiter.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
-import { sandboxKindFor, parseWord } from './parse.ts'
+import { sandboxesFor, parseWord } from './parse.ts'
 import { playView } from './play-view.ts'
 import { renderSummary } from './summary.ts'
 import { version } from './version.ts'
@@ -69,7 +69,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
   const home = sparHome()
-  const sandboxes = superviseSandboxes(await createSandboxes({ kind: sandboxKindFor(values.sandbox, target ?? resumed!.file().options.target), home }))
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox, target ?? resumed!.file().options.target), home }))
   const workers = createPool()
   try {
     await sandboxes.reap()

@@ -1,4 +1,4 @@
-// Sandboxes for whoever wants one: Docker where an engine answers, else processes of this host.
+// Sandboxes for whoever wants one: Docker where an engine answers that can hold the arena, else processes of this host.
 
 import { SparError } from '../errors.ts'
 import type { Clock, SandboxLimits, Sandboxes } from '../ports.ts'
@@ -7,7 +7,7 @@ import type { Owner } from './owner.ts'
 import { createProcessSandboxes } from './process/index.ts'
 import type { Isolation } from './process/launch.ts'
 
-export { createDockerSandboxes } from './docker/index.ts'
+export { createDockerSandboxes, removeArenaImages } from './docker/index.ts'
 export { createProcessSandboxes, probeIsolation } from './process/index.ts'
 export type { IsolationReport } from './process/probe.ts'
 export { defaultSandboxLimits } from './limits.ts'
@@ -15,6 +15,8 @@ export { currentOwner, type Owner } from './owner.ts'
 
 export interface SandboxesOptions {
   kind: 'auto' | 'docker' | 'process'
+  /** Where the arena lives. A directory takes an engine that sees this host's files; nothing is asked of it for an image. */
+  place?: 'directory' | 'image'
   /** Spar's state folder. */
   home: string
   owner?: Owner
@@ -25,10 +27,14 @@ export interface SandboxesOptions {
 }
 
 export async function createSandboxes (options: SandboxesOptions): Promise<Sandboxes> {
-  const { kind, isolation, ...common } = options
-  const docker = kind === 'process' ? null : await findEngine()
-  if (docker !== null) return await createDockerSandboxes({ ...common, docker })
-  if (kind === 'docker') {
+  const { kind, isolation, place = 'image', ...common } = options
+  const engine = kind === 'process' ? null : await findEngine()
+  if (engine !== null) {
+    const docker = await createDockerSandboxes({ ...common, docker: engine })
+    const refusal = place === 'image' ? null : await docker.assertSeesHost().then(() => null, (error: unknown) => error)
+    if (refusal === null) return docker
+    if (kind === 'docker' || !(refusal instanceof SparError)) throw refusal
+  } else if (kind === 'docker') {
     throw new SparError('SANDBOX_NO_ENGINE', 'Cannot open Docker sandboxes: no engine answers. Start Docker (or set DOCKER_HOST to where it listens), or use process sandboxes')
   }
   return await createProcessSandboxes({ ...common, ...(isolation === undefined ? {} : { isolation }) })

@@ -16,6 +16,13 @@ t.test('says what follows when there is neither an engine nor an isolation', asy
 })
 
 t.test('an isolation that cannot even be tried is told, not thrown', async t => {
-  const { findings } = await diagnose({ isolation: async () => { throw new Error('the disk is full') }, engine: async () => '25.0' })
+  const { findings } = await diagnose({ isolation: async () => { throw new Error('the disk is full') }, engine: async () => ({ version: '25.0', refusal: null }) })
   t.match(findings.find(({ name }) => name === 'process sandbox'), { state: 'missing', follows: /the disk is full/ })
+})
+
+t.test('auto takes the engine for a directory only when it can play one', async t => {
+  const report = { isolation: 'bubblewrap' as const, overlay: true, cgroups: null, refused: [] }
+  const taken = async (refusal: string | null): Promise<unknown> => (await diagnose({ isolation: async () => report, engine: async () => ({ version: '25.0', refusal }) })).auto
+  t.same(await taken(null), { directory: 'docker', image: 'docker' })
+  t.same(await taken('it is elsewhere'), { directory: 'process', image: 'docker' })
 })

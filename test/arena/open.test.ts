@@ -75,8 +75,7 @@ t.test('refuses what cannot be played on, with the reason and the way out', asyn
     ['tests that give nothing', () => open(repository({ 'test/a.test.js': "require('./missing')\n" + nodeTests(1) })), 'ARENA_TESTS_FAIL', /no results[\s\S]*missing/],
     ['a setup that fails', () => open(repository({ 'test/a.test.js': nodeTests(11) }), { setup: 'echo about to fail; exit 3' }), 'ARENA_INSTALL_FAILED', /ends with 3[\s\S]*about to fail/],
     ['a test command that says nothing', () => open(repository({ 'test/a.test.js': nodeTests(11) }), { test: 'echo fine' }), 'ARENA_UNREADABLE_LOG', /fine/],
-    ['an image for process sandboxes', () => open('docker:image#/testbed'), 'ARENA_NEEDS_DOCKER', /docker/],
-    ['a directory for Docker sandboxes', () => open(plain, { sandboxKind: 'docker' }), 'ARENA_NEEDS_IMAGE', /process/]
+    ['an image for process sandboxes', () => open('docker:image#/testbed'), 'ARENA_NEEDS_DOCKER', /docker/]
   ]
   for (const [name, attempt, code, message] of refusals) await t.rejects(attempt(), { code, message }, name)
   const left = readdirSync(join(home, 'arenas', '.opening'))

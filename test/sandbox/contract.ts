@@ -16,6 +16,8 @@ export interface Subject {
   holdsMemory: boolean
   /** Ends the sandbox from outside, as a crash would. */
   murder: (sandbox: Sandbox) => Promise<void>
+  /** Commands run as an ordinary user, to whom the system's files are closed; else the files are the sandbox's own. */
+  ordinary: boolean
   /** A file of the host that no sandbox may see. */
   secret: string
   /** A file of the arena that a sandbox must not be able to change, or null when there is none on the host. */
@@ -190,9 +192,9 @@ export function sandboxContract (t: Test, subject: Subject): void {
     t.not((await run(sandbox, `cat ${subject.secret}`)).exitCode, 0, 'a file in a home of the host')
     t.equal((await run(sandbox, 'ls -d /home/* /run/docker.sock /var/run/docker.sock /var/lib/docker 2>/dev/null')).text, '')
     t.match((await run(sandbox, 'grep -E "CapEff|CapPrm|NoNewPrivs" /proc/self/status')).text, /CapPrm:\s+0+\nCapEff:\s+0+\nNoNewPrivs:\s+1\n/)
-    if (sandboxes.kind === 'process') t.not((await run(sandbox, 'id -u')).text, '0\n', 'not root')
-    // A container's own files are its own; the kernel's and the host's are nobody's.
-    const guarded = ['/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', ...(sandboxes.kind === 'process' ? ['/etc/passwd', '/usr/bin/env', '/'] : [])]
+    if (subject.ordinary) t.not((await run(sandbox, 'id -u')).text, '0\n', 'not root')
+    // An image's own files are its container's; the kernel's and the host's are nobody's.
+    const guarded = ['/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', ...(subject.ordinary ? ['/etc/passwd', '/usr/bin/env', '/'] : [])]
     t.equal((await run(sandbox, `for f in ${guarded.join(' ')}; do [ -w $f ] && echo $f; done`)).text, '')
     t.equal((await run(sandbox, 'env | grep -c SPAR')).text, '0\n')
     t.not((await run(sandbox, 'unshare --user --map-root-user true')).exitCode, 0, 'no further user namespace')

@@ -1,48 +1,128 @@
 // The contract, run by containers of the real engine.
 
 import Docker from 'dockerode'
-import { homedir } from 'node:os'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { rmSync, writeFileSync } from 'node:fs'
-import t from 'tap'
+import t, { type Test } from 'tap'
 
+import type { Sandbox } from '../../src/ports.ts'
+import { shellQuote } from '../../src/quote.ts'
+import { assertBindable, hostBinds } from '../../src/sandbox/docker/binds.ts'
+import { createEngine, type Engine } from '../../src/sandbox/docker/engine.ts'
+import { imageLabels } from '../../src/sandbox/docker/images.ts'
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
-import { findTestEngine, makeArenaFolder, makeArenaImage, specOf } from '../helpers/sandbox-fixture.ts'
+import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
 
 const secret = join(homedir(), `.spar-test-secret-docker-${process.pid}`)
 writeFileSync(secret, 'secret')
 t.teardown(() => rmSync(secret, { force: true }))
 
-t.test('docker', async t => {
+/** The engine, or null after saying why there is none. */
+async function engine (t: Test): Promise<Docker | null> {
   const found = await findTestEngine()
-  if ('reason' in found) {
-    if (process.env['CI'] !== undefined) return void t.fail(found.reason)
-    return void t.pass('no engine here', { skip: found.reason })
-  }
-  const { docker } = found
+  if ('docker' in found) return found.docker
+  if (process.env['CI'] !== undefined) t.fail(found.reason)
+  else t.pass('no engine here', { skip: found.reason })
+  return null
+}
+
+const murderWith = (docker: Docker) => async (sandbox: Sandbox): Promise<void> => { await docker.getContainer(sandbox.id).remove({ force: true }) }
+
+t.test('docker, an arena in an image', async t => {
+  const docker = await engine(t)
+  if (docker === null) return
   const folder = t.testdir({})
-  const plain = makeArenaFolder(folder)
-  const { arena, remove } = await makeArenaImage(docker, plain)
+  const { arena, remove } = await makeArenaImage(docker, makeArenaFolder(folder))
   const sandboxes = await createDockerSandboxes({ docker, home: folder })
   t.teardown(async () => {
     await sandboxes.close()
     await remove()
   })
-  t.test('an arena without an image, or with one that is not there, is refused', async t => {
-    await t.rejects(sandboxes.open(specOf(plain)), { code: 'SANDBOX_NO_IMAGE' })
+  t.test('an image that is not there, or does not say where its tree is, is refused', async t => {
     await t.rejects(sandboxes.open(specOf({ ...arena, image: `sha256:${'0'.repeat(64)}` })), { code: 'SANDBOX_NO_IMAGE' })
+    await t.rejects(sandboxes.open(specOf({ ...arena, imagePath: null })), { code: 'SANDBOX_NO_IMAGE' })
   })
   t.test('an engine that does not answer is an error that says so', async t => {
     await t.rejects(createDockerSandboxes({ docker: new Docker({ socketPath: join(folder, 'no.sock') }), home: folder }), { code: 'SANDBOX_NO_ENGINE' })
   })
-  sandboxContract(t, {
-    sandboxes,
-    arena,
-    walls: true,
-    holdsMemory: true,
-    secret,
-    arenaFile: null,
-    murder: async sandbox => { await docker.getContainer(sandbox.id).remove({ force: true }) }
+  sandboxContract(t, { sandboxes, arena, walls: true, holdsMemory: true, ordinary: false, secret, arenaFile: null, murder: murderWith(docker) })
+})
+
+t.test('docker, an arena in a directory', async t => {
+  const docker = await engine(t)
+  if (docker === null) return
+  const folder = mkdtempSync(join(tmpdir(), 'spar-docker-test-'))
+  const home = join(folder, 'home')
+  const arena = makeArenaFolder(folder)
+  const sandboxes = await createDockerSandboxes({ docker, home })
+  t.teardown(async () => {
+    await sandboxes.close()
+    rmSync(folder, { recursive: true, force: true })
+    await sandboxes.reap()
+  })
+  sandboxContract(t, { sandboxes, arena, walls: true, holdsMemory: true, ordinary: true, secret, arenaFile: () => readFileSync(join(arena.dir, 'tree', 'a.txt'), 'utf8'), murder: murderWith(docker) })
+
+  t.test('what it shows of the host cannot be written, and is no more than programs', async t => {
+    const sandbox = await sandboxes.open(specOf(arena))
+    t.teardown(() => sandbox.destroy())
+    const { Mounts, HostConfig } = await docker.getContainer(sandbox.id).inspect()
+    t.ok(Mounts.length > 0)
+    for (const { Type, RW, Source, Destination } of Mounts) {
+      t.match({ Type, RW }, { Type: 'bind', RW: false }, Destination)
+      t.notMatch(Source, /^\/(proc|sys|run|var\/run|dev|etc)\b|^\/$|\.sock$/, Destination)
+    }
+    t.match(HostConfig, { Privileged: false, CapDrop: ['ALL'], NetworkMode: 'none', SecurityOpt: ['no-new-privileges'] })
+    t.equal((await run(sandbox, `for f in ${Mounts.map(mount => shellQuote(mount.Destination)).join(' ')}; do touch "$f/spar-was-here" 2>/dev/null && echo "$f"; done`)).text, '')
+  })
+
+  t.test('its image is made once, also for another process', async t => {
+    const before = await imagesFrom(docker, folder)
+    const others = await createDockerSandboxes({ docker, home })
+    t.teardown(() => others.close())
+    await (await others.open(specOf(arena))).destroy()
+    t.same(await imagesFrom(docker, folder), before)
+  })
+
+  t.test('images go with the folder that they were made of', async t => {
+    const gone = mkdtempSync(join(tmpdir(), 'spar-docker-test-'))
+    const others = await createDockerSandboxes({ docker, home: join(gone, 'home') })
+    t.teardown(() => others.close())
+    const sandbox = await others.open(specOf(makeArenaFolder(gone)))
+    rmSync(gone, { recursive: true, force: true })
+    await others.reap()
+    t.equal((await imagesFrom(docker, gone)).length, 1, 'but for the one in use')
+    t.equal((await run(sandbox, 'cat a.txt')).text, 'second\n')
+    await sandbox.destroy()
+    t.match((await others.reap()).removed, [/^image /])
+    t.same(await imagesFrom(docker, gone), [])
+    t.ok((await imagesFrom(docker, folder)).length > 0, 'those of other folders stay')
+  })
+
+  t.test('an engine that binds the folders of another host is refused, with the ways out', async t => {
+    // As on another machine: what this host binds is not there.
+    const far = createEngine(docker)
+    const create: Engine['create'] = plan => far.create({ ...plan, binds: plan.binds.map(bind => bind.to === '/mnt/spar' ? { ...bind, from: arena.dir } : bind) })
+    const others = await createDockerSandboxes({ docker: { ...far, create }, home })
+    t.teardown(() => others.close())
+    await t.rejects(others.open(specOf(arena)), { code: 'SANDBOX_ENGINE_ELSEWHERE', retryable: false, message: /docker:image#\/path.*--sandbox process/ })
+    const missing: Engine['create'] = plan => far.create({ ...plan, binds: plan.binds.map(bind => bind.to === '/mnt/spar' ? { ...bind, from: '/srv/spar/not here' } : bind) })
+    await t.rejects((await createDockerSandboxes({ docker: { ...far, create: missing }, home })).assertSeesHost(), { code: 'SANDBOX_ENGINE_ELSEWHERE' })
   })
 })
+
+t.test('homes, sockets and the state of the host are shown to no container', async t => {
+  for (const folder of ['/', '/home', '/home/somebody', '/root', homedir(), '/proc', '/proc/self', '/sys', '/dev', '/run', '/run/docker.sock', '/var/run', '/var', '/etc', '/etc/ssl', 'relative', '/usr/../etc']) {
+    t.throws(() => assertBindable(folder), { code: 'SANDBOX_BAD_MOUNT' }, folder)
+  }
+  for (const folder of ['/usr', '/opt/node', '/nix/store', join(homedir(), '.spar', 'arenas', 'x', 'env')]) t.doesNotThrow(() => assertBindable(folder), folder)
+  const folder = t.testdir({ file: '' })
+  t.throws(() => hostBinds({ links: [], systemMounts: [] }, [join(folder, 'file')]), { code: 'SANDBOX_BAD_MOUNT' })
+  t.throws(() => hostBinds({ links: [], systemMounts: [] }, [join(folder, 'nothing')]), { code: 'SANDBOX_BAD_MOUNT' })
+})
+
+async function imagesFrom (docker: Docker, folder: string): Promise<string[]> {
+  const images = await docker.listImages({ filters: { label: [imageLabels.from] } })
+  return images.filter(image => image.Labels[imageLabels.from]!.startsWith(folder)).map(image => image.Id).sort()
+}

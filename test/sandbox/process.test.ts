@@ -29,6 +29,7 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
       sandboxes,
       arena,
       walls: isolation !== 'none',
+      ordinary: true,
       holdsMemory: sandboxes.report.cgroups !== null,
       secret,
       arenaFile: () => readFileSync(join(arena.dir, 'tree', 'a.txt'), 'utf8'),

@@ -1,10 +1,13 @@
-// The configuration of a container, from an allow-list: what is not written here cannot be asked for. No host binds, no
-// devices, no host namespaces, no engine socket, ever.
+// The configuration of a container, from an allow-list: what is not written here cannot be asked for. No devices, no host
+// namespaces, no engine socket, ever.
 //
 // Decisions:
+//   Host binds only for an arena that lives in a directory: the folders of binds.ts (the system's programs, toolchains, what
+//     was installed for the arena), read-only, one file system each. Never a home, a socket, /proc, /sys or /run of the host.
 //   Root file system writable. Tests of real repositories write into their tree, and a tree copied elsewhere breaks
 //     installed-in-place packages; the container's own layer is thrown away anyway. (A read-only root also breaks putArchive.)
-//   User: the image's own if it names one; else root of the container without any capability, no-new-privileges: it owns the
+//   User: for an arena that lives in a directory the ordinary id that owns the tree, since Spar made the image. In an image
+//     of somebody else's the image's own if it names one; else root of the container without any capability, no-new-privileges: it owns the
 //     image's files, so it can write the tree without a slow chown, and can do nothing else that an ordinary user cannot.
 //   Files that must survive a killed shell (scratch) are in the container's layer or in a volume, not on tmpfs: a kill is a
 //     stop and a start of the container.
@@ -13,6 +16,7 @@ import type { ContainerCreateOptions } from 'dockerode'
 
 import type { SandboxLimits, SandboxSpec } from '../../ports.ts'
 import { openFilesMax } from '../limits.ts'
+import { assertBindable, type Bind } from './binds.ts'
 
 export interface ContainerPlan {
   name: string
@@ -22,6 +26,11 @@ export interface ContainerPlan {
   command: string[]
   env: Record<string, string>
   tree: string
+  scratch: string
+  /** Folders of the host, seen read-only. */
+  binds: Bind[]
+  /** The engine's own first process; it needs a place in /sbin of the image. */
+  init: boolean
   /** The tree is covered by an empty folder. */
   isEmpty: boolean
   network: SandboxSpec['network']
@@ -34,6 +43,16 @@ export interface ContainerPlan {
 const tmpBytes = 2 ** 30
 const tmpFiles = 200_000
 const shmBytes = 64 * 2 ** 20
+const cpuPeriodUs = 100_000
+
+type Mount = NonNullable<NonNullable<ContainerCreateOptions['HostConfig']>['Mounts']>[number]
+
+function bindMount ({ from, to }: Bind): Mount {
+  assertBindable(from)
+  assertBindable(to)
+  const options = { Propagation: 'rprivate' as const, NonRecursive: true }
+  return { Type: 'bind', Source: from, Target: to, ReadOnly: true, BindOptions: options }
+}
 
 export function containerConfig (plan: ContainerPlan, labels: { mark: string; lease: string }): ContainerCreateOptions {
   const { limits } = plan
@@ -57,7 +76,7 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
     Labels: { [labels.mark]: plan.name, [labels.lease]: plan.lease, 'org.spar.run': plan.run, 'org.spar.purpose': plan.purpose },
     HostConfig: {
       NetworkMode: plan.network === 'none' ? 'none' : 'bridge',
-      Init: true,
+      Init: plan.init,
       AutoRemove: false,
       Privileged: false,
       ReadonlyRootfs: false,
@@ -66,7 +85,9 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
       PidsLimit: limits.pids,
       Memory: limits.memoryBytes,
       MemorySwap: limits.memoryBytes,
-      NanoCpus: Math.round(limits.cpus * 1e9),
+      // As period and quota: more cores than the engine has are no error then.
+      CpuPeriod: cpuPeriodUs,
+      CpuQuota: Math.round(limits.cpus * cpuPeriodUs),
       IpcMode: 'private',
       ShmSize: shmBytes,
       Tmpfs: { '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${tmpBytes},nr_inodes=${tmpFiles}` },
@@ -77,7 +98,7 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
         { Name: 'fsize', Soft: limits.fileBytes, Hard: limits.fileBytes },
         { Name: 'core', Soft: 0, Hard: 0 }
       ],
-      ...(plan.isEmpty ? { Mounts: [emptyTree] } : {})
+      Mounts: [...plan.binds.map(bindMount), ...(plan.isEmpty ? [emptyTree] : [])]
     }
   }
 }

@@ -2,7 +2,7 @@
 // sandbox needs, and a container is only ever made from the configuration of config.ts.
 
 import Docker from 'dockerode'
-import { PassThrough, type Duplex } from 'node:stream'
+import { PassThrough, type Duplex, type Readable } from 'node:stream'
 
 import type { ContainerPlan } from './config.ts'
 import { containerConfig } from './config.ts'
@@ -17,6 +17,12 @@ export interface Engine {
   ping (): Promise<boolean>
   /** Digest and configured user of an image, or null when the engine does not have it. */
   image (name: string): Promise<{ id: string; user: string } | null>
+  /** Makes an image of one layer from a tar stream; returns its digest. */
+  importImage (archive: Readable, options: { name: string; labels: Record<string, string> }): Promise<string>
+  /** Images with this label, `name=value`. */
+  images (label: string): Promise<{ id: string; labels: Record<string, string> }[]>
+  /** False when a container uses it. */
+  removeImage (id: string): Promise<boolean>
   create (plan: ContainerPlan): Promise<string>
   /** Starts the container with its main process's input and output attached. */
   start (id: string): Promise<{ stream: Duplex; output: NodeJS.ReadableStream }>
@@ -51,6 +57,28 @@ export function createEngine (docker: Docker = new Docker()): Engine {
       } catch (error) {
         if (status(error) === 404) return null
         throw error
+      }
+    },
+    async importImage (archive, { name, labels }) {
+      const [repo, tag] = name.split(':')
+      const changes = Object.entries(labels).map(([label, value]) => `LABEL ${label}=${JSON.stringify(value).replaceAll('$', '\\$')}`)
+      const said = await docker.importImage(archive, { repo, tag, changes })
+      const lines = await new Promise<{ error?: string }[]>((resolve, reject) => docker.modem.followProgress(said, (error, all) => error === null ? resolve(all as { error?: string }[]) : reject(error)))
+      const failed = lines.find(line => line.error !== undefined)
+      if (failed !== undefined) throw new Error(failed.error)
+      return (await docker.getImage(name).inspect()).Id
+    },
+    async images (label) {
+      const found = await docker.listImages({ all: false, filters: { label: [label] } })
+      return found.map(image => ({ id: image.Id, labels: image.Labels ?? {} }))
+    },
+    async removeImage (id) {
+      try {
+        await docker.getImage(id).remove()
+        return true
+      } catch (error) {
+        if (![404, 409].includes(status(error) ?? 0)) throw error
+        return status(error) === 404
       }
     },
     create: async plan => (await docker.createContainer(containerConfig(plan, labels))).id,

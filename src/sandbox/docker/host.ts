@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 
 import { SparError, toPlain } from '../../errors.ts'
-import type { Clock, SandboxSpec } from '../../ports.ts'
+import type { Clock } from '../../ports.ts'
 import { shellQuote } from '../../quote.ts'
 import { keeperScript } from '../frame.ts'
 import { lost, type SandboxHost } from '../session.ts'
@@ -14,16 +14,19 @@ import type { Engine } from './engine.ts'
 
 const goneMsMax = 5_000
 const goneStepMs = 50
-export const scratchPath = '/var/tmp/spar'
+/** In an image of somebody else's. */
+export const imageScratchPath = '/var/tmp/spar'
 /** In the container's layer: the view has been made. */
 const viewMark = '/var/tmp/.spar-view'
 
-/** Prepares what the view must not show, then keeps the shell. Runs in the container, with nothing but its rights. */
-export function mainCommand (spec: SandboxSpec, tree: string): string[] {
-  // Once: a later start must not take a repository away that was made inside since.
-  const withoutHistory = spec.view === 'tree' ? [`[ -e ${viewMark} ] || { rm -rf -- ${shellQuote(`${tree}/.git`)} && : >${viewMark}; } || exit 70`] : []
-  const script = [`mkdir -p ${scratchPath} /tmp/home || exit 71`, ...withoutHistory, keeperScript('bash --noprofile --norc')].join('\n')
-  return ['/bin/sh', '-c', script]
+/** What the view must not show, in an image that holds more. Once: a later start must not take a repository away that was made inside since. */
+export function withoutHistory (tree: string): string {
+  return `[ -e ${viewMark} ] || { rm -rf -- ${shellQuote(`${tree}/.git`)} && : >${viewMark}; } || exit 70`
+}
+
+/** Prepares the container, then keeps the shell. Runs in the container, with nothing but its rights. */
+export function mainCommand (scratch: string, preparation: string[] = []): string[] {
+  return ['/bin/sh', '-c', [`mkdir -p ${scratch} /tmp/home || exit 71`, ...preparation, keeperScript('bash --noprofile --norc')].join('\n')]
 }
 
 export class DockerHost implements SandboxHost {
@@ -31,7 +34,7 @@ export class DockerHost implements SandboxHost {
   readonly kind = 'docker'
   readonly isolation = 'docker'
   readonly tree: string
-  readonly scratch = scratchPath
+  readonly scratch: string
   readonly shellLimits: SandboxHost['shellLimits']
   readonly #engine: Engine
   readonly #clock: Clock
@@ -44,6 +47,7 @@ export class DockerHost implements SandboxHost {
     this.#container = container
     this.id = plan.name
     this.tree = plan.tree
+    this.scratch = plan.scratch
     this.shellLimits = { fileBytes: plan.limits.fileBytes, pids: null }
   }
 

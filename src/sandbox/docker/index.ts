@@ -1,5 +1,8 @@
-// Sandboxes as containers of a Docker engine, made from an arena's pinned image. The tree is used in place, where the
-// image has it: packages installed from there keep working. Leases are labels; the reaper reads them back.
+// Sandboxes as containers of a Docker engine. Leases are labels; the reaper reads them back. Two kinds of arena:
+//   one that lives in an image is played in that image, pinned by its digest. The tree is used in place, where the image has
+//     it: packages installed from there keep working.
+//   one that lives in a directory gets an image of its tree (images.ts), and the programs of this host, read-only (binds.ts).
+//     That takes an engine that sees this host's files (sight.ts).
 
 import type Docker from 'dockerode'
 import { randomBytes } from 'node:crypto'
@@ -11,9 +14,14 @@ import { isAbandoned } from '../lease.ts'
 import { resolveLimits } from '../limits.ts'
 import { currentOwner, type Owner } from '../owner.ts'
 import { openSession, type SandboxSession } from '../session.ts'
+import { describeSystem, scratchPath, standardEnvironment, standardPath, treePath, type System } from '../system.ts'
+import { findToolchains, type Toolchains } from '../toolchains.ts'
+import { hostBinds, type Bind } from './binds.ts'
 import type { ContainerPlan } from './config.ts'
 import { createEngine, type Engine } from './engine.ts'
-import { DockerHost, mainCommand } from './host.ts'
+import { DockerHost, imageScratchPath, mainCommand, withoutHistory } from './host.ts'
+import { ArenaImages, containerIds, removeStaleImages } from './images.ts'
+import { assertSeesHost } from './sight.ts'
 
 export interface DockerSandboxesOptions {
   /** The engine of the environment (DOCKER_HOST, else the usual socket) when it is left out. */
@@ -27,7 +35,7 @@ export interface DockerSandboxesOptions {
 interface ContainerLease { owner: Owner; openedAt: number }
 
 const namePrefix = 'spar-'
-const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const imageStandardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** The engine of the environment, if it answers soon. */
 export async function findEngine (): Promise<Engine | null> {
@@ -35,24 +43,43 @@ export async function findEngine (): Promise<Engine | null> {
   return await engine.ping() ? engine : null
 }
 
-export async function createDockerSandboxes (options: DockerSandboxesOptions): Promise<Sandboxes> {
+/** Removes the images that were made of arenas which are no more, if an engine answers. */
+export async function removeArenaImages (): Promise<void> {
+  const engine = await findEngine()
+  if (engine !== null) await removeStaleImages(engine, currentOwner().machine)
+}
+
+export async function createDockerSandboxes (options: DockerSandboxesOptions): Promise<DockerSandboxes> {
   const { docker, owner = currentOwner(), clock = systemClock } = options
   const engine = docker !== undefined && 'list' in docker && 'state' in docker ? docker as Engine : createEngine(docker as Docker | undefined)
   if (!await engine.ping()) throw new SparError('SANDBOX_NO_ENGINE', 'Cannot open Docker sandboxes: the engine does not answer. Start Docker, or use process sandboxes', { retryable: true })
-  return new DockerSandboxes(engine, { owner, clock, limits: resolveLimits(options.limits) })
+  return new DockerSandboxes(engine, { home: options.home, owner, clock, limits: resolveLimits(options.limits) })
 }
 
-class DockerSandboxes implements Sandboxes {
+interface Settings { home: string; owner: Owner; clock: Clock; limits: SandboxLimits }
+
+/** What a container for a directory takes from this host. */
+interface HostSide { system: System; toolchains: Toolchains; images: ArenaImages }
+
+type Place = Pick<ContainerPlan, 'image' | 'user' | 'command' | 'tree' | 'scratch' | 'binds' | 'init' | 'isEmpty'> & { path: string[] }
+
+export class DockerSandboxes implements Sandboxes {
   readonly kind = 'docker'
   readonly #engine: Engine
-  readonly #settings: { owner: Owner; clock: Clock; limits: SandboxLimits }
+  readonly #settings: Settings
   readonly #open = new Map<string, SandboxSession | null>()
   readonly #users = new Map<string, string>()
+  #hostSide: Promise<HostSide> | null = null
   #closing: Promise<void> | null = null
 
-  constructor (engine: Engine, settings: { owner: Owner; clock: Clock; limits: SandboxLimits }) {
+  constructor (engine: Engine, settings: Settings) {
     this.#engine = engine
     this.#settings = settings
+  }
+
+  /** Throws SANDBOX_ENGINE_ELSEWHERE when no arena that lives in a directory can be played with this engine. Asked once. */
+  async assertSeesHost (): Promise<void> {
+    await this.#host()
   }
 
   async open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> {
@@ -85,6 +112,7 @@ class DockerSandboxes implements Sandboxes {
       await this.#engine.remove(id)
       removed.push(`container ${id.slice(0, 12)}`)
     }
+    removed.push(...await removeStaleImages(this.#engine, owner.machine))
     return { removed }
   }
 
@@ -94,28 +122,59 @@ class DockerSandboxes implements Sandboxes {
   }
 
   async #plan (name: string, spec: SandboxSpec): Promise<ContainerPlan> {
-    const { arena } = spec
-    if (arena.image === null || arena.imagePath === null) {
-      throw new SparError('SANDBOX_NO_IMAGE', `Cannot open a Docker sandbox for ${arena.target}: the arena has no image. Open it as docker:<image>#/<path>, or use process sandboxes`)
-    }
-    const { owner, clock, limits } = this.#settings
-    const tree = arena.imagePath
-    const env = Object.entries(arena.env).map(([key, value]) => [key, value.replaceAll('{tree}', tree)])
-    const lease: ContainerLease = { owner, openedAt: clock.now() }
+    const place = spec.arena.image === null ? await this.#inDirectory(spec) : await this.#inImage(spec, spec.arena.image)
+    const env = Object.entries(spec.arena.env).map(([key, value]) => [key, value.replaceAll('{tree}', place.tree)])
+    const { path, ...about } = place
     return {
-      name,
-      image: arena.image,
-      user: await this.#userOf(arena.image),
-      command: mainCommand(spec, tree),
-      env: { PATH: [...arena.path, standardPath].join(':'), ...standardEnvironment, ...Object.fromEntries(env) },
-      tree,
-      isEmpty: spec.view === 'empty',
-      network: spec.network,
-      limits: resolveLimits(limits, spec.limits),
-      lease: JSON.stringify(lease),
-      run: spec.label.run,
-      purpose: spec.label.purpose
+      ...about,
+      ...this.#common(name, spec),
+      env: { PATH: [...spec.arena.path, ...path].join(':'), ...standardEnvironment('/tmp'), ...Object.fromEntries(env) }
     }
+  }
+
+  #common (name: string, { network, limits, label }: Pick<SandboxSpec, 'network' | 'limits' | 'label'>): Pick<ContainerPlan, 'name' | 'network' | 'limits' | 'lease' | 'run' | 'purpose'> {
+    const { owner, clock } = this.#settings
+    const lease: ContainerLease = { owner, openedAt: clock.now() }
+    return { name, network, limits: resolveLimits(this.#settings.limits, limits), lease: JSON.stringify(lease), run: label.run, purpose: label.purpose }
+  }
+
+  async #inImage ({ arena, view }: SandboxSpec, image: string): Promise<Place> {
+    const tree = arena.imagePath
+    if (tree === null) throw new SparError('SANDBOX_NO_IMAGE', `Cannot open a Docker sandbox for ${arena.target}: nothing says where the image ${image} has its tree. Open it as docker:<image>#/<path>`)
+    const command = mainCommand(imageScratchPath, view === 'tree' ? [withoutHistory(tree)] : [])
+    return { image, user: await this.#userOf(image), command, tree, scratch: imageScratchPath, binds: [], init: true, isEmpty: view === 'empty', path: [imageStandardPath] }
+  }
+
+  async #inDirectory ({ arena, view }: SandboxSpec): Promise<Place> {
+    const { system, toolchains, images } = await this.#host()
+    const binds = hostBinds(system, [...arena.mounts, ...toolchains.mounts])
+    return { ...this.#ownPlace(await images.get(arena, view), binds, mainCommand(scratchPath)), path: [...toolchains.path, ...standardPath] }
+  }
+
+  /** In an image of ours, whose /sbin is the host's and cannot hold a process of the engine. */
+  #ownPlace (image: string, binds: Bind[], command: string[]): Omit<Place, 'path'> {
+    const { uid, gid } = containerIds()
+    return { image, user: `${uid}:${gid}`, command, tree: treePath, scratch: scratchPath, binds, init: false, isEmpty: false }
+  }
+
+  async #host (): Promise<HostSide> {
+    this.#hostSide ??= this.#findHost()
+    const asked = this.#hostSide
+    asked.catch(() => { if (this.#hostSide === asked) this.#hostSide = null })
+    return await asked
+  }
+
+  async #findHost (): Promise<HostSide> {
+    const { home, owner, clock } = this.#settings
+    const system = describeSystem()
+    const images = new ArenaImages(this.#engine, { home, owner, system })
+    const plan = async (binds: Bind[], command: string[]): Promise<ContainerPlan> => ({
+      ...this.#ownPlace(await images.empty(), [...hostBinds(system, []), ...binds], command),
+      ...this.#common(namePrefix + randomBytes(6).toString('hex'), { network: 'none', label: { run: '', purpose: 'sight' } }),
+      env: { PATH: standardPath.join(':') }
+    })
+    const [toolchains] = await Promise.all([findToolchains(), assertSeesHost({ engine: this.#engine, home, owner, clock, plan })])
+    return { system, toolchains, images }
   }
 
   /** Also says, before a container fails to be made, that the image is not there. */
@@ -127,19 +186,6 @@ class DockerSandboxes implements Sandboxes {
     this.#users.set(image, found.user)
     return found.user
   }
-}
-
-const standardEnvironment = {
-  HOME: '/tmp/home',
-  USER: 'spar',
-  LOGNAME: 'spar',
-  SHELL: '/bin/bash',
-  LANG: 'C.UTF-8',
-  TERM: 'dumb',
-  TMPDIR: '/tmp',
-  CI: '1',
-  PYTHONDONTWRITEBYTECODE: '1',
-  PYTHONHASHSEED: '0'
 }
 
 function parseLease (text: string): ContainerLease | null {
