@@ -83,6 +83,10 @@ t.test('docker, an arena in a directory', async t => {
     t.teardown(() => others.close())
     await (await others.open(specOf(arena))).destroy()
     t.same(await imagesFrom(docker, folder), before)
+    for (const image of before) await docker.getImage(image).remove()
+    await t.rejects(others.open(specOf(arena)), { code: 'SANDBOX_LOST', retryable: true }, 'but an image that somebody removed')
+    await (await others.open(specOf(arena))).destroy()
+    t.equal((await imagesFrom(docker, folder)).length, 1, 'is made again')
   })
 
   t.test('images go with the folder that they were made of', async t => {

@@ -70,6 +70,11 @@ export class ArenaImages {
     return await this.#get(this.#folder, [], '')
   }
 
+  /** Looks again before the next use: somebody may have removed an image that nothing used. */
+  forget (): void {
+    this.#made.clear()
+  }
+
   async #get (from: string, parts: Part[], id: string): Promise<string> {
     const key = createHash('sha256').update([layout, from, id, ...parts.map(stateOf), JSON.stringify(containerIds()), JSON.stringify(this.#system), etcState(containerIds().uid)].join('\n')).digest('hex').slice(0, 32)
     let making = this.#made.get(key)

@@ -89,7 +89,10 @@ export class DockerSandboxes implements Sandboxes {
     this.#open.set(name, null)
     try {
       const plan = await this.#plan(name, spec)
-      const container = await this.#engine.create(plan)
+      const container = await this.#engine.create(plan).catch(async error => {
+        await this.#hostSide?.then(({ images }) => images.forget(), () => {})
+        throw error
+      })
       const session = await openSession(new DockerHost(this.#engine, this.#settings.clock, container, plan), this.#settings.clock, signal)
       session.onDestroyed = () => this.#open.delete(name)
       this.#open.set(name, session)
