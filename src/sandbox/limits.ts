@@ -30,6 +30,12 @@ export const killMsMax = 10_000
 export const fileMsMax = 60_000
 /** Commands longer than this are followed by a measurement of the disk that the sandbox holds. */
 export const diskCheckMs = 2_000
+/** Process sandboxes that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */
+export const preparedMax = 2
+export const preparedViewsMax = 3
+/** From this many openings of a view on. */
+export const preparedAfter = 2
+export const preparedDelayMs = 10
 /** A lease of another host, or a folder without a lease, counts as dead after this age. */
 export const foreignLeaseMsMax = 24 * 3_600_000
 export const unleasedMsMax = 60_000

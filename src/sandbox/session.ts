@@ -77,6 +77,11 @@ export class SandboxSession implements Sandbox {
     this.#shellLimits = { ...host.shellLimits, openFiles: openFilesMax }
   }
 
+  /** Whether the next command would find its shell. */
+  get usable (): boolean {
+    return this.#fault === null && this.#destroyed === null && this.#shell !== null && this.#shell.over === null
+  }
+
   async warm (signal?: AbortSignal): Promise<void> {
     const result = await this.exec(':', { timeoutMs: startMsMax, outputBytesMax: 64, ...(signal === undefined ? {} : { signal }) })
     if (result.killed === 'abort') throw new SparError('SANDBOX_ABORTED', `Opening sandbox "${this.id}" was aborted`, { retryable: true })

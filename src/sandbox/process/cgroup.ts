@@ -4,14 +4,16 @@
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import type { SandboxLimits } from '../../ports.ts'
+import { withDescendants } from './processes.ts'
 
 export interface Cgroup {
   /** Folders, for the lease. */
   folders: string[]
-  /** A process that writes `0` to each of these joins. */
+  /** A process whose id is written to each of these joins. */
   procs: string[]
   memoryKills (): number
 }
@@ -113,6 +115,22 @@ export function findCgroups (): Cgroups | null {
   const own = ownPaths()
   if (existsSync(join(root, 'cgroup.controllers'))) return findV2(own.get('') ?? '/')
   return findV1(own)
+}
+
+/**
+ * Moves a process and what it has started meanwhile. What a moved process starts is in the group from its beginning, so that
+ * the first look which finds nobody new has found all.
+ */
+export async function joinCgroup (procs: string[], pid: number): Promise<void> {
+  const moved = new Set<number>()
+  for (;;) {
+    const outside = withDescendants(pid).filter(one => !moved.has(one))
+    if (outside.length === 0) return
+    for (const one of outside) {
+      for (const file of procs) await writeFile(file, String(one)).catch(error => { if (error.code !== 'ESRCH') throw error })
+      moved.add(one)
+    }
+  }
 }
 
 /** Every process in the group and below it. */

@@ -89,18 +89,24 @@ export class ProcessHost implements SandboxHost {
   }
 
   async start (): Promise<Channel> {
-    const { folder, lease } = this.#options
+    const { folder, lease, cgroup } = this.#options
     const plan = this.#plan()
     if (plan.view.kind === 'overlay') mkdirSync(join(folder, plan.view.work))
     if (plan.isolation === 'namespaces') writeFileSync(join(folder, 'mounts'), mountTable(plan))
     const { pipes, clock } = this.#shared
     const cwd = plan.isolation === 'none' ? this.tree : folder
-    const channel = await openChannel({ ...commandLine(plan), env: this.#environment(), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', sweep: () => { sweepMarked(markName, this.id) } })
+    const channel = await openChannel({ ...commandLine(plan), env: this.#environment(), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', cgroupProcs: cgroup?.procs ?? [], sweep: () => { sweepMarked(markName, this.id) } })
     if (channel.pid !== null) {
       lease.process = { pid: channel.pid, startedAt: processStartedAt(channel.pid) ?? '' }
       writeLease(folder, lease)
     }
     return channel
+  }
+
+  /** For whom it was made is known only when it is handed out. */
+  relabel ({ run, purpose }: SandboxSpec['label']): void {
+    const { folder, lease } = this.#options
+    writeLease(folder, Object.assign(lease, { run, purpose }))
   }
 
   async memoryKills (): Promise<number> {
@@ -124,13 +130,13 @@ export class ProcessHost implements SandboxHost {
   }
 
   #plan (): LaunchPlan {
-    const { spec, cgroup, folder } = this.#options
+    const { spec, folder } = this.#options
     const { tools, base, isolation, overlay, asRoot, userNamespace, toolchains } = this.#shared
     const view: LaunchPlan['view'] = overlay === null || spec.view === 'empty' || isolation === 'none'
       ? { kind: 'folder' }
       : { kind: 'overlay', withGit: spec.view === 'history', work: `work-${this.#launches++}`, volatile: overlay.volatile }
     const mounts = outermost([...spec.arena.mounts, ...toolchains.mounts])
-    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts, cgroupProcs: cgroup?.procs ?? [] }
+    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts }
   }
 
   #environment (): Record<string, string> {

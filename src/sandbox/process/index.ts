@@ -13,7 +13,7 @@ import { systemClock } from '../../clock.ts'
 import { SparError, toPlain } from '../../errors.ts'
 import type { Clock, Sandbox, SandboxLimits, Sandboxes, SandboxSpec } from '../../ports.ts'
 import { writeLease, type Lease } from '../lease.ts'
-import { resolveLimits } from '../limits.ts'
+import { preparedMax, resolveLimits } from '../limits.ts'
 import { currentOwner, type Owner } from '../owner.ts'
 import { openSession, type SandboxSession } from '../session.ts'
 import { findToolchains } from '../toolchains.ts'
@@ -24,6 +24,7 @@ import type { Isolation } from './launch.ts'
 import { LayerStore } from './layers.ts'
 import { Pipes } from './pipes.ts'
 import { assertBash, chooseIsolation, type IsolationReport } from './probe.ts'
+import { Prepared } from './prepared.ts'
 import { ownerFile, reapProcessSandboxes } from './reap.ts'
 import { findHostTools } from './tools.ts'
 
@@ -34,10 +35,12 @@ export interface ProcessSandboxesOptions {
   isolation?: 'auto' | Isolation
   limits?: Partial<SandboxLimits>
   clock?: Clock
+  /** How many sandboxes of a view are made ahead of time; 0: none. */
+  prepared?: number
 }
 
 export async function createProcessSandboxes (options: ProcessSandboxesOptions): Promise<ProcessSandboxes> {
-  const { clock = systemClock, owner = currentOwner(), isolation = 'auto' } = options
+  const { clock = systemClock, owner = currentOwner(), isolation = 'auto', prepared = preparedMax } = options
   const limits = resolveLimits(options.limits)
   const tools = findHostTools()
   assertBash(tools.bash)
@@ -49,7 +52,7 @@ export async function createProcessSandboxes (options: ProcessSandboxesOptions):
   try {
     const common = { tools, base, layers: new LayerStore(join(folder, 'layers'), tools), toolchains: await findToolchains(), pipes: new Pipes(tools.mkfifo, join(base.folder, 'pipes')), clock }
     const { choice, report } = await chooseIsolation(isolation, common, base.folder)
-    return new ProcessSandboxes({ ...common, ...choice }, { folder, owner, limits, report, cgroups: findCgroups() })
+    return new ProcessSandboxes({ ...common, ...choice }, { folder, owner, limits, report, prepared, cgroups: findCgroups() })
   } catch (error) {
     await removeFolder(base.folder)
     throw error
@@ -67,7 +70,10 @@ export async function probeIsolation (home: string): Promise<IsolationReport> {
   } finally { await removeFolder(folder) }
 }
 
-interface Settings { folder: string; owner: Owner; limits: SandboxLimits; report: IsolationReport; cgroups: Cgroups | null }
+interface Settings { folder: string; owner: Owner; limits: SandboxLimits; report: IsolationReport; prepared: number; cgroups: Cgroups | null }
+
+/** A session with the host below it, which the label is written to. */
+interface Opened { session: SandboxSession; host: ProcessHost }
 
 export class ProcessSandboxes implements Sandboxes {
   readonly kind = 'process'
@@ -75,17 +81,26 @@ export class ProcessSandboxes implements Sandboxes {
   readonly #shared: Shared
   readonly #settings: Settings
   readonly #open = new Map<string, SandboxSession | null>()
+  readonly #prepared: Prepared<Opened>
   #closing: Promise<void> | null = null
 
   constructor (shared: Shared, settings: Settings) {
     this.#shared = shared
     this.#settings = settings
     this.report = settings.report
+    this.#prepared = new Prepared(settings.prepared, shared.clock, async spec => await this.#openNew({ ...spec, label: { run: '', purpose: 'prepared' } }))
   }
 
   async open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> {
     if (this.#closing !== null) throw new SparError('SANDBOX_CLOSED', 'Cannot open a sandbox: the sandboxes were closed')
     if (signal?.aborted === true) throw new SparError('SANDBOX_ABORTED', 'Opening a sandbox was aborted', { retryable: true })
+    const ready = this.#prepared.take(spec)
+    if (ready === null) return (await this.#openNew(spec, signal)).session
+    ready.host.relabel(spec.label)
+    return ready.session
+  }
+
+  async #openNew (spec: SandboxSpec, signal?: AbortSignal): Promise<Opened> {
     const id = randomBytes(6).toString('hex')
     this.#open.set(id, null)
     try {
@@ -94,7 +109,7 @@ export class ProcessSandboxes implements Sandboxes {
       session.onDestroyed = () => this.#open.delete(id)
       this.#open.set(id, session)
       if (this.#closing !== null) await session.destroy()
-      return session
+      return { session, host }
     } catch (error) {
       this.#open.delete(id)
       if (error instanceof SparError) throw error
@@ -132,6 +147,7 @@ export class ProcessSandboxes implements Sandboxes {
   }
 
   async #close (): Promise<void> {
+    await this.#prepared.close()
     await Promise.all([...this.#open.values()].map(session => session?.destroy()))
     await removeFolder(this.#shared.base.folder)
   }

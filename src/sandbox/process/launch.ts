@@ -37,7 +37,6 @@ export interface LaunchPlan {
   network: SandboxSpec['network']
   /** Host folders seen read-only at the same path. */
   mounts: string[]
-  cgroupProcs: string[]
 }
 
 export interface CommandLine { file: string; args: string[] }
@@ -70,8 +69,7 @@ function overlayOptions (plan: LaunchPlan): string {
 function setupLines (plan: LaunchPlan): string[] {
   return [
     'set -e',
-    `cd -- ${shellQuote(plan.folder)}`,
-    ...plan.cgroupProcs.map(file => `echo 0 >${shellQuote(file)}`)
+    `cd -- ${shellQuote(plan.folder)}`
   ]
 }
 
@@ -180,8 +178,7 @@ function namespaces (plan: LaunchPlan): CommandLine {
 // ---- none -----------------------------------------------------------------------------------------------------------
 
 function none (plan: LaunchPlan): CommandLine {
-  const joinGroups = plan.cgroupProcs.map(file => `echo 0 >${shellQuote(file)}`)
-  return { file: plan.tools.sh, args: ['-c', [...joinGroups, keeperScript(quoteAll(bareShell(plan.tools)))].join('\n')] }
+  return { file: plan.tools.sh, args: ['-c', keeperScript(quoteAll(bareShell(plan.tools)))] }
 }
 
 export function commandLine (plan: LaunchPlan): CommandLine {

@@ -12,7 +12,7 @@ import { removeCgroup } from './cgroup.ts'
 import { removeFolder } from './host.ts'
 import { markName } from './launch.ts'
 import { staleLayers } from './layers.ts'
-import { sweepMarked } from './processes.ts'
+import { sweepMarked, withDescendants } from './processes.ts'
 
 export const ownerFile = 'owner.json'
 
@@ -20,17 +20,10 @@ function signal (pid: number): void {
   try { process.kill(pid, 'SIGKILL') } catch { /* gone */ }
 }
 
-/** The process and everything below it, deepest last: in a pid namespace the first child takes all others with it. */
-function withDescendants (pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(text => text !== '').map(Number)
-    return [pid, ...children.flatMap(withDescendants)]
-  } catch { return [pid] }
-}
-
 async function killLeased (lease: Lease, clock: Clock, removed: string[]): Promise<void> {
   const leased = lease.process
   if (leased !== null && processStartedAt(leased.pid) === leased.startedAt) {
+    // In a pid namespace the first child takes all others with it.
     for (const pid of withDescendants(leased.pid)) signal(pid)
     signal(-leased.pid)
     removed.push(`process ${leased.pid}`)
