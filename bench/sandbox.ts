@@ -1,14 +1,17 @@
 // What sandboxes cost, each figure against a baseline of the same run:
-//   ready      open to first command answered, on a tree of 5,000 files; process sandboxes against `bwrap … true` run from
-//              Node, Docker against the engine's own calls (create, attach, start, one command's answer)
+//   ready      open to first command answered, on a tree of 5,000 files. Process sandboxes against bubblewrap with a bash that
+//              answers, run from Node: cold, with none made ahead, and prepared, with time between for the next to be made.
+//              Docker against the engine's own calls (create, attach, start, one command's answer), for an arena in an image
+//              and for one in a directory
 //   command    one small command through the persistent shell, against starting a bash for it
 //   throughput commands a second over several sandboxes at once
 // `--check` turns the marks into an exit code. Usage: node dist/bench/sandbox.js [--check] [--rounds 30]
 
 import Docker from 'dockerode'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { parseArgs, promisify } from 'node:util'
@@ -16,7 +19,8 @@ import { parseArgs, promisify } from 'node:util'
 import type { Arena } from '../src/domain.ts'
 import type { Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
 import { createDockerSandboxes } from '../src/sandbox/docker/index.ts'
-import { createProcessSandboxes } from '../src/sandbox/process/index.ts'
+import { preparedMax } from '../src/sandbox/limits.ts'
+import { createProcessSandboxes, type ProcessSandboxes } from '../src/sandbox/process/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, specOf } from '../test/helpers/sandbox-fixture.ts'
 
 const run = promisify(execFile)
@@ -25,6 +29,8 @@ const rounds = Number(values.rounds)
 const treeFiles = 5000
 const marks = { processReadyMs: 15, dockerReadyRatio: 1.2, commandMs: 5, commandsPerSecond: 500 }
 const failed: string[] = []
+const warmUps = 2
+const preparePauseMs = 50
 
 const quantile = (times: number[], q: number): number => [...times].sort((a, b) => a - b)[Math.floor(times.length * q)]!
 const p50 = (times: number[]): number => quantile(times, 0.5)
@@ -43,7 +49,7 @@ async function sample (count: number, work: () => Promise<() => Promise<unknown>
 function report (name: string, value: number, unit: string, baseline: string, mark?: { max?: number; min?: number }): void {
   const holds = mark === undefined || (value <= (mark.max ?? Infinity) && value >= (mark.min ?? -Infinity))
   const text = mark === undefined ? '' : `  mark ${mark.max !== undefined ? '≤ ' + mark.max : '≥ ' + mark.min} ${holds ? 'holds' : 'MISSED'}`
-  console.log(`${name.padEnd(34)} ${value.toFixed(2).padStart(9)} ${unit.padEnd(4)} ${baseline}${text}`)
+  console.log(`${name.padEnd(40)} ${value.toFixed(2).padStart(9)} ${unit.padEnd(4)} ${baseline}${text}`)
   if (!holds) failed.push(name)
 }
 
@@ -58,23 +64,45 @@ async function openAndAnswer (sandboxes: Sandboxes, spec: SandboxSpec): Promise<
   return () => sandbox.destroy()
 }
 
-async function bareBwrap (): Promise<() => Promise<void>> {
-  await run('bwrap', ['--unshare-all', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--die-with-parent', 'bash', '-c', ':'])
-  return async () => {}
+/** To its first answer, which is all that can be compared: what comes after is not waited for. */
+async function bareBwrap (): Promise<() => Promise<unknown>> {
+  const child = spawn('bwrap', ['--unshare-all', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--die-with-parent', 'bash', '--noprofile', '--norc'], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const ended = once(child, 'exit')
+  child.stdin.write('echo ready\n')
+  await once(child.stdout, 'data')
+  return async () => {
+    child.kill('SIGKILL')
+    await ended
+  }
+}
+
+/** In turns, so that all meet the same machine. */
+async function inTurns<Name extends string> (count: number, works: Record<Name, () => Promise<() => Promise<unknown>>>, pauseMs = 0): Promise<Record<Name, number>> {
+  const times = new Map<string, number[]>()
+  for (let round = -warmUps; round < count; round++) {
+    for (const [name, work] of Object.entries(works) as [Name, () => Promise<() => Promise<unknown>>][]) {
+      const [time] = await sample(1, work)
+      if (round >= 0) times.set(name, [...times.get(name) ?? [], time!])
+      await new Promise(resolve => setTimeout(resolve, pauseMs))
+    }
+  }
+  return Object.fromEntries([...times].map(([name, all]) => [name, p50(all)])) as Record<Name, number>
 }
 
 async function benchProcess (arena: Arena, home: string): Promise<void> {
-  const bare = await sample(rounds, bareBwrap).then(p50).catch(() => NaN)
   for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
-    const sandboxes = await createProcessSandboxes({ home, isolation }).catch(() => null)
-    if (sandboxes === null) { console.log(`${isolation}: not on this host`); continue }
+    const created = await Promise.all([0, preparedMax].map(prepared => createProcessSandboxes({ home, isolation, prepared }))).catch(() => null)
+    if (created === null) { console.log(`${isolation}: not on this host`); continue }
+    const [plain, ahead] = created as [ProcessSandboxes, ProcessSandboxes]
     try {
-      await sample(2, () => openAndAnswer(sandboxes, specOf(arena)))
-      const ready = p50(await sample(isolation === 'none' ? Math.ceil(rounds / 6) : rounds, () => openAndAnswer(sandboxes, specOf(arena))))
-      const mark = isolation === 'bubblewrap' && sandboxes.report.overlay ? { max: marks.processReadyMs } : undefined
-      report(`ready p50, process, ${isolation}`, ready, 'ms', `${(ready / bare).toFixed(2)} × bare bwrap with a bash (${bare.toFixed(2)} ms)`, mark)
-      if (isolation === 'bubblewrap') await benchCommands('process', sandboxes, specOf(arena))
-    } finally { await sandboxes.close() }
+      const few = isolation === 'none' ? Math.ceil(rounds / 6) : rounds
+      const { bare, cold } = await inTurns(few, { bare: bareBwrap, cold: () => openAndAnswer(plain, specOf(arena)) })
+      const { prepared } = await inTurns(few, { prepared: () => openAndAnswer(ahead, specOf(arena)) }, preparePauseMs + 3 * cold)
+      const mark = isolation === 'bubblewrap' && plain.report.overlay ? { max: marks.processReadyMs } : undefined
+      report(`ready p50, process, ${isolation}, cold`, cold, 'ms', `${(cold / bare).toFixed(2)} × bare bwrap with a bash (${bare.toFixed(2)} ms)`, mark)
+      report(`ready p50, process, ${isolation}, prepared`, prepared, 'ms', `one every ${(preparePauseMs + 3 * cold + prepared).toFixed(0)} ms`, mark)
+      if (isolation === 'bubblewrap') await benchCommands('process', plain, specOf(arena))
+    } finally { await Promise.all(created.map(sandboxes => sandboxes.close())) }
   }
 }
 
@@ -113,16 +141,13 @@ async function benchDocker (plain: Arena, home: string): Promise<void> {
   const { arena, remove } = await makeArenaImage(docker, plain)
   const sandboxes = await createDockerSandboxes({ docker, home })
   try {
-    const bare: number[] = []
-    const ours: number[] = []
-    // In turns, so that both meet the same engine.
-    for (let round = 0; round < Math.ceil(rounds / 2) + 1; round++) {
-      const [one] = await sample(1, () => bareContainer(docker, arena))
-      const [other] = await sample(1, () => openAndAnswer(sandboxes, specOf(arena)))
-      if (round > 0) { bare.push(one!); ours.push(other!) }
+    const { bare, image, directory } = await inTurns(Math.ceil(rounds / 2), {
+      bare: () => bareContainer(docker, arena), image: () => openAndAnswer(sandboxes, specOf(arena)), directory: () => openAndAnswer(sandboxes, specOf(plain))
+    })
+    for (const [name, ready] of [['image', image], ['directory', directory]] as const) {
+      report(`ready p50, docker, ${name}`, ready, 'ms', `bare engine calls ${bare.toFixed(2)} ms`)
+      report(`ready, docker, ${name}, over bare calls`, ready / bare, '×', '', { max: marks.dockerReadyRatio })
     }
-    report('ready p50, docker', p50(ours), 'ms', `bare engine calls ${p50(bare).toFixed(2)} ms`)
-    report('ready, docker over bare calls', p50(ours) / p50(bare), '×', '', { max: marks.dockerReadyRatio })
     await benchCommands('docker', sandboxes, specOf(arena))
   } finally {
     await sandboxes.close()
@@ -133,8 +158,10 @@ async function benchDocker (plain: Arena, home: string): Promise<void> {
 const folder = mkdtempSync(join(tmpdir(), 'bench-sandbox-'))
 try {
   const arena = makeArenaFolder(folder, treeFiles)
+  console.log(`load ${loadavg().map(load => load.toFixed(1)).join(' ')} before`)
   await benchProcess(arena, join(folder, 'home'))
   await benchDocker(arena, join(folder, 'home'))
+  console.log(`load ${loadavg().map(load => load.toFixed(1)).join(' ')} after`)
 } finally { rmSync(folder, { recursive: true, force: true }) }
 if (values.check && failed.length > 0) {
   console.error(`missed: ${failed.join(', ')}`)

@@ -32,9 +32,7 @@ const complaintBytesMax = 4096
 
 export async function openChannel (options: ChannelOptions): Promise<Channel & { pid: number | null }> {
   const pipe = await options.pipes.take()
-  // The environment is set by `env -i`: what a tracer or a test runner adds to every spawn of this process stays outside.
-  const environment = Object.entries(options.env).map(([name, value]) => `${name}=${value}`)
-  const child = spawn('/usr/bin/env', ['-i', ...environment, options.file, ...options.args], { env: {}, cwd: options.cwd, detached: true, stdio: ['pipe', pipe.write, 'pipe'] })
+  const child = spawn(options.file, options.args, { env: options.env, cwd: options.cwd, detached: true, stdio: ['pipe', pipe.write, 'pipe'] })
   closeQuietly(pipe.write)
   return new ProcessChannel(child, pipe.readable, options)
 }

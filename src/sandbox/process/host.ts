@@ -95,7 +95,7 @@ export class ProcessHost implements SandboxHost {
     if (plan.isolation === 'namespaces') writeFileSync(join(folder, 'mounts'), mountTable(plan))
     const { pipes, clock } = this.#shared
     const cwd = plan.isolation === 'none' ? this.tree : folder
-    const channel = await openChannel({ ...commandLine(plan), env: this.#environment(), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', cgroupProcs: cgroup?.procs ?? [], sweep: () => { sweepMarked(markName, this.id) } })
+    const channel = await openChannel({ ...commandLine(plan), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', cgroupProcs: cgroup?.procs ?? [], sweep: () => { sweepMarked(markName, this.id) } })
     if (channel.pid !== null) {
       lease.process = { pid: channel.pid, startedAt: processStartedAt(channel.pid) ?? '' }
       writeLease(folder, lease)
@@ -136,7 +136,7 @@ export class ProcessHost implements SandboxHost {
       ? { kind: 'folder' }
       : { kind: 'overlay', withGit: spec.view === 'history', work: `work-${this.#launches++}`, volatile: overlay.volatile }
     const mounts = outermost([...spec.arena.mounts, ...toolchains.mounts])
-    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts }
+    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts, env: this.#environment() }
   }
 
   #environment (): Record<string, string> {

@@ -37,9 +37,11 @@ export interface LaunchPlan {
   network: SandboxSpec['network']
   /** Host folders seen read-only at the same path. */
   mounts: string[]
+  /** Of the shell, whole: what a tracer or a test runner adds to every spawn of this process stays outside. */
+  env: Record<string, string>
 }
 
-export interface CommandLine { file: string; args: string[] }
+export interface CommandLine { file: string; args: string[]; env: Record<string, string> }
 
 const quoteAll = (words: string[]): string => words.map(shellQuote).join(' ')
 const bareShell = (tools: HostTools): string[] => [tools.bash!, '--noprofile', '--norc']
@@ -82,7 +84,7 @@ function bwrapWords (plan: LaunchPlan): string[] {
     : ['--unshare-user', '--uid', String(insideId), '--gid', String(insideId)]
   const tree = join(folder, plan.view.kind === 'overlay' ? 'merged' : 'tree')
   return [
-    plan.tools.bwrap!, ...identity,
+    plan.tools.bwrap!, ...clearedEnvironment(plan), ...identity,
     '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', ...(plan.network === 'none' ? ['--unshare-net'] : []),
     '--hostname', 'spar', '--die-with-parent', '--new-session',
     ...base.systemMounts.flatMap(path => ['--ro-bind', path, path]),
@@ -100,6 +102,11 @@ function bwrapWords (plan: LaunchPlan): string[] {
   ]
 }
 
+/** Where bubblewrap can set an environment; `env` is a program more to start. */
+function clearedEnvironment (plan: LaunchPlan): string[] {
+  return plan.tools.bwrapClears ? ['--clearenv', ...Object.entries(plan.env).flatMap(([name, value]) => ['--setenv', name, value])] : []
+}
+
 /** Every folder above the given ones, outermost first: bubblewrap would make them for its own user only. */
 function parentsOf (paths: string[]): string[] {
   const parents = new Set<string>()
@@ -109,12 +116,12 @@ function parentsOf (paths: string[]): string[] {
   return [...parents].sort()
 }
 
-function bubblewrap (plan: LaunchPlan): CommandLine {
+function bubblewrap (plan: LaunchPlan): string[] {
   const { tools } = plan
   const overlay = plan.view.kind === 'overlay' ? [`${shellQuote(tools.mount!)} -cin -t overlay -o ${overlayOptions(plan)} overlay merged`] : []
   const script = [...setupLines(plan), ...overlay, `exec ${quoteAll(bwrapWords(plan))} 6<${shellQuote(plan.base.seccomp)}`].join('\n')
   const user = plan.asRoot ? [] : ['--user', '--map-root-user']
-  return { file: tools.unshare!, args: [...user, '--mount', '--propagation', 'private', '--', tools.sh, '-c', script] }
+  return [tools.unshare!, ...user, '--mount', '--propagation', 'private', '--', tools.sh, '-c', script]
 }
 
 // ---- namespaces -----------------------------------------------------------------------------------------------------
@@ -166,22 +173,23 @@ function namespaceScript (plan: LaunchPlan): string {
   ].filter(line => line !== '').join('\n')
 }
 
-function namespaces (plan: LaunchPlan): CommandLine {
+function namespaces (plan: LaunchPlan): string[] {
   const { tools } = plan
   const kinds = ['--mount', '--pid', '--ipc', '--uts', '--cgroup', ...(plan.network === 'none' ? ['--net'] : [])]
   const inner = [tools.unshare!, ...kinds, '--propagation', 'private', '--fork', '--kill-child', '--', tools.sh, '-c', namespaceScript(plan)]
   // The wish to die with Spar is forgotten when a user namespace is entered: it is made after that.
-  const words = [...(plan.asRoot ? [] : [tools.unshare!, '--user', '--map-root-user', '--']), tools.setpriv!, '--pdeathsig', 'KILL', '--', ...inner]
-  return { file: words[0]!, args: words.slice(1) }
+  return [...(plan.asRoot ? [] : [tools.unshare!, '--user', '--map-root-user', '--']), tools.setpriv!, '--pdeathsig', 'KILL', '--', ...inner]
 }
 
 // ---- none -----------------------------------------------------------------------------------------------------------
 
-function none (plan: LaunchPlan): CommandLine {
-  return { file: plan.tools.sh, args: ['-c', keeperScript(quoteAll(bareShell(plan.tools)))] }
+function none (plan: LaunchPlan): string[] {
+  return [plan.tools.sh, '-c', keeperScript(quoteAll(bareShell(plan.tools)))]
 }
 
 export function commandLine (plan: LaunchPlan): CommandLine {
-  if (plan.isolation === 'bubblewrap') return bubblewrap(plan)
-  return plan.isolation === 'namespaces' ? namespaces(plan) : none(plan)
+  const [file, ...args] = { bubblewrap, namespaces, none }[plan.isolation](plan)
+  const mark = plan.env[markName]
+  if (plan.isolation === 'bubblewrap' && plan.tools.bwrapClears) return { file: file!, args, env: mark === undefined ? {} : { [markName]: mark } }
+  return { file: '/usr/bin/env', args: ['-i', ...Object.entries(plan.env).map(([name, value]) => `${name}=${value}`), file!, ...args], env: {} }
 }

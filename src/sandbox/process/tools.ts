@@ -1,5 +1,6 @@
 // The host's programs that a sandbox is built with, by absolute path: the PATH inside belongs to the arena.
 
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 
@@ -12,6 +13,8 @@ export interface HostTools {
   mkfifo: string
   chown: string
   bwrap: string | null
+  /** Whether it can set an environment instead of its own (from 0.5 on). */
+  bwrapClears: boolean
   unshare: string | null
   mount: string | null
   umount: string | null
@@ -47,13 +50,15 @@ function findLoopbackUp (): string[] | null {
 }
 
 export function findHostTools (): HostTools {
+  const bwrap = findProgram('bwrap')
   return {
     sh: '/bin/sh',
     bash: findProgram('bash'),
     cp: findProgram('cp') ?? '/bin/cp',
     mkfifo: findProgram('mkfifo') ?? '/usr/bin/mkfifo',
     chown: findProgram('chown') ?? '/bin/chown',
-    bwrap: findProgram('bwrap'),
+    bwrap,
+    bwrapClears: bwrap !== null && (spawnSync(bwrap, ['--help'], { encoding: 'utf8' }).stdout ?? '').includes('--clearenv'),
     unshare: findProgram('unshare'),
     mount: findProgram('mount'),
     umount: findProgram('umount'),
