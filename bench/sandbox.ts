@@ -97,9 +97,10 @@ async function benchProcess (arena: Arena, home: string): Promise<void> {
     try {
       const few = isolation === 'none' ? Math.ceil(rounds / 6) : rounds
       const { bare, cold } = await inTurns(few, { bare: bareBwrap, cold: () => openAndAnswer(plain, specOf(arena)) })
-      const { prepared } = await inTurns(few, { prepared: () => openAndAnswer(ahead, specOf(arena)) }, preparePauseMs + 3 * cold)
       const mark = isolation === 'bubblewrap' && plain.report.overlay ? { max: marks.processReadyMs } : undefined
       report(`ready p50, process, ${isolation}, cold`, cold, 'ms', `${(cold / bare).toFixed(2)} × bare bwrap with a bash (${bare.toFixed(2)} ms)`, mark)
+      if (!plain.report.overlay) continue
+      const { prepared } = await inTurns(few, { prepared: () => openAndAnswer(ahead, specOf(arena)) }, preparePauseMs + 3 * cold)
       report(`ready p50, process, ${isolation}, prepared`, prepared, 'ms', `one every ${(preparePauseMs + 3 * cold + prepared).toFixed(0)} ms`, mark)
       if (isolation === 'bubblewrap') await benchCommands('process', plain, specOf(arena))
     } finally { await Promise.all(created.map(sandboxes => sandboxes.close())) }

@@ -30,7 +30,7 @@ export const killMsMax = 10_000
 export const fileMsMax = 60_000
 /** Commands longer than this are followed by a measurement of the disk that the sandbox holds. */
 export const diskCheckMs = 2_000
-/** Process sandboxes that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */
+/** Process sandboxes (over an overlay) that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */
 export const preparedMax = 2
 export const preparedViewsMax = 3
 /** From this many openings of a view on. */

@@ -88,7 +88,8 @@ export class ProcessSandboxes implements Sandboxes {
     this.#shared = shared
     this.#settings = settings
     this.report = settings.report
-    this.#prepared = new Prepared(settings.prepared, shared.clock, async spec => await this.#openNew({ ...spec, label: { run: '', purpose: 'prepared' } }))
+    // Where a sandbox is a copy of the tree, one that may never be used takes its room on the disk.
+    this.#prepared = new Prepared(shared.overlay === null ? 0 : settings.prepared, shared.clock, async spec => await this.#openNew({ ...spec, label: { run: '', purpose: 'prepared' } }))
   }
 
   async open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> {
