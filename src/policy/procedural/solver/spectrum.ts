@@ -1,6 +1,7 @@
-// Which lines failing and passing tests run, and the suspicion that follows (Ochiai: Abreu et al., 2007). Python is traced
-// by test. Elsewhere a file of tests is the smallest thing that every runner can run alone, so the spectrum comes from
-// counts: the test files as they were found (without the failing tests) against the same files with the oracle patch.
+// Which lines failing and passing tests run, and the suspicion that follows (Ochiai: Abreu et al., 2007). Where tests can be
+// told apart while they run, lines are counted by test. Elsewhere a file of tests is the smallest thing that a runner can
+// run alone, so the spectrum comes from counts: the test files as they were found (without the failing tests) against the
+// same files with the oracle patch.
 
 export interface LineSpectrum { failing: number; passing: number }
 
@@ -19,8 +20,8 @@ export function ochiai (spectrum: Spectrum, path: string, line: number): number 
   return found.failing / Math.sqrt(spectrum.failing * (found.failing + found.passing))
 }
 
-/** Reads what `pythonTracer` wrote: one JSON object a line, one for every process that ran sources of the tree. */
-export function readPythonSpectrum (output: string): Spectrum {
+/** Reads what `pythonTracer` or `nodeTracer` wrote: one JSON object a line, one for every process that ran sources of the tree. */
+export function readTestSpectrum (output: string): Spectrum {
   const spectrum = emptySpectrum()
   for (const part of jsonLines(output)) {
     const { failing, files } = part as { failing: number; files: Record<string, [number, number, number][]> }

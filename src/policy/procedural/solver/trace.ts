@@ -1,15 +1,15 @@
-// Runs failing test files, and some that pass, with tracing on, and reads the spectrum. Python is traced by test. For Node
-// and Go a test file is the unit, and counts with and without the oracle patch set its failing tests apart. What does not
-// fit: runners that compile sources before they run them (jest, vitest) trace offsets of other text; for them, and
-// whenever nothing was traced, every line of what the test files import counts the same.
+// Runs failing test files, and some that pass, with tracing on, and reads the spectrum: by test for Python, tape, mocha and
+// node:test; by counts with and without the oracle patch, a test file at a time, for Go, tap, and where a tracer sees no
+// test fail. What does not fit: runners that compile sources before they run them (jest, vitest) trace offsets of other
+// text; for them, and whenever nothing was traced, every line of what the test files import counts the same.
 
 import { shellQuote } from '../../../quote.ts'
 import { importedFiles } from '../import-graph.ts'
 import type { Play } from '../session.ts'
 import { applyOracle, inScratch, save, unapplyOracle, type Bench } from './prepare.ts'
 import { probeOf } from './probe.ts'
-import { addFailingCounts, addPassingCounts, emptySpectrum, readGoCounts, readNodeCounts, readPythonSpectrum, type LineCounts, type Spectrum } from './spectrum.ts'
-import { nodeFold, pythonTracer } from './tracers.ts'
+import { addFailingCounts, addPassingCounts, emptySpectrum, readGoCounts, readNodeCounts, readTestSpectrum, type LineCounts, type Spectrum } from './spectrum.ts'
+import { nodeFold, nodeTracer, pythonTracer } from './tracers.ts'
 
 const why = 'I run failing and passing test files with tracing on, to see which code they reach.'
 
@@ -17,22 +17,36 @@ export async function * trace (bench: Bench, failing: readonly string[], passing
   const { runner } = bench
   const spectrum = runner.name === 'jest' || runner.name === 'vitest'
     ? emptySpectrum()
-    : runner.ecosystem === 'python' ? yield * tracePython(bench, failing, passing) : yield * traceCounts(bench, failing, passing)
+    : runner.ecosystem === 'python'
+      ? yield * tracePython(bench, [...failing, ...passing])
+      : runner.ecosystem === 'node' ? yield * traceNode(bench, failing, passing) : yield * traceCounts(bench, failing, passing)
   for (const path of [...spectrum.lines.keys()]) if (!bench.codeFiles.includes(path)) spectrum.lines.delete(path)
   return spectrum.lines.size > 0 ? spectrum : yield * imported(bench, failing)
 }
 
-async function * tracePython ({ tree, runner }: Bench, failing: readonly string[], passing: readonly string[]): Play<Spectrum> {
+/** Runs every file with a tracer that tells tests apart; each process leaves one JSON object. */
+async function * traceTests (bench: Bench, environment: string, program: { name: string; text: string }, files: readonly string[]): Play<Spectrum> {
+  const { tree } = bench
   const lines = shellQuote(inScratch(tree, 'lines'))
   const { output } = yield * tree.output(why, [
     `rm -rf ${lines}; mkdir -p ${lines} ${shellQuote(inScratch(tree, 'tracer'))}`,
-    save(tree, 'tracer/sitecustomize.py', pythonTracer),
-    save(tree, 'traced.sh', runner.script([...failing, ...passing])),
-    quietly(`SOLVER_TREE=${shellQuote(tree.task.tree)} SOLVER_LINES=${lines} PYTHONPATH=${shellQuote(inScratch(tree, 'tracer'))}\${PYTHONPATH:+:$PYTHONPATH}`,
-      inScratch(tree, 'traced.sh')),
+    save(tree, `tracer/${program.name}`, program.text),
+    save(tree, 'traced.sh', probeOf(bench.runner, files).script),
+    quietly(`SOLVER_TREE=${shellQuote(tree.task.tree)} SOLVER_LINES=${lines} ${environment}`, inScratch(tree, 'traced.sh')),
     `for f in ${lines}/*.json; do cat "$f"; echo; done`
   ].join('\n'))
-  return readPythonSpectrum(output.toString('utf8'))
+  return readTestSpectrum(output.toString('utf8'))
+}
+
+function tracePython (bench: Bench, files: readonly string[]): Play<Spectrum> {
+  const path = shellQuote(inScratch(bench.tree, 'tracer'))
+  return traceTests(bench, `PYTHONPATH=${path}\${PYTHONPATH:+:$PYTHONPATH}`, { name: 'sitecustomize.py', text: pythonTracer }, files)
+}
+
+async function * traceNode (bench: Bench, failing: readonly string[], passing: readonly string[]): Play<Spectrum> {
+  const tracer = { name: 'node.cjs', text: nodeTracer }
+  const byTest = yield * traceTests(bench, `NODE_OPTIONS="\${NODE_OPTIONS:-} --require ${inScratch(bench.tree, 'tracer/node.cjs')}"`, tracer, [...failing, ...passing])
+  return byTest.failing > 0 ? byTest : yield * traceCounts(bench, failing, passing)
 }
 
 async function * traceCounts (bench: Bench, failing: readonly string[], passing: readonly string[]): Play<Spectrum> {

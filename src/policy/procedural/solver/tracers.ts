@@ -62,12 +62,149 @@ if os.path.isdir(OUT):
     sys.settrace(call)
 `
 
+/** JavaScript: how often every line ran, from the functions of a V8 profile; calls back for lines that did. */
+const countLines = `function countLines (text, functions, each) {
+  const ranges = functions.flatMap(({ ranges }) => ranges).sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset)
+  const open = []
+  let next = 0
+  let at = 0
+  text.split('\\n').forEach((line, index) => {
+    const first = at + line.length - line.trimStart().length
+    const last = at + line.trimEnd().length
+    at += line.length + 1
+    let count = 0
+    // A line can hold several ranges: the largest count of its first character and of the ranges that begin in it.
+    for (let stop = first; ; stop = Math.max(stop, ranges[next].startOffset)) {
+      while (next < ranges.length && ranges[next].startOffset <= stop) open.push(ranges[next++])
+      while (open.length > 0 && open[open.length - 1].endOffset <= stop) open.pop()
+      if (open.length > 0) count = Math.max(count, open[open.length - 1].count)
+      if (next >= ranges.length || ranges[next].startOffset >= last) break
+    }
+    if (last > first && count > 0) each(index + 1, count)
+  })
+}
+`
+
+/**
+ * Loaded with `--require`: lines by test. The counters of V8 are read and set back whenever a test ends: an assertion of
+ * tape, a test of node:test, a test of mocha; which of them it is shows in what the test file loads. What ran before the
+ * first test belongs to none. Written out when the process ends, in the form of `pythonTracer`.
+ */
+export const nodeTracer = `'use strict'
+const { Session } = require('node:inspector')
+const Module = require('node:module')
+const fs = require('node:fs')
+const { join } = require('node:path')
+const { fileURLToPath } = require('node:url')
+const tree = process.env.SOLVER_TREE + '/'
+const out = process.env.SOLVER_LINES
+const files = {}
+const texts = {}
+const tests = { failing: 0, passing: 0 }
+${countLines}
+const session = new Session()
+session.connect()
+const post = (method, options) => {
+  let answer
+  session.post(method, options, (error, value) => { answer = value })
+  return answer
+}
+post('Profiler.enable')
+post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+
+function textOf (path) {
+  try { return texts[path] ??= fs.readFileSync(path, 'utf8') } catch { return null }
+}
+
+function take (kind) {
+  const { result } = post('Profiler.takePreciseCoverage')
+  if (kind !== null) tests[kind]++
+  for (const { url, functions } of result) {
+    if (!url.startsWith('file://') || !functions.some(({ ranges }) => ranges[0].count > 0)) continue
+    const path = fileURLToPath(url)
+    if (!path.startsWith(tree) || path.includes('/node_modules/') || kind === null) continue
+    const text = textOf(path)
+    if (text === null) continue
+    const lines = files[path.slice(tree.length)] ??= {}
+    countLines(text, functions, line => { (lines[line] ??= { failing: 0, passing: 0 })[kind]++ })
+  }
+}
+
+function watchTape (Test) {
+  const before = Test.prototype._assert
+  let first = true
+  Test.prototype._assert = function (ok, options) {
+    if (first) take(null)
+    first = false
+    const value = before.apply(this, arguments)
+    if (!options || !options.skip) take(ok ? 'passing' : 'failing')
+    return value
+  }
+}
+
+function watchMocha (Runner) {
+  const before = Runner.prototype.emit
+  Runner.prototype.emit = function (event) {
+    if (event === 'start') take(null)
+    if (event === 'pass') take('passing')
+    if (event === 'fail') take('failing')
+    return before.apply(this, arguments)
+  }
+}
+
+function watched (body) {
+  const run = async (call) => {
+    take(null)
+    try {
+      await call()
+      take('passing')
+    } catch (error) {
+      take('failing')
+      throw error
+    }
+  }
+  if (body.length < 2) return function (t) { return run(() => body.call(this, t)) }
+  return function (t) { return run(() => new Promise((resolve, reject) => body.call(this, t, error => error ? reject(error) : resolve()))) }
+}
+
+const wraps = new Map()
+function watchNodeTest (test) {
+  if (!wraps.has(test)) {
+    wraps.set(test, new Proxy(test, {
+      apply: (target, self, all) => Reflect.apply(target, self, all.map(value => typeof value === 'function' ? watched(value) : value)),
+      get: (target, name) => ['test', 'it', 'default', 'only'].includes(name) && typeof target[name] === 'function' ? watchNodeTest(target[name]) : target[name]
+    }))
+  }
+  return wraps.get(test)
+}
+
+const seen = new WeakSet()
+const load = Module._load
+Module._load = function (request) {
+  const loaded = load.apply(this, arguments)
+  if (request === 'node:test' || request === 'test') return watchNodeTest(loaded)
+  if (typeof loaded !== 'function' || !loaded.prototype || seen.has(loaded)) return loaded
+  const own = name => Object.prototype.hasOwnProperty.call(loaded.prototype, name)
+  if (own('_assert')) watchTape(loaded)
+  else if (own('runTest') && own('runSuite')) watchMocha(loaded)
+  else return loaded
+  seen.add(loaded)
+  return loaded
+}
+
+process.on('exit', () => {
+  if (tests.failing + tests.passing === 0) return
+  for (const path in files) files[path] = Object.entries(files[path]).map(([line, { failing, passing }]) => [Number(line), failing, passing])
+  try { fs.writeFileSync(join(out, process.pid + '.json'), JSON.stringify({ ...tests, files })) } catch {}
+})
+`
+
 /**
  * Folds the profiles that NODE_V8_COVERAGE leaves into `{ path: [[line, count]] }`, one object a folder: the count of the
  * innermost range that holds the line. `node fold.cjs TREE FOLDER…`
  */
 export const nodeFold = `'use strict'
-const fs = require('node:fs')
+${countLines}const fs = require('node:fs')
 const { join } = require('node:path')
 const { fileURLToPath } = require('node:url')
 const [, , tree, ...folders] = process.argv
@@ -83,25 +220,8 @@ for (const name of fs.existsSync(dir) ? fs.readdirSync(dir) : []) {
     if (!path.startsWith(tree + '/') || path.includes('/node_modules/')) continue
     let text
     try { text = texts[path] ??= fs.readFileSync(path, 'utf8') } catch { continue }
-    const ranges = functions.flatMap(({ ranges }) => ranges).sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset)
     const lines = files[path.slice(tree.length + 1)] ??= {}
-    const open = []
-    let next = 0
-    let at = 0
-    text.split('\\n').forEach((line, index) => {
-      const first = at + line.length - line.trimStart().length
-      const last = at + line.trimEnd().length
-      at += line.length + 1
-      let count = 0
-      // A line can hold several ranges: the largest count of its first character and of the ranges that begin in it.
-      for (let stop = first; ; stop = Math.max(stop, ranges[next].startOffset)) {
-        while (next < ranges.length && ranges[next].startOffset <= stop) open.push(ranges[next++])
-        while (open.length > 0 && open[open.length - 1].endOffset <= stop) open.pop()
-        if (open.length > 0) count = Math.max(count, open[open.length - 1].count)
-        if (next >= ranges.length || ranges[next].startOffset >= last) break
-      }
-      if (last > first && count > 0) lines[index + 1] = (lines[index + 1] ?? 0) + count
-    })
+    countLines(text, functions, (line, count) => { lines[line] = (lines[line] ?? 0) + count })
   }
 }
 for (const path in files) files[path] = Object.entries(files[path]).map(([line, count]) => [Number(line), count])

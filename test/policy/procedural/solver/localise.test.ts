@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { rankFiles } from '../../../../src/policy/procedural/solver/localise.ts'
-import { addFailingCounts, addPassingCounts, emptySpectrum, ochiai, readPythonSpectrum } from '../../../../src/policy/procedural/solver/spectrum.ts'
+import { addFailingCounts, addPassingCounts, emptySpectrum, ochiai, readTestSpectrum } from '../../../../src/policy/procedural/solver/spectrum.ts'
 
 const counts = (lines: Record<number, number>): Map<string, Map<number, number>> =>
   new Map([['lib/a.js', new Map(Object.entries(lines).map(([line, count]) => [Number(line), count]))]])
@@ -24,7 +24,7 @@ t.test('lines that run more often with the oracle patch than without were run by
 })
 
 t.test('Python counts failing and passing tests of every process', async t => {
-  const spectrum = readPythonSpectrum('{"failing":1,"passing":3,"files":{"a.py":[[1,1,3],[2,1,0]]}}\n{"failing":1,"passing":0,"files":{"a.py":[[2,1,0]]}}\n{"cut')
+  const spectrum = readTestSpectrum('{"failing":1,"passing":3,"files":{"a.py":[[1,1,3],[2,1,0]]}}\n{"failing":1,"passing":0,"files":{"a.py":[[2,1,0]]}}\n{"cut')
   t.equal(ochiai(spectrum, 'a.py', 2), 1)
   t.equal(ochiai(spectrum, 'a.py', 1), 1 / Math.sqrt(2 * 4))
 })
