@@ -4,7 +4,9 @@
 // The rest is drawn blindly, so that bugs nobody can repair yet stay in the mix.
 
 import type { Random } from '../../../ports.ts'
+import { createRandom } from '../../../random.ts'
 import type { Workers } from '../../../workers/pool.ts'
+import { drawCandidates } from '../solver/choose.ts'
 import { applyEdits } from './patch.ts'
 import type { Change } from './probe.ts'
 
@@ -12,18 +14,19 @@ const limits = {
   /** Share of the changes that is aimed. */
   share: 0.85,
   /** Changes that are looked at for one that is aimed. */
-  looked: 16,
+  looked: 24,
   /** Of changes that are all known beforehand: how many are looked at, and how many are enough. */
   lookedAmong: 30,
   foundAmong: 4,
   /** Lines to either side of the change that the imagined solver suspects. */
   reach: 4,
-  /** Candidates that it would try there. */
-  candidates: 30
+  /** Candidates that it makes there, and how many of them it comes to try. */
+  candidates: 150,
+  tried: 16
 }
 
 export interface Aim {
-  /** Draws until a change can be repaired; the last one drawn when none can. null: `draw` has nothing left. */
+  /** Draws until a change can be repaired; when none can, one of those drawn. null: nothing is left. */
   choose (draw: () => Change | null): Promise<Change | null>
   /** A few changes that can be repaired, in random order; none when this bug is not aimed. */
   among<Some extends Change> (changes: readonly Some[]): Promise<Some[]>
@@ -31,6 +34,8 @@ export interface Aim {
 
 export function createAim (workers: Pick<Workers, 'run'>, texts: ReadonlyMap<string, string>, random: Random): Aim {
   const known = new Map<string, boolean>()
+  /** What was looked at and left: it comes back when nothing new is drawn. */
+  const waiting: Change[] = []
   const isRepairable = async (change: Change): Promise<boolean> => {
     const key = `${change.path} ${JSON.stringify(change.edits)}`
     if (!known.has(key)) known.set(key, await mayBeRepaired(workers, texts, change, random.int(2 ** 31)))
@@ -38,9 +43,13 @@ export function createAim (workers: Pick<Workers, 'run'>, texts: ReadonlyMap<str
   }
   return {
     async choose (draw) {
-      let change = draw()
+      const next = (): Change | null => draw() ?? waiting.shift() ?? null
+      let change = next()
       if (random.next() >= limits.share) return change
-      for (let looked = 1; change !== null && looked < limits.looked && !await isRepairable(change); looked++) change = draw() ?? change
+      for (let looked = 1; change !== null && looked < limits.looked && !await isRepairable(change); looked++) {
+        waiting.push(change)
+        change = next()
+      }
       return change
     },
     async among (changes) {
@@ -62,7 +71,8 @@ async function mayBeRepaired (workers: Pick<Workers, 'run'>, texts: ReadonlyMap<
   const corpus = [...texts].filter(([other]) => other !== path).map(([other, source]) => ({ path: other, text: source }))
   const { candidates } = await workers.run('repairs', { path, text, suspicion: around(text, edit.start, edit.start + edit.text.length), corpus, hints: [], seed, limit: limits.candidates })
   const wanted = dense(original)
-  return candidates.some(candidate => dense(applyEdits(text, [candidate.edit])) === wanted)
+  return drawCandidates([{ path, score: 1, candidates }], createRandom(seed)).slice(0, limits.tried)
+    .some(({ mutant }) => dense(applyEdits(text, [mutant.edit])) === wanted)
 }
 
 function around (text: string, start: number, end: number): Record<number, number> {

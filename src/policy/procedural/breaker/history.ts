@@ -199,12 +199,13 @@ export function smallParts (changes: readonly PastChange[]): PastChange[] {
 }
 
 /**
- * The order in which past changes are tried: those that were aimed (aim.ts) first, then whole ones. Where a whole breaks nothing its parts cannot either; where
+ * The order in which past changes are tried: those that were aimed (aim.ts) first, then whole
+ * ones and small parts as they come. Where a whole breaks nothing its parts cannot either; where
  * it breaks too much, or the code does not run any more, its parts follow. Where it is fine, mostly some parts are tried
  * first, so that not every bug takes back all of a release.
  */
 export function createPast (wholes: readonly PastChange[], aimed: readonly PastChange[], random: Random): Past {
-  const queue = [...aimed, ...wholes.filter(change => !aimed.includes(change))]
+  const queue = [...aimed, ...random.shuffle(unique([...smallParts(wholes), ...wholes]).filter(change => !aimed.includes(change)))]
   const later: PastChange[] = []
   return {
     take (count) {

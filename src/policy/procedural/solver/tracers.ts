@@ -131,12 +131,13 @@ function take (kind) {
 }
 
 function watchTape (Test) {
-  const before = Test.prototype._assert
-  let first = true
+  const { run, _assert } = Test.prototype
+  Test.prototype.run = function () {
+    take(null)
+    return run.apply(this, arguments)
+  }
   Test.prototype._assert = function (ok, options) {
-    if (first) take(null)
-    first = false
-    const value = before.apply(this, arguments)
+    const value = _assert.apply(this, arguments)
     if (!options || !options.skip) take(ok ? 'passing' : 'failing')
     return value
   }
