@@ -49,8 +49,8 @@ const optionTypes = {
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
-/** What `npm run quickstart` plays: small, tested by node:test, its releases ship their tests. The options keep it short. */
-const quickstart: { target: string; options: Partial<RunOptions> } = { target: 'npm:find-my-way@8.0.0 - 9.5.0', options: { minFiles: { min: 1, max: 1 }, maxOrder: 1 } }
+/** What `npm run quickstart` plays: small, tested by node:test, its releases ship their tests. The options keep it short; so do processes. */
+const quickstart: { target: string; sandbox: string; options: Partial<RunOptions> } = { target: 'npm:find-my-way@8.0.0 - 9.5.0', sandbox: 'process', options: { minFiles: { min: 1, max: 1 }, maxOrder: 1 } }
 
 /** Time that work in flight has to finish after an interrupt. */
 const drainMs = 2_000
@@ -69,7 +69,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
   const home = sparHome()
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox, target ?? resumed!.file().options.target), home }))
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }))
   const workers = createPool()
   try {
     await sandboxes.reap()

@@ -42,9 +42,6 @@ export async function * measureCoverage (tree: ToolTree, runner: Runner, testFil
   return measured
 }
 
-export function toCoverage (runs: Map<string, CoverageRun>): Coverage {
-  return new Map([...runs].map(([path, run]) => [path, run.lines]))
-}
 
 export function coversAny (ranges: readonly LineRange[] | undefined, first: number, last: number): boolean {
   return ranges?.some(([from, to]) => from <= last && to >= first) ?? false
