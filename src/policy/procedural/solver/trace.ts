@@ -45,7 +45,7 @@ function tracePython (bench: Bench, files: readonly string[]): Play<Spectrum> {
 
 async function * traceNode (bench: Bench, failing: readonly string[], passing: readonly string[]): Play<Spectrum> {
   const tracer = { name: 'node.cjs', text: nodeTracer }
-  const byTest = yield * traceTests(bench, `NODE_OPTIONS="\${NODE_OPTIONS:-} --require ${inScratch(bench.tree, 'tracer/node.cjs')}"`, tracer, [...failing, ...passing])
+  const byTest = yield * traceTests(bench, `NODE_OPTIONS="\${NODE_OPTIONS:-} --require \\"${inScratch(bench.tree, 'tracer/node.cjs')}\\""`, tracer, [...failing, ...passing])
   return byTest.failing > 0 ? byTest : yield * traceCounts(bench, failing, passing)
 }
 
