@@ -10,6 +10,7 @@ import { idsWith, printCommand, readRuns, type TestRun } from '../test-run.ts'
 import { shellQuote } from '../../../quote.ts'
 import type { Play } from '../session.ts'
 import type { ToolTree } from '../tree.ts'
+import { statusOf, withStatus } from '../../../verify/compare.ts'
 import { applyEdits, patchOf, splitLines } from './patch.ts'
 import { applyCommand, suiteRun } from './probe.ts'
 import type { BugDraft } from './search.ts'
@@ -17,6 +18,8 @@ import { fileOf, type Suite } from './suite.ts'
 import { parseTests, statementOf, type TestBlock, type TestSource } from './test-blocks.ts'
 
 const rounds = 5
+/** Runners for which a suite without tests is an error. */
+const refusesEmptySuites: ReadonlySet<string> = new Set(['vitest'])
 
 export interface Weakening { paths: string[]; results: TestMap; hidden: string[] }
 
@@ -36,6 +39,7 @@ export async function * weaken (tree: ToolTree, suite: Suite, bug: BugDraft): Pl
     const before = size(doomed)
     choose(failing, run.log, suite, sources, doomed, round > 0)
     if (size(doomed) === before) break
+    if (refusesEmptySuites.has(suite.runner.name)) for (const [path, blocks] of doomed) addEmptied(sources.get(path)!.blocks, blocks)
     const patches = [...doomed].map(([path, blocks]) => patchOf(path, sources.get(path)!.text, deletions(sources.get(path)!, blocks)))
     const names = [...doomed.keys()]
     run = yield * runNow(tree, suite, `I delete the failing tests from ${names.join(', ')}, and run what is left.`,
@@ -49,9 +53,8 @@ const size = (doomed: Map<string, Set<TestBlock>>): number => [...doomed.values(
 function judge (bug: BugDraft, suite: Suite, run: TestRun, paths: string[]): Weakening | string {
   const results = run.results ?? {}
   if (run.stuck || run.results === null || paths.length === 0) return 'The failing tests cannot be found in the test files.'
-  // Where the runner complains and a file has no results left, its tests count as broken, not as deleted.
-  const collected = new Set(Object.keys(results).map(id => fileOf(id, suite.testFiles)))
-  const hidden = bug.effect.failing.filter(id => results[id] === 'passed' || (results[id] === undefined && (run.exitCode === 0 || collected.has(fileOf(id, suite.testFiles)))))
+  // By the rule of verification: where the runner complains for another reason, what is gone counts as broken.
+  const hidden = withStatus(statusOf(bug.effect.failing, run, { exitCode: 0, testFiles: suite.testFiles }), 'passed', 'gone')
   const left = bug.effect.passing.filter(id => results[id] === 'passed')
   if (hidden.length === 0 || left.length === 0) return 'The bug cannot be hidden without losing all tests.'
   if (left.length < bug.effect.passing.length / 2) return 'With the failing tests deleted too few of the others run.'
@@ -84,6 +87,14 @@ function choose (failing: readonly string[], log: string, suite: Suite, sources:
       doomed.set(path, new Set([...gone, ...fresh]))
       break
     }
+  }
+}
+
+/** Suites of which every test goes. */
+export function addEmptied (all: readonly TestBlock[], gone: Set<TestBlock>): void {
+  for (const block of gone) {
+    const { parent } = block
+    if (parent !== null && all.every(other => other.parent !== parent || gone.has(other))) gone.add(parent)
   }
 }
 

@@ -20,13 +20,26 @@ parser = open(batch['parser']).read()
 sys.path[0] = ''
 out = os.fdopen(os.dup(1), 'w')
 
+tree = os.path.realpath('.') + os.sep
+seen = os.path.join(scratch, 'modules.json')
+
+def outside(name, module):
+    path = os.path.realpath(getattr(module, '__file__', None) or os.sep)
+    return not path.startswith(tree) or 'site-packages' in path.split(os.sep)
+
+def remember():
+    # What the tests import from outside of the tree is the same for every candidate.
+    if not os.path.exists(seen):
+        with open(seen, 'w') as target:
+            json.dump([name for name, module in list(sys.modules.items()) if name != '__main__' and outside(name, module)], target)
+
 def preload():
     import importlib
     names = []
     try:
-        import pytest
         from _pytest.config import default_plugins
-        names = ['_pytest.' + name for name in default_plugins]
+        names = ['pytest'] + ['_pytest.' + name for name in default_plugins]
+        names += json.load(open(seen))
     except Exception:
         pass
     for name in names:
@@ -34,10 +47,8 @@ def preload():
             importlib.import_module(name)
         except BaseException:
             pass
-    tree = os.path.realpath('.') + os.sep
     for name, module in list(sys.modules.items()):
-        path = os.path.realpath(getattr(module, '__file__', None) or os.sep)
-        if path.startswith(tree) and 'site-packages' not in path.split(os.sep):
+        if not outside(name, module):
             del sys.modules[name]
 
 def run(source, arguments, stdin, stdout):
@@ -63,6 +74,7 @@ def run(source, arguments, stdin, stdout):
             status = 1
         finally:
             try:
+                source is code and remember()
                 sys.stdout.flush()
                 sys.stderr.flush()
             finally:
@@ -91,6 +103,9 @@ def results():
         return {}
 
 preload()
+if not os.path.exists(seen):
+    results()
+    preload()
 for index, path, head, tail, text in batch['trials']:
     before = open(path, 'rb').read()
     with open(path, 'r+b') as target:

@@ -1,7 +1,7 @@
 // Goal: for an id that a runner prints, exactly the block of that test goes, and the file that is left still loads.
 
 import t from 'tap'
-import { blocksFor, deletions } from '../../../../src/policy/procedural/breaker/weaken.ts'
+import { addEmptied, blocksFor, deletions } from '../../../../src/policy/procedural/breaker/weaken.ts'
 import { parseTests } from '../../../../src/policy/procedural/breaker/test-blocks.ts'
 import { applyEdits } from '../../../../src/policy/procedural/breaker/patch.ts'
 import { prepareLanguage } from '../../../../src/workers/mutate/grammars.ts'
@@ -36,6 +36,21 @@ for (const name of names) {
   test(name, t => t.end())
 }
 `
+
+t.test('a suite of which every test goes, goes', async t => {
+  const text = "describe('outer', () => {\n  describe('inner', () => {\n    it('a', () => {})\n    it('b', () => {})\n  })\n  it('c', () => {})\n})\n"
+  await prepareLanguage('javascript')
+  const tests = (await parseTests('a.test.js', text))!
+  const left = (...ids: string[]): string => {
+    const gone = new Set(ids.flatMap(id => blocksFor(tests, id, '')))
+    addEmptied(tests.blocks, gone)
+    return applyEdits(text, deletions(tests, gone))
+  }
+  t.match(left('outer > inner > a'), /inner/)
+  t.notMatch(left('outer > inner > a', 'outer > inner > b'), /inner/)
+  t.match(left('outer > inner > a', 'outer > inner > b'), /'c'/)
+  t.equal(left('outer > inner > a', 'outer > inner > b', 'outer > c').trim(), '')
+})
 
 t.test('JavaScript: by path, by parts of a title, by line', async t => {
   const one = await without('a.test.js', script, ['one'])
