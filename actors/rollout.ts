@@ -1,26 +1,32 @@
 // Plays one rollout: the machine with its holes filled by a session, from start to outcome. The session is always
 // closed, whatever the ending.
 
-import { createActor, fromPromise, type ActorRefFrom } from 'xstate'
-import type { RolloutInput, RolloutOutcome } from '../machines/rollout.ts'
+import { createActor, fromPromise, type ActorRefFrom, type AnyActorRef } from 'xstate'
+import type { Acted, Asked, Collected, RolloutInput, RolloutOutcome } from '../machines/rollout.ts'
 import { breaker } from '../machines/breaker.ts'
 import { solver } from '../machines/solver.ts'
 import type { RolloutSession, Spent } from '../src/rollout/session.ts'
 
-const machines = { breaker, solver }
+/** The session of a rollout, by the actor system that plays it: a machine's context is no place for handles. */
+const sessions = new WeakMap<AnyActorRef['system'], RolloutSession<unknown>>()
+
+const holes = {
+  actors: {
+    open: fromPromise<void, { rolloutId: string }>(({ system, signal }) => sessions.get(system)!.open(signal)),
+    ask: fromPromise<Asked, Spent>(({ input, system, signal }) => sessions.get(system)!.ask(input, signal)),
+    act: fromPromise<Acted, Spent>(({ input, system, signal }) => sessions.get(system)!.act(input, signal)),
+    collect: fromPromise<Collected, Spent>(({ input, system }) => sessions.get(system)!.collect(input))
+  }
+}
+
+/** Filled once: a machine that is provided anew is built anew, which costs as much as twenty turns. */
+const machines = { breaker: breaker.provide(holes), solver: solver.provide(holes) }
 
 export async function playRollout<Kept> (
   role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal
 ): Promise<RolloutOutcome> {
-  const logic = machines[role].provide({
-    actors: {
-      open: fromPromise<void, { rolloutId: string }>(({ signal }) => session.open(signal)),
-      ask: fromPromise<Awaited<ReturnType<typeof session.ask>>, Spent>(({ input, signal }) => session.ask(input, signal)),
-      act: fromPromise<{ tokens: number }, Spent>(({ input, signal }) => session.act(input, signal)),
-      collect: fromPromise<{ accepted: boolean; tokens: number }, Spent>(({ input }) => session.collect(input))
-    }
-  })
-  const actor: ActorRefFrom<typeof breaker> = createActor(logic as typeof breaker, { id: input.rolloutId, input })
+  const actor: ActorRefFrom<typeof breaker> = createActor(machines[role] as typeof breaker, { id: input.rolloutId, input })
+  sessions.set(actor.system, session)
   const cancel = (): void => actor.send({ type: 'rollout.cancel' })
   signal.addEventListener('abort', cancel, { once: true })
   try {
