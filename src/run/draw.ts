@@ -42,13 +42,20 @@ function drawStrategy (options: RunOptions, number: number, chance: number): Str
 /** The seed of a rollout, by its id. */
 export const rolloutSeed = (options: RunOptions, rolloutId: string): number => deriveSeed(options.seed, `rollout:${rolloutId}`)
 
+/** Rounds by episode, and how many episodes of a strategy there were: drawn once for a run, since one asks for all before it. */
+interface Rounds { names: string[]; counts: Record<Strategy, number> }
+const roundsOf = new WeakMap<RunOptions, Rounds>()
+
 /**
  * The breaker's group: as many episodes of one strategy as the solver's group has members, in the order of their numbers.
  * A run that ends earlier leaves its last round short.
  */
 export function roundOf (options: RunOptions, number: number): string {
-  const { strategy } = drawEpisode(options, number)
-  let before = 0
-  for (let other = 1; other < number; other++) if (drawEpisode(options, other).strategy === strategy) before++
-  return `${strategy}.${Math.floor(before / options.group) + 1}`
+  const { names, counts } = roundsOf.get(options) ?? { names: [], counts: { removal: 0, history: 0, direct: 0 } }
+  roundsOf.set(options, { names, counts })
+  while (names.length < number) {
+    const { strategy } = drawEpisode(options, names.length + 1)
+    names.push(`${strategy}.${Math.floor(counts[strategy]++ / options.group) + 1}`)
+  }
+  return names[number - 1]!
 }

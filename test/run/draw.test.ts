@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { strategies } from '../../src/domain.ts'
-import { drawEpisode } from '../../src/run/draw.ts'
+import { drawEpisode, roundOf } from '../../src/run/draw.ts'
 import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../../src/run/options.ts'
 
 const options: RunOptions = { target: 'x', ...runDefaults }
@@ -23,6 +23,17 @@ t.test('strategies come in the shares of their weights, also in a short run', as
   for (let seed = 0; seed < 20; seed++) t.strictSame(drawn({ removal: 1, history: 1, direct: 0 }, 6, seed), { removal: 3, history: 3, direct: 0 })
   const { direct, removal } = drawn({ removal: 3, history: 0, direct: 1 }, 4000) as { direct: number; removal: number }
   t.ok(Math.abs(direct / 4000 - 0.25) < 0.03 && removal + direct === 4000, `${direct} of 4000 are direct`)
+})
+
+t.test('a round holds as many episodes of one strategy as a group has members, in whatever order one asks', async t => {
+  const few = { ...options, group: 2, strategy: { removal: 2, history: 1, direct: 0 } }
+  const numbers = Array.from({ length: 40 }, (_, index) => index + 1)
+  const rounds = numbers.map(number => roundOf(few, number))
+  t.strictSame([...numbers].reverse().map(number => roundOf({ ...few }, number)).reverse(), rounds)
+  for (const strategy of ['removal', 'history'] as const) {
+    const named = rounds.filter((_, index) => drawEpisode(few, index + 1).strategy === strategy)
+    t.strictSame(named, named.map((_, index) => `${strategy}.${Math.floor(index / 2) + 1}`))
+  }
 })
 
 t.test('options are refused by name, value and rule', async t => {
