@@ -33,7 +33,7 @@ export async function handleBreak (system: System, delivery: Delivery): Promise<
   const ended = await playRollout('breaker', session, rolloutInput(system, rolloutId), delivery.signal)
   const files = session.kept
   const bug = files && createBug(files)
-  const result = keepRollout(system, delivery, {
+  const result = await keepRollout(system, delivery, {
     role: 'breaker', number, rolloutId, member: 0, groupId: roundOf(options, number), bug: { id: bug?.id ?? null, order: 1, parent: null }, startedAt
   }, session, ended)
   if (bug) {

@@ -19,7 +19,7 @@ export const rolloutInput = (system: System, rolloutId: string): RolloutInput =>
 export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number }
 
 /** Keeps record and transcript of a rollout that has a verdict on the policy; throws what has to be issued again. */
-export function keepRollout (system: System, delivery: Delivery, played: PlayedRollout, session: RolloutSession<unknown>, ended: RolloutOutcome): { outcome: Outcome; reason: string } {
+export async function keepRollout (system: System, delivery: Delivery, played: PlayedRollout, session: RolloutSession<unknown>, ended: RolloutOutcome): Promise<{ outcome: Outcome; reason: string }> {
   const result = domainOutcome(ended)
   if (result.outcome === 'cancelled') throw new SparError('ROLLOUT_CANCELLED', 'The rollout was cancelled', { retryable: true })
   const policy = system.ports.policies[played.role]
@@ -35,8 +35,10 @@ export function keepRollout (system: System, delivery: Delivery, played: PlayedR
     outcome: result.outcome,
     endedAt: system.ports.clock.now()
   })
-  system.store.keepTranscript(played.rolloutId, transcriptOf(record))
-  system.store.keepTrajectory(played.rolloutId, encodeRecord(record))
+  await Promise.all([
+    system.store.keepTranscript(played.rolloutId, transcriptOf(record)),
+    system.store.keepTrajectory(played.rolloutId, encodeRecord(record))
+  ])
   return result
 }
 

@@ -44,7 +44,7 @@ export async function handleSolve (system: System, delivery: Delivery): Promise<
     collect: sandbox => collectPatch(sandbox, base)
   })
   const ended = await playRollout('solver', session, rolloutInput(system, rolloutId), delivery.signal)
-  const result = keepRollout(system, delivery, {
+  const result = await keepRollout(system, delivery, {
     role: 'solver', number, rolloutId, member, groupId: `${episodeId}.${order}`, bug: { id: bugId, order, parent: bug.parent }, startedAt
   }, session, ended)
   if (session.kept) store.keepAttempt(rolloutId, session.kept)

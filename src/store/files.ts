@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SparError } from '../errors.ts'
 
@@ -10,12 +11,38 @@ import { SparError } from '../errors.ts'
 export function writeAtomic (path: string, content: string | Uint8Array): void {
   const draft = `${path}.${randomUUID()}.draft`
   try {
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(draft, content)
+    inFolder(path, () => writeFileSync(draft, content))
     renameSync(draft, path)
   } catch (error) {
     rmSync(draft, { force: true })
-    throw new SparError('STORE_WRITE_FAILED', `Cannot write ${path}: ${(error as Error).message}`, { retryable: true, cause: error })
+    throw notWritten(path, error)
+  }
+}
+
+/** The same for a large file: the event loop goes on while it is written. */
+export async function writeLarge (path: string, content: string | Uint8Array): Promise<void> {
+  const draft = `${path}.${randomUUID()}.draft`
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(draft, content)
+    await rename(draft, path)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw notWritten(path, error)
+  }
+}
+
+const notWritten = (path: string, error: unknown): SparError =>
+  new SparError('STORE_WRITE_FAILED', `Cannot write ${path}: ${(error as Error).message}`, { retryable: true, cause: error })
+
+/** Makes the folder only where it is missing: a run writes thousands of files into the same few. */
+function inFolder (path: string, write: () => void): void {
+  try {
+    write()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    mkdirSync(dirname(path), { recursive: true })
+    write()
   }
 }
 
@@ -43,10 +70,9 @@ export function openJsonLog<Line> (path: string, mend = true): JsonLog<Line> {
     lines,
     append (line) {
       try {
-        mkdirSync(dirname(path), { recursive: true })
-        appendFileSync(path, JSON.stringify(line) + '\n')
+        inFolder(path, () => appendFileSync(path, JSON.stringify(line) + '\n'))
       } catch (error) {
-        throw new SparError('STORE_WRITE_FAILED', `Cannot write ${path}: ${(error as Error).message}`, { retryable: true, cause: error })
+        throw notWritten(path, error)
       }
     }
   }

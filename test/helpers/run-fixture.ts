@@ -117,18 +117,18 @@ export async function makeRun (base: string): Promise<RunFixture> {
   const bug = createBug(files)
   const rejected = createBug({ ...files, testScript: Buffer.from(script + '# \u001b[31mred\n') })
   await keepBug(store, arena, 1, bug, null)
-  keepAttempts(store, arena, 1, 1, bug, predPatch!)
+  await keepAttempts(store, arena, 1, 1, bug, predPatch!)
   const second = createBug({ ...files, predPatch: predPatch! }, bug.id)
   const promoted = await promoteAttempt(store, arena, episodeIdOf(1), { bugId: bug.id, order: 1, attempts: [{ member: 1, solved: false }] })
   if (promoted.bugId !== second.id) throw new Error('the failed attempt is the second order')
-  keepAttempts(store, arena, 1, 2, second, predPatch!)
+  await keepAttempts(store, arena, 1, 2, second, predPatch!)
   settle(store, 1, {
     ending: { kind: 'played' },
     bugs: [{ bugId: bug.id, order: 1, attempts: attempts('scored', 'infra_fault') }, { bugId: second.id, order: 2, attempts: attempts('scored', 'scored') }]
   })
   await keepBug(store, arena, 2, rejected, 'inverse')
   settle(store, 2, { ending: { kind: 'rejected', failed: 'inverse', reason: 'restoring "lib/add.js" repairs no test: it did not contribute' }, bugs: [] })
-  keepRollout(store, arena, breakId(episodeIdOf(3)), 3, 'breaker', null, 'policy_fault')
+  await keepRollout(store, arena, breakId(episodeIdOf(3)), 3, 'breaker', null, 'policy_fault')
   store.keepResult(breakId(episodeIdOf(3)), { outcome: 'policy_fault', reason: 'gave up', bugId: null, turns: 4, delivery: 1 })
   settle(store, 3, { ending: { kind: 'fault', outcome: 'policy_fault', reason: 'gave up' }, bugs: [] })
   keepLedger(store)
@@ -153,7 +153,7 @@ async function keepBug (store: RunStore, arena: Arena, number: number, bug: Bug,
   const manifest = createManifest(bug, arena, { params, strategy, seed, policy: { name: 'procedural-breaker', version: '1' }, verdict })
   await writeArtifact(store.path('submissions', breakId(episodeId)), bug, { ...manifest, verdict: null })
   await writeArtifact(store.path(failed === null ? 'bugs' : 'rejected', bug.id), bug, manifest)
-  keepRollout(store, arena, breakId(episodeId), number, 'breaker', bug.id, 'scored')
+  await keepRollout(store, arena, breakId(episodeId), number, 'breaker', bug.id, 'scored')
   store.keepResult(breakId(episodeId), { outcome: 'scored', reason: '', bugId: bug.id, turns: 7, delivery: 1 })
   store.keepResult(verifyId(episodeId), verdict)
 }
@@ -173,12 +173,12 @@ const attempts = (failing: Outcome, last: Outcome): SettledEpisode['bugs'][numbe
   { member: 2, outcome: last, solved: last === 'scored' ? false : null, reason: last === 'scored' ? 'empty' : 'the sandbox was lost' }
 ]
 
-function keepAttempts (store: RunStore, arena: Arena, number: number, order: number, bug: Bug, patch: Uint8Array): void {
+async function keepAttempts (store: RunStore, arena: Arena, number: number, order: number, bug: Bug, patch: Uint8Array): Promise<void> {
   const episodeId = episodeIdOf(number)
   for (const member of [0, 1, ...(order === 1 ? [] : [2])]) {
     const rollout = solveId(episodeId, order, member)
     writeAtomic(store.path('attempts', `${rollout}.diff`), member === 2 ? '' : patch)
-    keepRollout(store, arena, rollout, number, 'solver', bug.id, 'scored')
+    await keepRollout(store, arena, rollout, number, 'solver', bug.id, 'scored')
     store.keepResult(rollout, { outcome: 'scored', reason: '', submitted: true, turns: 3 + member, delivery: 1 })
     const outcome = ['solved', 'failing', 'empty'][member]!
     store.keepResult(gradeId(episodeId, order, member), {
@@ -187,7 +187,7 @@ function keepAttempts (store: RunStore, arena: Arena, number: number, order: num
   }
 }
 
-function keepRollout (store: RunStore, arena: Arena, rolloutId: string, number: number, role: 'breaker' | 'solver', bugId: string | null, outcome: Outcome): void {
+async function keepRollout (store: RunStore, arena: Arena, rolloutId: string, number: number, role: 'breaker' | 'solver', bugId: string | null, outcome: Outcome): Promise<void> {
   const roundId = roundOf(store.file().options, number)
   const record = recordOf({
     run: store.run, episodeId: episodeIdOf(number), roundId, arena, bug: { id: bugId, order: 1, parent: null }, rolloutId, role, groupId: roundId, member: 0, delivery: 1, policy: { name: `procedural-${role}`, version: '1' },
@@ -198,8 +198,8 @@ function keepRollout (store: RunStore, arena: Arena, rolloutId: string, number: 
     },
     outcome, startedAt: 1_700_000_000_000, endedAt: 1_700_000_001_000
   })
-  store.keepTrajectory(rolloutId, encodeRecord(record))
-  store.keepTranscript(rolloutId, transcriptOf(record))
+  await store.keepTrajectory(rolloutId, encodeRecord(record))
+  await store.keepTranscript(rolloutId, transcriptOf(record))
 }
 
 function settle (store: RunStore, number: number, episode: Omit<SettledEpisode, 'episodeId'>): void {
