@@ -102,11 +102,13 @@ export interface Verdict {
   quarantined: string[]
 }
 
+/** `solved`, or why not. `failing`: the tests ran, and expected ones fail or have no result. */
+export type GradeOutcome = 'solved' | 'empty' | 'inapplicable' | 'forbidden' | 'failing' | 'no_results' | 'crashed' | 'infra_fault'
+
 /** Whether an attempt repairs the bug. `null`: could not be decided. */
 export interface Grade {
   solved: boolean | null
-  /** `solved`, or why not: `empty`, `inapplicable`, `forbidden`, `failing`, `no_results`, `crashed`, `infra_fault`. */
-  outcome: string
+  outcome: GradeOutcome
   reason: string
   /** Expected ids without a result, and expected ids that failed. */
   missing: string[]

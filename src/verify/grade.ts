@@ -7,7 +7,7 @@
 // decides it.
 
 import { pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from '../artifact/index.ts'
-import type { Arena, Bug, Grade } from '../domain.ts'
+import type { Arena, Bug, Grade, GradeOutcome } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
 import { cleanRunKey } from './clean-runs.ts'
 import { runEvidence } from './evidence.ts'
@@ -64,7 +64,7 @@ export const bugPatches = ({ files }: Bug): NamedPatch[] => [
   ...(files.predPatch === null ? [] : [{ name: 'pred_patch.diff', bytes: files.predPatch }])
 ]
 
-const grade = (solved: boolean | null, outcome: string, reason: string, evidence: Record<string, unknown> = {}, missing: string[] = [], failing: string[] = []): Grade =>
+const grade = (solved: boolean | null, outcome: GradeOutcome, reason: string, evidence: Record<string, unknown> = {}, missing: string[] = [], failing: string[] = []): Grade =>
   ({ solved, outcome, reason, missing, failing, evidence })
 
 /** What can be said without running: null where the patch may be tried. */
