@@ -9,7 +9,9 @@ import type { System } from './system.ts'
 /** Episodes in flight at a time, at most: children of one parent cost more the more there are. */
 const inFlightMax = 100
 
-export function playRun (system: System): { ended: Promise<RunOutcome>; drain: () => void } {
+export interface RunActor { ended: Promise<RunOutcome>; drain (): void; halt (reason: string): void }
+
+export function playRun (system: System): RunActor {
   const logic = run.provide({
     actors: {
       episode: fromPromise<unknown, { number: number }>(({ input }) => playEpisode(system, input.number)),
@@ -22,5 +24,5 @@ export function playRun (system: System): { ended: Promise<RunOutcome>; drain: (
     actor.subscribe({ next: snapshot => { if (snapshot.status === 'done') resolve(snapshot.output) }, error: reject })
     actor.start()
   })
-  return { ended, drain: () => actor.send({ type: 'run.drain' }) }
+  return { ended, drain: () => actor.send({ type: 'run.drain' }), halt: reason => actor.send({ type: 'run.halt', reason }) }
 }

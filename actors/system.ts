@@ -1,9 +1,14 @@
 // The composition root of one process: store, queue, sandboxes, policies and machines become one system that plays a run.
+//
+// Y1. A run folder that takes no more (a full disk) halts the run: nothing is scored, quarantined or lost by it, and a
+//     resume plays on.
 
 import type { Arena } from '../src/domain.ts'
 import type { Clock, Policy, Sandboxes } from '../src/ports.ts'
 import { createMemoryQueue, type QueueEvent } from '../src/bus/memory.ts'
 import type { WorkQueue } from '../src/bus/types.ts'
+import type { Delivery, WorkKind } from '../src/bus/types.ts'
+import { SparError } from '../src/errors.ts'
 import type { RunOutcome } from '../machines/run.ts'
 import type { RunOptions } from '../src/run/options.ts'
 import type { RunStore } from '../src/store/run.ts'
@@ -35,21 +40,50 @@ export interface PlayingRun { ended: Promise<RunOutcome>; /** Stops taking work;
 
 export function startSystem (input: SystemOptions): PlayingRun {
   const { store, jobs, ports, onQueue = () => {}, onStep = () => {} } = input
-  const queue = createMemoryQueue({ slots: jobs, clock: ports.clock, onEvent: event => { keepBooks(store, ports.clock, event); onQueue(event) } })
+  const onEvent = (event: QueueEvent): void => {
+    haltOnLoss(() => keepBooks(store, ports.clock, event))
+    onQueue(event)
+  }
+  const queue = createMemoryQueue({ slots: jobs, clock: ports.clock, onEvent })
   const system: System = { ...input, onStep, queue }
-  queue.handle('break', delivery => handleBreak(system, delivery))
-  queue.handle('verify', delivery => handleVerify(system, delivery))
-  queue.handle('solve', delivery => handleSolve(system, delivery))
-  queue.handle('grade', delivery => handleGrade(system, delivery))
-  const { ended, drain } = playRun(system)
+  for (const kind of Object.keys(handlers) as WorkKind[]) {
+    queue.handle(kind, async delivery => {
+      try {
+        return await handlers[kind](system, delivery)
+      } catch (error) {
+        haltOnLoss(() => { throw error })
+        throw error
+      }
+    })
+  }
+  const { ended, drain, halt } = playRun(system)
+
+  /** Y1. */
+  function haltOnLoss (work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof SparError) || error.code !== 'STORE_WRITE_FAILED') return
+      void queue.drain(0)
+      // The first work is dispatched while the run starts.
+      queueMicrotask(() => halt(error.message))
+    }
+  }
+
   return {
-    ended,
+    ended: ended.then(async outcome => {
+      // An episode that failed leaves work behind, which must not outlive the run.
+      if (outcome.kind !== 'drained') await queue.drain(0)
+      return outcome
+    }),
     async drain (graceMs) {
       drain()
       await queue.drain(graceMs)
     }
   }
 }
+
+const handlers: Record<WorkKind, (system: System, delivery: Delivery) => Promise<unknown>> = { break: handleBreak, verify: handleVerify, solve: handleSolve, grade: handleGrade }
 
 function keepBooks (store: RunStore, clock: Clock, event: QueueEvent): void {
   const now = clock.now()

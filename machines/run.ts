@@ -1,7 +1,8 @@
 // One run: plays its episodes, at most `inFlight` at a time, and sums up.
 //
 //   playing ──> summarising ──> done
-//      └─ drain: no new episode starts; those in flight are left to a resume
+//      ├─ drain: no new episode starts; those in flight are left to a resume
+//      └─ halt: the same, and the run has failed: what it finds out can no longer be kept
 //
 // N1. Episodes are numbered from 1; number and seed decide everything about an episode, so order does not.
 // N2. A finished child is stopped at once: a long run keeps no dead children.
@@ -17,6 +18,7 @@ type Context = RunInput & { next: number; active: number; played: number; failed
 
 export type RunEvent =
   | { type: 'run.drain' }
+  | { type: 'run.halt'; reason: string }
   | { type: `xstate.done.actor.episode.${string}`; output: unknown; actorId: string }
   | { type: `xstate.error.actor.episode.${string}`; error: unknown; actorId: string }
 
@@ -54,6 +56,7 @@ export const run = setup({
       entry: 'fill',
       on: {
         'run.drain': { target: 'done', actions: 'drained' },
+        'run.halt': { target: 'done', actions: { type: 'fail', params: ({ event }) => event.reason } },
         'xstate.done.actor.episode.*': [
           { guard: 'isLast', target: 'summarising', actions: [{ type: 'dropChild', params: ({ event }) => event.actorId }, 'played'] },
           { actions: [{ type: 'dropChild', params: ({ event }) => event.actorId }, 'played', 'fill'] }

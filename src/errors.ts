@@ -23,12 +23,18 @@ export class SparError extends Error {
   }
 }
 
-/** The plain form of anything that was thrown; a defect without a code becomes `DEFECT`. */
+/** The plain form of anything that was thrown; a defect without a code becomes `DEFECT`, a disk without space `DISK_FULL`. */
 export function toPlain (error: unknown): PlainError {
   if (error instanceof SparError) return { code: error.code, message: error.message, retryable: error.retryable, data: error.data }
   const message = error instanceof Error ? error.message : String(error)
+  if (isDiskFull(error)) return toPlain(diskFull(message))
   return { code: 'DEFECT', message, retryable: false, data: {} }
 }
+
+const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | null)?.code ?? '')
+
+export const diskFull = (why: string): SparError =>
+  new SparError('DISK_FULL', `Cannot write: the disk is full (${why}). Free some space, or move SPAR_HOME or --out to another disk`, { retryable: true })
 
 export function fromPlain (plain: PlainError): SparError {
   return new SparError(plain.code, plain.message, { retryable: plain.retryable, data: plain.data })

@@ -1,7 +1,7 @@
 // Runs a program of the host (git, npm, pip, go) with a deadline and bounded output. Nothing of a target runs this way.
 
 import { spawn } from 'node:child_process'
-import { SparError } from '../errors.ts'
+import { diskFull, SparError } from '../errors.ts'
 
 export interface CommandOptions {
   cwd?: string
@@ -24,7 +24,7 @@ export function hostEnvironment (): Record<string, string> {
   return { ...env, LC_ALL: 'C.UTF-8', NO_COLOR: '1', GIT_TERMINAL_PROMPT: '0' }
 }
 
-/** Never rejects because of the program's exit code; ARENA_TOOL_MISSING when there is no such program. */
+/** Never rejects because of the program's exit code; ARENA_TOOL_MISSING when there is no such program, DISK_FULL when it says so. */
 export function runCommand (file: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, [...args], {
@@ -50,7 +50,10 @@ export function runCommand (file: string, args: readonly string[], options: Comm
     child.on('close', code => {
       done()
       if (options.signal?.aborted) return reject(options.signal.reason)
-      resolve({ code, stdout: outputs[0]!(), stderr: outputs[1]!(), timedOut })
+      const result = { code, stdout: outputs[0]!(), stderr: outputs[1]!(), timedOut }
+      const full = code === 0 ? null : /^.*(?:No space left on device|ENOSPC|Disk quota exceeded).*$/m.exec(result.stderr)
+      if (full !== null) return reject(diskFull(`${file}: ${full[0].trim()}`))
+      resolve(result)
     })
   })
 }

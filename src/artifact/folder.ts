@@ -43,22 +43,23 @@ export async function readArtifact (dir: string): Promise<Artifact> {
 
 /**
  * Writes a bug folder at `dir`. Writing the same bug again changes nothing, its manifest included; another bug under the
- * same path throws ARTIFACT_CONFLICT.
+ * same path throws ARTIFACT_CONFLICT, a disk that takes no more STORE_WRITE_FAILED.
  */
 export async function writeArtifact (dir: string, bug: Bug, manifest: Manifest): Promise<void> {
   if (createBug(bug.files).id !== bug.id || manifest.id !== bug.id) throw new SparError('ARTIFACT_ID_MISMATCH', `Cannot write ${dir}: bug ${bug.id}, its manifest and its files do not agree`)
   if (await isWritten(dir, bug)) return
-  await mkdir(dirname(dir), { recursive: true })
-  const draft = await mkdtemp(join(dirname(dir), `.${basename(dir)}-`))
+  let draft = null
   try {
+    await mkdir(dirname(dir), { recursive: true })
+    draft = await mkdtemp(join(dirname(dir), `.${basename(dir)}-`))
     for (const { name, bytes } of namedFiles(bug.files)) await writeFile(join(draft, name), bytes)
     await writeFile(join(draft, manifestName), formatManifest(manifest))
     await rename(draft, dir)
   } catch (error) {
-    await rm(draft, { recursive: true, force: true })
+    if (draft !== null) await rm(draft, { recursive: true, force: true })
     // Somebody else was faster: the same bug is fine, another one is not.
     if (await isWritten(dir, bug)) return
-    throw error
+    throw new SparError('STORE_WRITE_FAILED', `Cannot write ${dir}: ${(error as Error).message}`, { retryable: true, cause: error })
   }
 }
 

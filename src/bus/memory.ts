@@ -66,7 +66,7 @@ export function createMemoryQueue (options: MemoryQueueOptions): WorkQueue {
       const result = await handlers.get(work.kind)!({ work, delivery: deliveries, signal: entry.abort.signal })
       settle(entry, { kind: 'settled', result, deliveries })
     } catch (error) {
-      if (entry.abort.signal.aborted) return
+      if (draining || entry.abort.signal.aborted) return
       const { code, message } = toPlain(error)
       if (deliveries >= deliveriesMax) return settle(entry, { kind: 'quarantined', code, reason: message, deliveries })
       onEvent({ type: 'redelivered', work, delivery: deliveries, code, reason: message })

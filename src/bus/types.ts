@@ -23,6 +23,9 @@ export interface WorkQueue {
   /** Sets the handler of a kind. A rejection with a `retryable` error, or a defect, means: deliver again. */
   handle (kind: WorkKind, handler: (delivery: Delivery) => Promise<unknown>): void
   cancel (id: string, reason: string): void
-  /** Stops delivering; resolves when nothing is in flight, or after `graceMs` with what was in flight aborted. */
+  /**
+   * Stops delivering; resolves when nothing is in flight, or after `graceMs` with what was in flight aborted. What fails from
+   * then on is neither delivered again nor put in quarantine: it has no ending, and whoever goes on plays it again.
+   */
   drain (graceMs: number): Promise<void>
 }

@@ -14,7 +14,7 @@ export function writeAtomic (path: string, content: string | Uint8Array): void {
     inFolder(path, () => writeFileSync(draft, content))
     renameSync(draft, path)
   } catch (error) {
-    rmSync(draft, { force: true })
+    if (existsSync(draft)) rmSync(draft)
     throw notWritten(path, error)
   }
 }
@@ -27,7 +27,7 @@ export async function writeLarge (path: string, content: string | Uint8Array): P
     await writeFile(draft, content)
     await rename(draft, path)
   } catch (error) {
-    await rm(draft, { force: true })
+    if (existsSync(draft)) await rm(draft)
     throw notWritten(path, error)
   }
 }
@@ -63,17 +63,23 @@ export interface JsonLog<Line> { lines: Line[]; append (line: Line): void }
 
 export function openJsonLog<Line> (path: string, mend = true): JsonLog<Line> {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-  if (mend && whole.length < text.length) truncateSync(path, Buffer.byteLength(whole))
-  const lines = whole.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Line)
+  if (mend && text !== '' && !text.endsWith('\n')) cutTornLine(path)
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Line)
   return {
     lines,
     append (line) {
       try {
         inFolder(path, () => appendFileSync(path, JSON.stringify(line) + '\n'))
       } catch (error) {
+        // Half a line would spoil the next one.
+        if (existsSync(path)) cutTornLine(path)
         throw notWritten(path, error)
       }
     }
   }
+}
+
+function cutTornLine (path: string): void {
+  const bytes = readFileSync(path)
+  truncateSync(path, bytes.lastIndexOf(10) + 1)
 }

@@ -13,7 +13,7 @@
 //
 // S1. Work whose result is there is never done again. S2. Every file is replaced in one step.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
@@ -46,11 +46,10 @@ export interface RunStore {
   path (...parts: string[]): string
 }
 
-/** Makes a run folder. Throws RUN_EXISTS when there is one already. */
+/** Makes a run folder. Throws RUN_EXISTS when there is one already, STORE_WRITE_FAILED where none can be made. */
 export function createRunStore (dir: string, file: Omit<RunFile, 'schema_version' | 'run'>): RunStore {
   if (existsSync(join(dir, 'run.json'))) throw new SparError('RUN_EXISTS', `Cannot start a run in ${dir}: it holds a run already. Use --resume to go on with it, or another --out.`)
   if (existsSync(dir) && readdirSync(dir).length > 0) throw new SparError('RUN_FOLDER_NOT_EMPTY', `Cannot start a run in ${dir}: the folder is not empty and holds no run. Use another --out.`)
-  mkdirSync(dir, { recursive: true })
   writeJson(join(dir, 'run.json'), { schema_version: runSchema, run: basename(dir), ...file })
   return openRunStore(dir, { mend: true })
 }

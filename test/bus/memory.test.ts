@@ -77,3 +77,16 @@ t.test('drain lets what is in flight finish within its grace, and aborts it afte
   await queue.drain(5)
   t.ok(aborted)
 })
+
+t.test('what fails while the queue drains is neither issued again nor given up', async t => {
+  const events: QueueEvent[] = []
+  const queue = queueOf(1, events, { deliveriesMax: 1 })
+  void queue.add(work('a'))
+  await new Promise<void>(resolve => {
+    queue.handle('solve', async () => {
+      void queue.drain(5).then(resolve)
+      throw lost()
+    })
+  })
+  t.strictSame(events.map(event => event.type), ['dispatched', 'started'])
+})

@@ -52,3 +52,16 @@ t.test('a run folder is made once, opened again, and refused when it is not one'
   const other = t.testdir({ taken: { 'notes.txt': 'mine' } })
   t.throws(() => createRunStore(join(other, 'taken'), file), { code: 'RUN_FOLDER_NOT_EMPTY' })
 })
+
+t.test('a line that could not be written whole does not spoil the next one', async t => {
+  const path = join(t.testdir(), 'log.jsonl')
+  const log = openJsonLog<{ n: number }>(path)
+  log.append({ n: 1 })
+  const { append } = log
+  appendFileSync(path, '{"n": 2')
+  const circle: { n: number; self?: unknown } = { n: 3 }
+  circle.self = circle
+  t.throws(() => append(circle), { code: 'STORE_WRITE_FAILED', retryable: true })
+  append({ n: 4 })
+  t.equal(readFileSync(path, 'utf8'), '{"n":1}\n{"n":4}\n')
+})
