@@ -42,6 +42,9 @@ export function registryError (registry: string, name: string, result: CommandRe
   return new SparError('ARENA_REGISTRY_UNREACHABLE', `Cannot ask the ${registry} registry about ${name}: ${result.timedOut ? 'it does not answer in time' : npmSummary(result)}. Check the network and ${registry}'s own configuration`, { retryable: true })
 }
 
+const damaged = (name: string, result: CommandResult): SparError =>
+  new SparError('ARENA_BAD_ARCHIVE', `Cannot take a release of ${name}: what the registry delivers is not what it states (${npmSummary(result)}). Try again, or ask another registry`)
+
 /** npm's error lines without its log path, or the JSON form of them. */
 export function npmSummary (result: CommandResult): string {
   const summary = /"summary": "([^"]*)"/.exec(result.stdout)?.[1]
@@ -84,7 +87,7 @@ export async function npmTarballs (name: string, versions: readonly string[], fo
   const pack = async (some: readonly string[]): Promise<{ version: string; filename: string; size: number }[]> => {
     if (some.length === 0) return []
     const result = await npm(['pack', '--json', '--ignore-scripts', '--', ...some.map(version => `${name}@${version}`)], folder, limits.fetchMsMax)
-    if (result.code !== 0) throw registryError('npm', name, result)
+    if (result.code !== 0) throw /EINTEGRITY/.test(result.stdout + result.stderr) ? damaged(name, result) : registryError('npm', name, result)
     return parse<{ version: string; filename: string; size: number }[]>(result.stdout) ?? []
   }
   const packed = (await Promise.all([pack(versions.slice(0, half)), pack(versions.slice(half))])).flat()

@@ -29,11 +29,12 @@ export interface PythonIndex {
 }
 
 export async function openIndex (limits: ArenaLimits): Promise<PythonIndex> {
-  const { index, certificates } = await pipSettings(limits)
+  const { index, certificates, silenceMsMax } = await pipSettings(limits)
   const ca = certificates === null ? null : [...rootCertificates, await readFile(certificates, 'utf8').catch(() => '')]
-  const connect = { timeout: 30_000, ...ca === null ? {} : { ca } }
+  const connect = { timeout: silenceMsMax, ...ca === null ? {} : { ca } }
+  const silence = { headersTimeout: silenceMsMax, bodyTimeout: silenceMsMax }
   const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some(name => process.env[name])
-  const dispatcher = hasProxy ? new EnvHttpProxyAgent({ connect, ...ca === null ? {} : { requestTls: { ca } } }) : new Agent({ connect })
+  const dispatcher = hasProxy ? new EnvHttpProxyAgent({ ...silence, connect, ...ca === null ? {} : { requestTls: { ca } } }) : new Agent({ ...silence, connect })
   const get = (url: string, bytesMax: number, what: string): Promise<Page> => fetchPage(url, bytesMax, what, dispatcher, limits)
 
   return {
@@ -102,7 +103,7 @@ function unreachable (what: string, why: string, cause?: unknown): SparError {
 }
 
 function sourceFiles (name: string, page: Page): Map<string, SourceRelease> {
-  const files = page.type.includes('json') ? (JSON.parse(page.body.toString('utf8')) as { files: IndexFile[] }).files : readHtml(page.body.toString('utf8'))
+  const files = page.type.includes('json') ? readJson(name, page.body.toString('utf8')) : readHtml(page.body.toString('utf8'))
   const found = new Map<string, SourceRelease>()
   for (const file of files) {
     const base = /^(.*)\.(?:tar\.gz|tgz)$/.exec(file.filename)?.[1]
@@ -114,6 +115,14 @@ function sourceFiles (name: string, page: Page): Map<string, SourceRelease> {
     found.set(version, { version, date: file['upload-time'] ?? '', url: new URL(file.url, page.url).href, sha256: file.hashes?.['sha256'] ?? null })
   }
   return found
+}
+
+function readJson (name: string, text: string): IndexFile[] {
+  try {
+    return (JSON.parse(text) as { files: IndexFile[] }).files.filter(file => typeof file.filename === 'string' && typeof file.url === 'string')
+  } catch (error) {
+    throw unreachable(name, `its answer is no list of files (${(error as Error).message})`, error)
+  }
 }
 
 /** Anchors of the HTML form: the hash stands behind # in the link. */

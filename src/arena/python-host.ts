@@ -13,11 +13,13 @@ export async function askPython<Answer> (program: string, question: unknown, lim
   throw new SparError('ARENA_TOOL_MISSING', `Cannot use python3 on this machine: ${why}`, { data: { tool: 'pip' } })
 }
 
-/** Index and certificates as pip is configured, which also knows the default. */
-export interface PipSettings { index: string; certificates: string | null }
+const silenceSecondsOfPip = 15
 
-export function pipSettings (limits: ArenaLimits): Promise<PipSettings> {
-  return askPython(String.raw`
+/** Index, certificates and patience as pip is configured, which also knows the defaults. */
+export interface PipSettings { index: string; certificates: string | null; /** Longest silence of the index. */ silenceMsMax: number }
+
+export async function pipSettings (limits: ArenaLimits): Promise<PipSettings> {
+  const { index, certificates, seconds } = await askPython<{ index: string; certificates: string | null; seconds: string | null }>(String.raw`
 import json, os
 from pip._internal.configuration import Configuration
 from pip._internal.models.index import PyPI
@@ -31,8 +33,9 @@ def setting(name):
     for key in (':env:.' + name, 'download.' + name, 'install.' + name, 'global.' + name):
         if values.get(key):
             return values[key]
-print(json.dumps({'index': setting('index-url') or PyPI.simple_url, 'certificates': setting('cert')}))
+print(json.dumps({'index': setting('index-url') or PyPI.simple_url, 'certificates': setting('cert'), 'seconds': setting('timeout') or setting('default-timeout')}))
 `, null, limits)
+  return { index, certificates, silenceMsMax: (Number(seconds) || silenceSecondsOfPip) * 1000 }
 }
 
 /** The versions that a specifier admits, oldest first; pre-releases only when there is nothing else. */
