@@ -2,6 +2,7 @@
 // cores first come, first served; so the first check's run is the first that starts, and no core idles while a later
 // check still needs one. `close` ends what is not needed any more.
 
+import { setMaxListeners } from 'node:events'
 import type { PatchFile } from '../artifact/index.ts'
 import { SparError } from '../errors.ts'
 import type { Sandbox } from '../ports.ts'
@@ -25,6 +26,9 @@ export interface Runs {
   close (): Promise<void>
 }
 
+/** Listeners that the signal of a verification may have beside one for each run: node's own default. */
+const listenersBesides = 10
+
 export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns'>): Runs {
   const ended = new AbortController()
   const started = new Map<string, Promise<TreeRun>>()
@@ -34,6 +38,8 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
   const once = (key: string, start: () => Promise<TreeRun>): Promise<TreeRun> => {
     const known = started.get(key)
     if (known !== undefined) return known
+    // A run waits at one place at a time: in the queue for a tree, for a core or a parser, or on its command.
+    setMaxListeners(started.size + 1 + listenersBesides, ended.signal)
     const begun = start()
     begun.catch(() => {})
     started.set(key, begun)
