@@ -6,7 +6,7 @@
 //             other, nothing shared, nothing stopped early. The verdicts must be the same.
 // `--check` turns the marks into an exit code. Usage: node dist/bench/verify.js [--check] [--artifacts 50] [--target npm:…]
 
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,7 +16,7 @@ import { openArena } from '../src/arena/open.ts'
 import { runners } from '../src/arena/runners/index.ts'
 import { createBug, pathKind } from '../src/artifact/index.ts'
 import { systemClock } from '../src/clock.ts'
-import type { Arena, Bug, Verdict } from '../src/domain.ts'
+import type { Arena, ArtifactFiles, Bug, CheckName, Verdict } from '../src/domain.ts'
 import { createRandom } from '../src/random.ts'
 import { createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
@@ -77,9 +77,27 @@ function diff (before: Record<string, string>, after: Record<string, string>): U
   return new Uint8Array(patch)
 }
 
+/** What an artifact is made of, before it is spoiled. */
+interface Draft { files: Omit<ArtifactFiles, 'bugInject' | 'testWeaken'>; before: Record<string, string>; after: Record<string, string>; test: { path: string; text: string } }
+
+/** One way each to be rejected by a check; the others are tested in test/verify. */
+const spoils: [CheckName, (draft: Draft, read: (path: string) => string, idle: string) => Partial<ArtifactFiles>][] = [
+  ['inverse', ({ before, after }, read, idle) => ({ bugInject: diff({ ...before, [idle]: read(idle) }, { ...after, [idle]: `${read(idle)}\n// no change\n` }) })],
+  ['weaken', ({ test }) => ({ testWeaken: diff({ [test.path]: test.text }, { [test.path]: `${test.text}\n// all tests are here\n` }) })],
+  ['bug', ({ before }) => ({ bugInject: diff(mapValues(before, () => 'one\n'), mapValues(before, () => 'two\n')) })],
+  ['scope', ({ before, after }, read) => ({ bugInject: diff({ ...before, 'package.json': read('package.json') }, { ...after, 'package.json': '{}\n' }) })],
+  ['parser', () => ({ parserName: 'test_parser.js', testParser: Buffer.from('process.exit(3)\n') })],
+  ['script', ({ files }) => ({ testScript: Buffer.from(`${Buffer.from(files.testScript).toString('utf8')}\nyes | head -c 100000000\n`) })]
+]
+
+const mapValues = (files: Record<string, string>, value: () => string): Record<string, string> => Object.fromEntries(Object.keys(files).map(path => [path, value()]))
+
 const nothing = { name: 'nothing', bytes: new Uint8Array() }
 
-/** One or two files broken; the tests of one file that failed are removed. About one of five breaks nothing, to be rejected. */
+/**
+ * One or two files broken; the tests of one file that failed are removed. About one of ten breaks nothing, and one of five is
+ * spoiled, each in the next way, to be rejected.
+ */
 async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
   const random = createRandom(Number(values.seed))
   const tree = join(arena.dir, 'tree')
@@ -93,10 +111,16 @@ async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
   const bench = benchOf(createBug({ ...parts, bugInject: nothing.bytes, testWeaken: nothing.bytes }), arena)
   const bugs: Bug[] = []
   const breaking: { path: string; text: string; file: string }[] = []
-  const add = (changes: { path: string; text: string }[], file: string): void => {
-    const originals = Object.fromEntries(changes.map(({ path }) => [path, read(path)]))
+  let spoiled = 0
+  const add = (changes: { path: string; text: string }[], file: string, spoil: boolean): void => {
+    const before = Object.fromEntries(changes.map(({ path }) => [path, read(path)]))
+    const after = Object.fromEntries(changes.map(({ path, text }) => [path, text]))
+    const draft: Draft = { files: parts, before, after, test: { path: file, text: read(file) } }
     const weakened = { [file]: `// ${'removed\n// '.repeat(3)}\n` }
-    bugs.push(createBug({ ...parts, bugInject: diff(originals, Object.fromEntries(changes.map(({ path, text }) => [path, text]))), testWeaken: diff({ [file]: read(file) }, weakened) }))
+    const idle = sources.find(path => !(path in before))!
+    const [failed, change] = spoil ? spoils[spoiled++ % spoils.length]! : [null, () => ({})]
+    bugs.push(createBug({ ...parts, bugInject: diff(before, after), testWeaken: diff({ [file]: read(file) }, weakened), ...change(draft, read, idle) }))
+    console.log(`  made ${bugs.length} of ${count}${failed === null ? '' : `, to be rejected by "${failed}"`}`)
   }
   const examine = async (mutant: { path: string; text: string }): Promise<void> => {
     const patch: NamedPatch = { name: 'mutant', bytes: diff({ [mutant.path]: read(mutant.path) }, { [mutant.path]: mutant.text }) }
@@ -105,13 +129,14 @@ async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
     const file = failing === undefined ? files[0]! : files.find(file => failing.includes(file))
     if (file === undefined || bugs.length >= count || run.results === null) return
     if (failing === undefined) {
-      if (bugs.length % 5 === 4) add([mutant], file)
+      if (bugs.length % 10 === 9) add([mutant], file, false)
       return
     }
+    if (bugs.length % 5 === 4) return add([mutant], file, true)
     const partner = breaking.find(other => other.path !== mutant.path)
-    if (partner !== undefined && bugs.length % 2 === 1) add([mutant, breaking.splice(breaking.indexOf(partner), 1)[0]!], file)
+    if (partner !== undefined && bugs.length % 2 === 1) add([mutant, breaking.splice(breaking.indexOf(partner), 1)[0]!], file, false)
     else {
-      add([mutant], file)
+      add([mutant], file, false)
       breaking.push({ ...mutant, file })
     }
   }
@@ -187,21 +212,42 @@ async function benchOverhead (bugs: Bug[], arena: Arena): Promise<void> {
   report('one verification over its ideal', ours / ideal, `${count} artifacts: ${(ours / count).toFixed(0)} ms, ideal ${(ideal / count).toFixed(0)} ms, ${cores} cores`, ours / ideal <= marks.overheadMax, `≤ ${marks.overheadMax}`)
 }
 
+/** Artifacts that are verified before the other side has its turn. */
+const blockSize = 10
+
+/** As `spar play` verifies: as many at a time as there are cores, one limiter and one cache of clean runs for all. */
+async function verifyAll (bugs: Bug[], arena: Arena, ports: VerifyPorts): Promise<Verdict[]> {
+  const verdicts: Verdict[] = []
+  const queue = [...bugs.entries()]
+  const worker = async (): Promise<void> => { for (let next = queue.shift(); next !== undefined; next = queue.shift()) verdicts[next[0]] = await verifyBug(requestOf(next[1], arena), ports) }
+  await Promise.all(Array.from({ length: cores }, worker))
+  return verdicts
+}
+
+async function naiveAll (bugs: Bug[], arena: Arena): Promise<Verdict[]> {
+  const verdicts: Verdict[] = []
+  for (const bug of bugs) verdicts.push(await naiveVerdict(bug, arena))
+  return verdicts
+}
+
+/** Both sides in turns, a block of artifacts each, so that what else the machine does strikes both. */
 async function benchNaive (bugs: Bug[], arena: Arena): Promise<void> {
   const ports = newPorts()
-  const ours = await timed(async () => {
-    const verdicts: Verdict[] = []
-    const queue = [...bugs.entries()]
-    const worker = async (): Promise<void> => { for (let next = queue.shift(); next !== undefined; next = queue.shift()) verdicts[next[0]] = await verifyBug(requestOf(next[1], arena), ports) }
-    await Promise.all(Array.from({ length: cores }, worker))
-    return verdicts
-  })
-  const naive = await timed(async () => {
-    const verdicts: Verdict[] = []
-    for (const bug of bugs) verdicts.push(await naiveVerdict(bug, arena))
-    return verdicts
-  })
+  const ours = { ms: 0, value: [] as Verdict[] }
+  const naive = { ms: 0, value: [] as Verdict[] }
+  for (let from = 0; from < bugs.length; from += blockSize) {
+    const block = bugs.slice(from, from + blockSize)
+    const [one, other] = [await timed(() => verifyAll(block, arena, ports)), await timed(() => naiveAll(block, arena))]
+    for (const [sum, part] of [[ours, one], [naive, other]] as const) {
+      sum.ms += part.ms
+      sum.value.push(...part.value)
+    }
+    console.log(`  ${ours.value.length} of ${bugs.length}: ours ${(one.ms / 1000).toFixed(1)} s, naive ${(other.ms / 1000).toFixed(1)} s, load ${loadavg()[0]!.toFixed(1)}`)
+  }
   const essence = ({ bugId, valid, failed, mode, f2p, p2p, quarantined }: Verdict): string => JSON.stringify({ bugId, valid, failed, mode, f2p, p2p, quarantined })
+  const failures = new Map<string, number>()
+  for (const { failed } of ours.value) failures.set(failed ?? 'valid', (failures.get(failed ?? 'valid') ?? 0) + 1)
+  console.log(`verdicts of ours: ${[...failures].map(([name, count]) => `${name} ${count}`).join(', ')}`)
   const differing = bugs.filter((_, index) => essence(ours.value[index]!) !== essence(naive.value[index]!))
   const valid = ours.value.filter(verdict => verdict.valid).length
   report('naive sequence over ours', naive.ms / ours.ms, `${bugs.length} artifacts (${valid} valid): naive ${(naive.ms / 1000).toFixed(1)} s, ours ${(ours.ms / 1000).toFixed(1)} s`, naive.ms / ours.ms >= marks.naiveMin, `≥ ${marks.naiveMin}`)
@@ -213,8 +259,10 @@ try {
   const arena = await openArena({ target: values.target, home, sandboxKind: 'process', onProgress: line => console.log(line) }, { sandboxes, clock: systemClock })
   const bugs = await makeArtifacts(arena, Number(values.artifacts))
   console.log(`${bugs.length} artifacts of ${values.target} (${arena.runner}, ${arena.testFiles.length} test files), isolation ${(await openTree(benchOf(bugs[0]!, arena), 'probe')).isolation}, ${cores} cores`)
+  console.log(`load ${loadavg().map(load => load.toFixed(1)).join(' ')} before`)
   await benchOverhead(bugs, arena)
   await benchNaive(bugs, arena)
+  console.log(`load ${loadavg().map(load => load.toFixed(1)).join(' ')} after`)
 } finally {
   await sandboxes.close()
   rmSync(home, { recursive: true, force: true })
