@@ -10,7 +10,7 @@ import { createBug } from '../../src/artifact/index.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Arena, ArtifactFiles, Bug, BugParams, InverseMode, Verdict } from '../../src/domain.ts'
 import type { Sandboxes } from '../../src/ports.ts'
-import { createSandboxes } from '../../src/sandbox/index.ts'
+import { createProcessSandboxes } from '../../src/sandbox/index.ts'
 import { createCleanRunCache, createLimiter, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
 import { diffOf, text, writeFiles, type Content, type Files } from '../artifact/git.ts'
 
@@ -106,7 +106,8 @@ export interface Lab {
 /** Sandboxes, caches and arenas for one test file, removed at its end. */
 export async function openLab (t: Test): Promise<Lab> {
   const home = realpathSync(mkdtempSync(join(tmpdir(), 'spar-verify-')))
-  const sandboxes = await createSandboxes({ kind: 'process', home })
+  // None made ahead: what is left is what somebody forgot.
+  const sandboxes = await createProcessSandboxes({ home, prepared: 0 })
   t.teardown(async () => {
     await sandboxes.close()
     rmSync(home, { recursive: true, force: true })
