@@ -55,7 +55,7 @@ export const solverLimits: SolverLimits = {
   sourceBytesMax: 256 * 1024,
   keptMax: 4,
   broaderFilesMax: 4,
-  trialCpuSecondsMin: 1,
+  trialCpuSecondsMin: 2,
   trialSlack: 1.5,
   trialWallSecondsMin: 3
 }

@@ -82,9 +82,12 @@ async function * chooseRunner (tree: ToolTree, testCommand: string | null, found
 
 const firstDeadlines: Deadlines = { cpuSeconds: 20, wallSeconds: 40 }
 
-/** Processor time decides, so that a busy machine changes nothing; the wall clock only cuts what sleeps. */
+/**
+ * Processor time decides, so that a busy machine changes nothing; the wall clock only cuts what sleeps. In powers of two,
+ * since no two runs take the very same time and a seed has to replay an attempt.
+ */
 function trialDeadlines (limits: SolverLimits, seconds: number): Deadlines {
-  const cpuSeconds = Math.min(firstDeadlines.cpuSeconds, Math.ceil(limits.trialCpuSecondsMin + limits.trialSlack * seconds))
+  const cpuSeconds = Math.min(firstDeadlines.cpuSeconds, 2 ** Math.ceil(Math.log2(limits.trialCpuSecondsMin + limits.trialSlack * seconds)))
   return { cpuSeconds, wallSeconds: Math.min(firstDeadlines.wallSeconds, limits.trialWallSecondsMin + 3 * cpuSeconds) }
 }
 
