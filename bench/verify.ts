@@ -16,7 +16,7 @@ import { openArena } from '../src/arena/open.ts'
 import { runners } from '../src/arena/runners/index.ts'
 import { createBug, pathKind } from '../src/artifact/index.ts'
 import { systemClock } from '../src/clock.ts'
-import type { Arena, ArtifactFiles, Bug, CheckName, Verdict } from '../src/domain.ts'
+import type { Arena, ArtifactFiles, Bug, CheckName, TestMap, Verdict } from '../src/domain.ts'
 import { createRandom } from '../src/random.ts'
 import { createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
@@ -78,12 +78,12 @@ function diff (before: Record<string, string>, after: Record<string, string>): U
 }
 
 /** What an artifact is made of, before it is spoiled. */
-interface Draft { files: Omit<ArtifactFiles, 'bugInject' | 'testWeaken'>; before: Record<string, string>; after: Record<string, string>; test: { path: string; text: string } }
+interface Draft { files: Omit<ArtifactFiles, 'bugInject' | 'testWeaken'>; before: Record<string, string>; after: Record<string, string>; tests: Record<string, string> }
 
 /** One way each to be rejected by a check; the others are tested in test/verify. */
 const spoils: [CheckName, (draft: Draft, read: (path: string) => string, idle: string) => Partial<ArtifactFiles>][] = [
   ['inverse', ({ before, after }, read, idle) => ({ bugInject: diff({ ...before, [idle]: read(idle) }, { ...after, [idle]: `${read(idle)}\n// no change\n` }) })],
-  ['weaken', ({ test }) => ({ testWeaken: diff({ [test.path]: test.text }, { [test.path]: `${test.text}\n// all tests are here\n` }) })],
+  ['weaken', ({ tests }) => ({ testWeaken: diff(tests, Object.fromEntries(Object.entries(tests).map(([path, text]) => [path, `${text}\n// all tests are here\n`]))) })],
   ['bug', ({ before }) => ({ bugInject: diff(mapValues(before, () => 'one\n'), mapValues(before, () => 'two\n')) })],
   ['scope', ({ before, after }, read) => ({ bugInject: diff({ ...before, 'package.json': read('package.json') }, { ...after, 'package.json': '{}\n' }) })],
   ['parser', () => ({ parserName: 'test_parser.js', testParser: Buffer.from('process.exit(3)\n') })],
@@ -95,7 +95,7 @@ const mapValues = (files: Record<string, string>, value: () => string): Record<s
 const nothing = { name: 'nothing', bytes: new Uint8Array() }
 
 /**
- * One or two files broken; the tests of one file that failed are removed. About one of ten breaks nothing, and one of five is
+ * One or two files broken; the test files that show it are emptied. About one of ten breaks nothing, and one of five is
  * spoiled, each in the next way, to be rejected.
  */
 async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
@@ -109,38 +109,48 @@ async function makeArtifacts (arena: Arena, count: number): Promise<Bug[]> {
     .map(entry => join(entry.parentPath, entry.name).slice(tree.length + 1)).filter(path => !/node_modules|^dist|^build/.test(path) && pathKind(path, new Set(files)) === 'code')
   const mutants = random.shuffle(sources.flatMap(path => mutantsOf(path, read(path))))
   const bench = benchOf(createBug({ ...parts, bugInject: nothing.bytes, testWeaken: nothing.bytes }), arena)
+  const clean = (await runTree(bench, { patches: [], purpose: 'clean' })).results!
   const bugs: Bug[] = []
-  const breaking: { path: string; text: string; file: string }[] = []
+  const breaking: { path: string; text: string; shownBy: string[] }[] = []
   let spoiled = 0
-  const add = (changes: { path: string; text: string }[], file: string, spoil: boolean): void => {
+  const add = (changes: { path: string; text: string }[], shownBy: string[], spoil: boolean): void => {
     const before = Object.fromEntries(changes.map(({ path }) => [path, read(path)]))
     const after = Object.fromEntries(changes.map(({ path, text }) => [path, text]))
-    const draft: Draft = { files: parts, before, after, test: { path: file, text: read(file) } }
-    const weakened = { [file]: `// ${'removed\n// '.repeat(3)}\n` }
+    const tests = Object.fromEntries(shownBy.map(path => [path, read(path)]))
+    const draft: Draft = { files: parts, before, after, tests }
     const idle = sources.find(path => !(path in before))!
     const [failed, change] = spoil ? spoils[spoiled++ % spoils.length]! : [null, () => ({})]
-    bugs.push(createBug({ ...parts, bugInject: diff(before, after), testWeaken: diff({ [file]: read(file) }, weakened), ...change(draft, read, idle) }))
+    bugs.push(createBug({ ...parts, bugInject: diff(before, after), testWeaken: diff(tests, mapValues(tests, () => `// ${'removed\n// '.repeat(3)}\n`)), ...change(draft, read, idle) }))
     console.log(`  made ${bugs.length} of ${count}${failed === null ? '' : `, to be rejected by "${failed}"`}`)
   }
-  const examine = async (mutant: { path: string; text: string }): Promise<void> => {
+  type Mutant = { path: string; text: string }
+  const resultsOf = async (mutant: Mutant): Promise<TestMap | null> => {
     const patch: NamedPatch = { name: 'mutant', bytes: diff({ [mutant.path]: read(mutant.path) }, { [mutant.path]: mutant.text }) }
-    const run = await runTree(bench, { patches: [patch], purpose: 'mutant' })
-    const failing = Object.entries(run.results ?? {}).find(([, status]) => status === 'failed')?.[0]
-    const file = failing === undefined ? files[0]! : files.find(file => failing.includes(file))
-    if (file === undefined || bugs.length >= count || run.results === null) return
-    if (failing === undefined) {
-      if (bugs.length % 10 === 9) add([mutant], file, false)
+    return (await runTree(bench, { patches: [patch], purpose: 'mutant' })).results
+  }
+  const examine = (mutant: Mutant, results: TestMap | null): void => {
+    if (bugs.length >= count || results === null) return
+    const shownBy = files.filter(file => Object.keys(clean).some(id => id.startsWith(`${file}::`) && results[id] !== 'passed'))
+    if (shownBy.length === files.length) return
+    if (shownBy.length === 0) {
+      if (bugs.length % 10 === 9) add([mutant], files.slice(0, 1), false)
       return
     }
-    if (bugs.length % 5 === 4) return add([mutant], file, true)
-    const partner = breaking.find(other => other.path !== mutant.path)
-    if (partner !== undefined && bugs.length % 2 === 1) add([mutant, breaking.splice(breaking.indexOf(partner), 1)[0]!], file, false)
-    else {
-      add([mutant], file, false)
-      breaking.push({ ...mutant, file })
+    if (bugs.length % 5 === 4) return add([mutant], shownBy, true)
+    const partner = breaking.find(other => other.path !== mutant.path && new Set([...other.shownBy, ...shownBy]).size < files.length)
+    if (partner !== undefined && bugs.length % 2 === 1) {
+      breaking.splice(breaking.indexOf(partner), 1)
+      add([mutant, partner], [...new Set([...partner.shownBy, ...shownBy])], false)
+    } else {
+      add([mutant], shownBy, false)
+      breaking.push({ ...mutant, shownBy })
     }
   }
-  while (bugs.length < count && mutants.length > 0) await Promise.all(mutants.splice(0, cores).map(examine))
+  while (bugs.length < count && mutants.length > 0) {
+    const next = mutants.splice(0, cores)
+    const results = await Promise.all(next.map(resultsOf))
+    next.forEach((mutant, index) => examine(mutant, results[index]!))
+  }
   return bugs
 }
 
@@ -252,7 +262,10 @@ async function benchNaive (bugs: Bug[], arena: Arena): Promise<void> {
   const valid = ours.value.filter(verdict => verdict.valid).length
   report('naive sequence over ours', naive.ms / ours.ms, `${bugs.length} artifacts (${valid} valid): naive ${(naive.ms / 1000).toFixed(1)} s, ours ${(ours.ms / 1000).toFixed(1)} s`, naive.ms / ours.ms >= marks.naiveMin, `≥ ${marks.naiveMin}`)
   console.log(`verdicts: ${differing.length === 0 ? 'identical' : `DIFFERENT for ${differing.map(bug => bug.id).join(', ')}`}`)
-  if (differing.length > 0) failed.push('identical verdicts')
+  for (const bug of differing) {
+    failed.push(`identical verdicts of ${bug.id}`)
+    for (const [side, { value }] of Object.entries({ ours, naive })) console.log(`  ${side}: ${JSON.stringify(value[bugs.indexOf(bug)]!.checks.filter(({ verdict }) => verdict !== 'pass').map(({ name, reason }) => ({ name, reason })))} ${essence(value[bugs.indexOf(bug)]!)}`)
+  }
 }
 
 try {
