@@ -16,6 +16,7 @@ import { createProceduralSolver } from '../policy/procedural/solver.ts'
 import type { Sandboxes } from '../ports.ts'
 import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
+import { writeJson } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createLimiter } from '../verify/limiter.ts'
@@ -111,6 +112,7 @@ async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, jobs
     if (outcome.kind === 'failed' || (outcome.kind === 'finished' && outcome.failed > 0)) {
       throw new SparError('RUN_INCOMPLETE', `Cannot finish the run ${store.run}: ${outcome.reason}. Once that is mended, go on with: spar play --resume --out ${store.dir}`, { retryable: true })
     }
+    writeJson(store.path('workers.json'), workers.stats())
     const { text, summary } = renderSummary(store)
     if (json) io.out(JSON.stringify(summary))
     else io.out(text)
