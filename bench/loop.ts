@@ -11,7 +11,8 @@ import { verifyBug } from '../actors/verifier.ts'
 import { openArena } from '../src/arena/open.ts'
 import { systemClock } from '../src/clock.ts'
 import { createSandboxes } from '../src/sandbox/index.ts'
-import { createCleanRunCache, createLimiter, type VerifyPorts } from '../src/verify/index.ts'
+import { createLimiter } from '../src/limiter.ts'
+import { createCleanRunCache, type VerifyPorts } from '../src/verify/index.ts'
 import { makeArtifacts } from './artifacts.ts'
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, 'at-once': { type: 'string', default: '64' }, target: { type: 'string', default: 'npm:qs@6.13.0' } } })

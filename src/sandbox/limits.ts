@@ -22,6 +22,8 @@ export const defaultSandboxLimits: SandboxLimits = {
 export const outputKillFactor = 4
 /** Open files of one process. */
 export const openFilesMax = 4096
+/** Sandboxes that are being made at once, for each core: more would start slower, and hold up the event loop in one piece. */
+export const startsPerCore = 2
 /** From the start of a shell to its first answer. */
 export const startMsMax = 20_000
 /** How long a kill may take until the sandbox counts as stuck. */

@@ -2,7 +2,6 @@
 
 export { cleanRunKey, createCleanRunCache, type CleanRunCache } from './clean-runs.ts'
 export { gradeAttempt, type GradePorts, type GradeRequest } from './grade.ts'
-export { createLimiter, type Limiter } from './limiter.ts'
 export { verifyLimits, type VerifyLimits } from './limits.ts'
 export { oraclePatch, prepareSolverTree } from './solver-tree.ts'
 export { stageNames, type StageName, type StageReport, type TreeRun, type VerificationOutcome, type VerifyPorts, type VerifyRequest } from './types.ts'

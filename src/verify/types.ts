@@ -3,7 +3,7 @@
 import type { Arena, Bug, BugParams, Check, InverseMode, TestMap } from '../domain.ts'
 import type { Clock, ExecResult, Sandboxes } from '../ports.ts'
 import type { CleanRunCache } from './clean-runs.ts'
-import type { Limiter } from './limiter.ts'
+import type { Limiter } from '../limiter.ts'
 import type { VerifyLimits } from './limits.ts'
 
 export interface VerifyRequest {

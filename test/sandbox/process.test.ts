@@ -1,10 +1,10 @@
 // The contract, run by the process sandbox in each isolation that this host has.
 
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-
+import { startsPerCore } from '../../src/sandbox/limits.ts'
 import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { makeArenaFolder, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
@@ -47,3 +47,17 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
     })
   })
 }
+
+t.test('no more are being made at once than the cores afford', async t => {
+  const folder = t.testdir({})
+  const home = join(folder, 'home')
+  const arena = makeArenaFolder(folder)
+  const sandboxes = await createProcessSandboxes({ home, isolation: 'none', prepared: 0 })
+  t.teardown(() => sandboxes.close())
+  const limit = startsPerCore * availableParallelism()
+  const opening = Array.from({ length: limit + 3 }, async () => await sandboxes.open(specOf(arena)))
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(readdirSync(join(home, 'sandboxes')).filter(name => /^[0-9a-f]{12}$/.test(name)).length, limit)
+  const opened = await Promise.all(opening)
+  t.equal(new Set(opened.map(({ id }) => id)).size, limit + 3, 'and all of them are made in the end')
+})

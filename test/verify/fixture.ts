@@ -11,7 +11,8 @@ import { systemClock } from '../../src/clock.ts'
 import type { Arena, ArtifactFiles, Bug, BugParams, InverseMode, Verdict } from '../../src/domain.ts'
 import type { Sandboxes } from '../../src/ports.ts'
 import { createProcessSandboxes } from '../../src/sandbox/index.ts'
-import { createCleanRunCache, createLimiter, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
+import { createLimiter } from '../../src/limiter.ts'
+import { createCleanRunCache, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
 import { diffOf, text, writeFiles, type Content, type Files } from '../artifact/git.ts'
 
 const harness = `

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { createCleanRunCache, createLimiter, type TreeRun } from '../../src/verify/index.ts'
+import { createLimiter } from '../../src/limiter.ts'
+import { createCleanRunCache, type TreeRun } from '../../src/verify/index.ts'
 
 const gate = (): { promise: Promise<void>; open: () => void } => {
   let open!: () => void

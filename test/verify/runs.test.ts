@@ -4,7 +4,8 @@
 import t from 'tap'
 import type { Arena } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
-import { createCleanRunCache, createLimiter, verifyLimits } from '../../src/verify/index.ts'
+import { createLimiter } from '../../src/limiter.ts'
+import { createCleanRunCache, verifyLimits } from '../../src/verify/index.ts'
 import type { Plan } from '../../src/verify/plan.ts'
 import { createRuns } from '../../src/verify/runs.ts'
 

@@ -6,12 +6,14 @@
 
 import type Docker from 'dockerode'
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 
 import { systemClock } from '../../clock.ts'
 import { SparError, toPlain } from '../../errors.ts'
+import { createLimiter } from '../../limiter.ts'
 import type { Clock, Sandbox, SandboxLimits, Sandboxes, SandboxSpec } from '../../ports.ts'
 import { isAbandoned } from '../lease.ts'
-import { resolveLimits } from '../limits.ts'
+import { resolveLimits, startsPerCore } from '../limits.ts'
 import { currentOwner, type Owner } from '../owner.ts'
 import { openSession, type SandboxSession } from '../session.ts'
 import { describeSystem, scratchPath, standardEnvironment, standardPath, treePath, type System } from '../system.ts'
@@ -69,6 +71,7 @@ export class DockerSandboxes implements Sandboxes {
   readonly #settings: Settings
   readonly #open = new Map<string, SandboxSession | null>()
   readonly #users = new Map<string, string>()
+  readonly #starts = createLimiter(startsPerCore * availableParallelism())
   #hostSide: Promise<HostSide> | null = null
   #closing: Promise<void> | null = null
 
@@ -88,12 +91,7 @@ export class DockerSandboxes implements Sandboxes {
     const name = namePrefix + randomBytes(6).toString('hex')
     this.#open.set(name, null)
     try {
-      const plan = await this.#plan(name, spec)
-      const container = await this.#engine.create(plan).catch(async error => {
-        await this.#hostSide?.then(({ images }) => images.forget(), () => {})
-        throw error
-      })
-      const session = await openSession(new DockerHost(this.#engine, this.#settings.clock, container, plan), this.#settings.clock, signal)
+      const session = await this.#starts.run(async () => await this.#start(name, spec, signal), signal)
       session.onDestroyed = () => this.#open.delete(name)
       this.#open.set(name, session)
       if (this.#closing !== null) await session.destroy()
@@ -103,6 +101,15 @@ export class DockerSandboxes implements Sandboxes {
       if (error instanceof SparError) throw error
       throw new SparError('SANDBOX_LOST', `Cannot open sandbox "${name}": ${toPlain(error).message}`, { retryable: true, data: { sandbox: name }, cause: error })
     }
+  }
+
+  async #start (name: string, spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxSession> {
+    const plan = await this.#plan(name, spec)
+    const container = await this.#engine.create(plan).catch(async error => {
+      await this.#hostSide?.then(({ images }) => images.forget(), () => {})
+      throw error
+    })
+    return await openSession(new DockerHost(this.#engine, this.#settings.clock, container, plan), this.#settings.clock, signal)
   }
 
   async reap (): Promise<{ removed: string[] }> {

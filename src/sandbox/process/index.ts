@@ -7,13 +7,15 @@
 
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 
 import { systemClock } from '../../clock.ts'
 import { SparError, toPlain } from '../../errors.ts'
+import { createLimiter } from '../../limiter.ts'
 import type { Clock, Sandbox, SandboxLimits, Sandboxes, SandboxSpec } from '../../ports.ts'
 import { writeLease, type Lease } from '../lease.ts'
-import { preparedMax, resolveLimits } from '../limits.ts'
+import { preparedMax, resolveLimits, startsPerCore } from '../limits.ts'
 import { currentOwner, type Owner } from '../owner.ts'
 import { openSession, type SandboxSession } from '../session.ts'
 import { findToolchains } from '../toolchains.ts'
@@ -81,6 +83,7 @@ export class ProcessSandboxes implements Sandboxes {
   readonly #shared: Shared
   readonly #settings: Settings
   readonly #open = new Map<string, SandboxSession | null>()
+  readonly #starts = createLimiter(startsPerCore * availableParallelism())
   readonly #prepared: Prepared<Opened>
   #closing: Promise<void> | null = null
 
@@ -105,8 +108,10 @@ export class ProcessSandboxes implements Sandboxes {
     const id = randomBytes(6).toString('hex')
     this.#open.set(id, null)
     try {
-      const host = await this.#makeHost(id, spec)
-      const session = await openSession(host, this.#shared.clock, signal)
+      const { host, session } = await this.#starts.run(async () => {
+        const host = await this.#makeHost(id, spec)
+        return { host, session: await openSession(host, this.#shared.clock, signal) }
+      }, signal)
       session.onDestroyed = () => this.#open.delete(id)
       this.#open.set(id, session)
       if (this.#closing !== null) await session.destroy()

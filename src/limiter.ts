@@ -1,7 +1,7 @@
-// Slots for work that fills a core: first come, first served. A waiter that is aborted leaves the queue, and its task
+// Slots for work that takes its share of the machine: first come, first served. A waiter that is aborted leaves the queue, and its task
 // never starts.
 
-import { SparError } from '../errors.ts'
+import { SparError } from './errors.ts'
 
 export interface Limiter {
   readonly slots: number
@@ -55,4 +55,4 @@ export function createLimiter (slots: number): Limiter {
   }
 }
 
-const aborted = (): SparError => new SparError('ABORTED', 'Cannot wait for a core: the work was cancelled', { retryable: true })
+const aborted = (): SparError => new SparError('ABORTED', 'Cannot wait for a slot: the work was cancelled', { retryable: true })
