@@ -37,3 +37,16 @@ function decodePath (bytes: Uint8Array): string {
 
 const malformed = (text: string): SparError =>
   new SparError('PATCH_MALFORMED', `Cannot read a quoted path of a patch: ${text.slice(0, 200)}`)
+
+const letters = new Map(Object.entries(escapes).map(([letter, byte]) => [byte, letter]))
+
+/** A name as git writes it with core.quotePath: quoted where it holds a quote, a backslash, or a byte that is no printable ASCII. */
+export function quotePath (path: string): string {
+  if (/^[\x20-\x7e]*$/.test(path) && !/["\\]/.test(path)) return path
+  const bytes = [...Buffer.from(path)].map(byte => {
+    const letter = letters.get(byte)
+    if (letter !== undefined) return `\\${letter}`
+    return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`
+  })
+  return `"${bytes.join('')}"`
+}
