@@ -1,5 +1,6 @@
 // Anchors of a region: lines that occur once on each side, as many of them as stand in the same order on both (patience
-// diff). Where a file is shuffled or has blocks moved they are the longest common part, at n log n.
+// diff). Where a file is shuffled or has blocks moved they are the longest common part, at n log n. Where few lines are
+// unique they say little (one that was moved would pin everything else to its way), and there are none.
 
 /** How often each id occurs in a region, and where last; all zero between two uses. */
 export interface Tally { inBefore: Int32Array; inAfter: Int32Array; lastBefore: Int32Array; lastAfter: Int32Array }
@@ -23,8 +24,11 @@ export function forget (tally: Tally, a: Int32Array, b: Int32Array): void {
   for (let y = 0; y < b.length; y++) tally.inAfter[b[y]!] = 0
 }
 
+/** Share of the shorter side that has to be unique. */
+const uniqueMin = 0.25
+
 /** Places in a and b of the anchors, ascending on both sides; of equally long chains the one that ends first in b. */
-export function findAnchors (tally: Tally, a: Int32Array): { xs: Int32Array; ys: Int32Array } {
+export function findAnchors (tally: Tally, a: Int32Array, b: Int32Array): { xs: Int32Array; ys: Int32Array } {
   const xs = new Int32Array(a.length)
   const ys = new Int32Array(a.length)
   let pairs = 0
@@ -33,6 +37,7 @@ export function findAnchors (tally: Tally, a: Int32Array): { xs: Int32Array; ys:
     xs[pairs] = x
     ys[pairs++] = tally.lastAfter[a[x]!]!
   }
+  if (pairs < uniqueMin * Math.min(a.length, b.length)) pairs = 0
   const chain = longestRising(ys.subarray(0, pairs))
   return { xs: chain.map(pair => xs[pair]!), ys: chain.map(pair => ys[pair]!) }
 }

@@ -3,7 +3,8 @@
 // that it is split at its anchors, and without anchors at the furthest point of the search.
 //
 // Invariants: (1) what is not marked has the same ids in the same order on both sides, whichever limit was met, so that
-// every limit costs length and never correctness; (2) the stack holds the smaller part of a cut, so it is log n deep.
+// every limit costs length and never correctness; (2) the smaller part of a cut is searched first, so that the stack is
+// log n deep.
 
 import { count, createTally, findAnchors, forget, type Tally } from './anchors.ts'
 import type { Interned } from './intern.ts'
@@ -33,7 +34,11 @@ export function compareLines ({ before, after, ids }: Interned, limits: CompareL
   return changed
 }
 
-const range = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, index) => from + index)
+function range (from: number, to: number): Int32Array {
+  const numbers = new Int32Array(to - from)
+  for (let number = from; number < to; number++) numbers[number - from] = number
+  return numbers
+}
 
 /** Marks and leaves out what the other side does not have, and searches the rest. */
 function comparePart (comparison: Comparison, part: Part, depth: number): void {
@@ -100,7 +105,7 @@ const cut = ({ a, b, aLines, bLines }: Part, aFrom: number, aTo: number, bFrom: 
 function splitAtAnchors (comparison: Comparison, part: Part, depth: number): boolean {
   const { tally } = comparison
   count(tally, part.a, part.b)
-  const { xs, ys } = findAnchors(tally, part.a)
+  const { xs, ys } = findAnchors(tally, part.a, part.b)
   forget(tally, part.a, part.b)
   let [x, y] = [0, 0]
   for (let index = 0; index < xs.length; index++) {

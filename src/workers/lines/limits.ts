@@ -24,7 +24,7 @@ export const diffLimits: Readonly<DiffLimits> = {
   linesMax: 4_000_000,
   pathBytesMax: 4096,
   probesMax: 64,
-  costMax: 128,
+  costMax: 256,
   anchorDepthMax: 16,
   stepsMax: 1_000_000_000
 }

@@ -1,5 +1,6 @@
 // One cut of a region: where a shortest way from its start meets a shortest way from its end (Myers 1986, in linear
-// space), or, past `costMax` edits from either end, the furthest point that one of them has reached.
+// space), or the furthest point that one of them has reached: past `costMax` edits from either end, or earlier on a long run
+// of equal lines.
 //
 // A region is a from aFrom to aTo against b from bFrom to bTo, with neither side empty, its first lines different, and its
 // last. A diagonal is x - y; `ahead` holds the largest x that a way from the start has reached on each, `back` the
@@ -27,7 +28,7 @@ export function createSearcher (a: Int32Array, b: Int32Array, stepsLeft: number)
 
 const unreached = 0x7fffffff
 
-/** Leaves a cut in `searcher`; false when it is only the furthest point and not on a shortest way. */
+/** Leaves a cut in `searcher`; false when it is only the furthest point, and nothing speaks for its way being a short one. */
 export function findMiddle (searcher: Searcher, aFrom: number, aTo: number, bFrom: number, bTo: number, costMax: number): boolean {
   const { a, b, ahead, back, shift } = searcher
   const low = aFrom - bTo + shift
@@ -74,11 +75,26 @@ export function findMiddle (searcher: Searcher, aFrom: number, aTo: number, bFro
       if (!odd && diagonal >= aheadLow && diagonal <= aheadHigh && x <= ahead[diagonal]!) return cutAt(searcher, x, y, steps)
     }
     steps += aheadHigh - aheadLow + backHigh - backLow + 4 >> 1
-    if (cost >= costMax) break
+    if (cost < costMax && cost % runEvery !== 0) continue
+    cutAtFurthest(searcher, { aFrom, aTo, bFrom, bTo }, [aheadLow, aheadHigh], [backLow, backHigh])
+    const onRun = endsRun(searcher, aFrom, aTo, bFrom, bTo)
+    if (cost < costMax && !onRun) continue
+    searcher.stepsLeft -= steps
+    return onRun
   }
-  searcher.stepsLeft -= steps
-  cutAtFurthest(searcher, { aFrom, aTo, bFrom, bTo }, [aheadLow, aheadHigh], [backLow, backHigh])
-  return false
+}
+
+// A search that has come to a run of this many equal lines has most likely found the right diagonal, and may stop early;
+// it is looked for every so many edits.
+const runLines = 24
+const runEvery = 64
+
+function endsRun ({ a, b, x, y }: Searcher, aFrom: number, aTo: number, bFrom: number, bTo: number): boolean {
+  let above = 0
+  while (above < runLines && x - above > aFrom && y - above > bFrom && a[x - above - 1] === b[y - above - 1]) above++
+  let below = 0
+  while (below < runLines && x + below < aTo && y + below < bTo && a[x + below] === b[y + below]) below++
+  return above === runLines || below === runLines
 }
 
 function cutAt (searcher: Searcher, x: number, y: number, steps: number): boolean {

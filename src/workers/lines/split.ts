@@ -55,7 +55,7 @@ export function splitLines (bytes: Uint8Array, linesMax: number): HashedLines {
     hashes[count++] = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
   }
   starts[count] = length
-  return { bytes, count, starts, hashes }
+  return { bytes, count, starts: starts.subarray(0, count + 1), hashes: hashes.subarray(0, count) }
 }
 
 const mixed = (hash: number, word: number): number => Math.imul((hash << 5 | hash >>> 27) ^ word, 0x9e3779b1)
