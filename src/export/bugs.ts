@@ -53,6 +53,6 @@ export async function exportedBugs (store: RunStore, openTree: OpenTree, orderMa
 function createdAt (store: RunStore, { episode }: BugSummary): string {
   const path = store.path('trajectories', `${breakId(episodeIdOf(episode))}.msgpack`)
   if (!existsSync(path)) return ''
-  const { ended_at: endedAt } = decodeRecord(readFileSync(path)).timing
+  const { ended_at: endedAt } = decodeRecord(readFileSync(path), path).timing
   return new Date(endedAt).toISOString()
 }

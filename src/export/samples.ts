@@ -4,8 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SparError } from '../errors.ts'
-import { decodeRecord, recordSchema, type RolloutRecord } from '../rollout/record.ts'
+import { decodeRecord, plainRecord, recordSchema, type RolloutRecord } from '../rollout/record.ts'
 import type { Sample } from '../run/results.ts'
 import type { RunStore } from '../store/run.ts'
 import { jsonLine } from './lines.ts'
@@ -25,14 +24,9 @@ export async function writeSamples (folder: string, store: RunStore): Promise<{ 
 export function sampleLine (store: RunStore, { trajectory, ...settled }: Sample): object {
   const record = readRecord(store.path(trajectory))
   if (record === null) return { schema_version: recordSchema, run_id: store.run, ...settled, messages: null }
-  return { ...record, ...settled, policy: record.policy }
+  return { ...plainRecord(record), ...settled, policy: record.policy }
 }
 
 function readRecord (path: string): RolloutRecord | null {
-  if (!existsSync(path)) return null
-  const record = decodeRecord(readFileSync(path))
-  if (record.schema_version > recordSchema) {
-    throw new SparError('RECORD_SCHEMA_NEWER', `Cannot read ${path}: it was written by a newer version (schema ${record.schema_version}, this one reads ${recordSchema})`)
-  }
-  return record
+  return existsSync(path) ? decodeRecord(readFileSync(path), path) : null
 }

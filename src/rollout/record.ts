@@ -1,7 +1,10 @@
 // The record of a rollout, as a trainer reads it: field names as in docs/records.md, kept as msgpack. A procedural policy
-// has no tokens: its record says so in `untrainable` and carries messages and tool calls in full, never invented ids.
+// has no tokens: its record says so in `untrainable` and carries messages and tool calls in full, never invented ids. Those
+// of a model are typed arrays here and bytes in the file: see src/workers/codec.
 
 import { Packr, unpack } from 'msgpackr'
+import { SparError } from '../errors.ts'
+import { tokensFromWire, tokensToLists, tokensToWire, type ModelCall, type Segment } from '../workers/codec/tokens.ts'
 import type { Arena, Outcome, Role, Turn } from '../domain.ts'
 import type { RolloutSession } from './session.ts'
 
@@ -20,8 +23,8 @@ export interface RolloutRecord {
   /** Which delivery of the work this was, from 1. */
   attempt: number
   policy: { name: string; version_start: string; version_end: string }
-  calls: unknown[]
-  segments: unknown[]
+  calls: ModelCall[]
+  segments: Segment[]
   untrainable: string | null
   messages: { role: 'assistant' | 'tool'; content: string; tool_call: unknown }[]
   tool_calls: { turn: number; tool: string; sandbox_id: string | null; exit_code: number | null; timed_out: boolean; truncated_bytes: number; ms: number }[]
@@ -96,8 +99,43 @@ function messagesOf ({ reply, observation }: Turn): RolloutRecord['messages'] {
 /** Records off: a reader in another language, or after a restart, needs no shared structures. */
 const packr = new Packr({ useRecords: false })
 
-export const encodeRecord = (record: RolloutRecord): Uint8Array => packr.pack(record)
-export const decodeRecord = (bytes: Uint8Array): RolloutRecord => unpack(bytes) as RolloutRecord
+/** Throws RECORD_BAD_TOKENS when arrays that belong together differ in length. */
+export const encodeRecord = (record: RolloutRecord): Uint8Array => packr.pack({ ...record, ...tokensToWire(record) })
+
+export const recordBytesMax = 2 ** 30
+
+/**
+ * `where` names the record in errors. Arrays may be views of `bytes`. Throws RECORD_MALFORMED, RECORD_TOO_LARGE,
+ * RECORD_SCHEMA_NEWER, RECORD_BAD_TOKENS and CODEC_BAD_ARRAY.
+ */
+export function decodeRecord (bytes: Uint8Array, where = 'the record', bytesMax = recordBytesMax): RolloutRecord {
+  if (bytes.length > bytesMax) throw new SparError('RECORD_TOO_LARGE', `Cannot read ${where}: it has more than ${bytesMax} bytes (recordBytesMax)`, { data: { bytes: bytes.length } })
+  const wire = unpackMap(bytes, where)
+  const schema = wire['schema_version']
+  if (typeof schema !== 'number' || !Number.isInteger(schema) || schema < 1) throw malformed(where, 'it has no schema_version')
+  if (schema > recordSchema) {
+    throw new SparError('RECORD_SCHEMA_NEWER', `Cannot read ${where}: it was written by a newer version (schema ${schema}, this one reads ${recordSchema})`)
+  }
+  return { ...wire as unknown as RolloutRecord, ...tokensFromWire({ calls: wire['calls'], segments: wire['segments'] }) }
+}
+
+function unpackMap (bytes: Uint8Array, where: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = unpack(bytes)
+  } catch (error) {
+    // The library repeats the content in its message.
+    throw malformed(where, (error as Error).message.slice(0, 100), error)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(where, 'it is no map')
+  return value as Record<string, unknown>
+}
+
+const malformed = (where: string, why: string, cause?: unknown): SparError =>
+  new SparError('RECORD_MALFORMED', `Cannot read ${where}: ${why}`, { cause })
+
+/** The record as JSON can say it: lists for typed arrays. */
+export const plainRecord = (record: RolloutRecord): object => ({ ...record, ...tokensToLists(record) })
 
 /** The transcript for people, as Markdown. */
 export function transcriptOf (record: RolloutRecord): string {
