@@ -142,8 +142,11 @@ export interface Observation {
   tokensLeft: number
 }
 
-/** One policy reply. `call` is null when the reply held no usable tool call; `fault` then says why. `ends`: the policy gives up. */
-export interface Reply { text: string; call: ToolCall | null; fault: string | null; ends?: true }
+/**
+ * One policy reply. `call` is null when the reply held no usable tool call; `fault` then says why. `ends`: the policy gives up.
+ * `contextTokens`: of the whole conversation with this reply, where the policy knows; else tokens are estimated.
+ */
+export interface Reply { text: string; call: ToolCall | null; fault: string | null; ends?: true; contextTokens?: number }
 
 export interface Turn { reply: Reply; observation: Observation | null }
 

@@ -2,6 +2,7 @@
 // suite. Time and chance are ports too, so that a seed replays a run.
 
 import type { Arena, Observation, Reply, RolloutTask } from './domain.ts'
+import type { ModelCall, Segment } from './workers/codec/tokens.ts'
 
 export interface Clock { now (): number; sleep (ms: number, signal?: AbortSignal): Promise<void> }
 
@@ -104,5 +105,14 @@ export interface Policy {
 /** One rollout of a policy. `next(null)` asks for the first reply; a rejection is an infrastructure fault. */
 export interface PolicySession {
   next (observation: Observation | null, signal: AbortSignal): Promise<Reply>
+  /** What the rollout cost in calls and tokens so far; a program has none and leaves it out. */
+  trace? (): PolicyTrace
   close (): Promise<void>
+}
+
+export interface PolicyTrace {
+  calls: ModelCall[]
+  segments: Segment[]
+  /** Why nothing can be trained on the tokens, or null. */
+  untrainable: string | null
 }

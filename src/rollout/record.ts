@@ -51,7 +51,7 @@ export interface RecordInput {
   member: number
   delivery: number
   policy: { name: string; version: string }
-  session: Pick<RolloutSession<unknown>, 'turns' | 'tools' | 'sandbox'>
+  session: Pick<RolloutSession<unknown>, 'turns' | 'tools' | 'sandbox' | 'trace'>
   outcome: Outcome
   startedAt: number
   endedAt: number
@@ -59,6 +59,8 @@ export interface RecordInput {
 
 export function recordOf (input: RecordInput): RolloutRecord {
   const { session, arena, bug } = input
+  const { calls, segments, untrainable } = session.trace ?? { calls: [], segments: [], untrainable: 'the policy is a program: it has no tokens and no logprobs' }
+  const answered = calls.filter(call => call.error === null)
   return {
     schema_version: recordSchema,
     run_id: input.run,
@@ -70,10 +72,10 @@ export function recordOf (input: RecordInput): RolloutRecord {
     group_id: input.groupId,
     member_index: input.member,
     attempt: input.delivery,
-    policy: { name: input.policy.name, version_start: input.policy.version, version_end: input.policy.version },
-    calls: [],
-    segments: [],
-    untrainable: 'the policy is a program: it has no tokens and no logprobs',
+    policy: { name: input.policy.name, version_start: answered[0]?.policy_version ?? input.policy.version, version_end: answered.at(-1)?.policy_version ?? input.policy.version },
+    calls,
+    segments,
+    untrainable,
     messages: session.turns.flatMap(messagesOf),
     tool_calls: session.tools.map(tool => ({
       turn: tool.turn, tool: tool.tool, sandbox_id: session.sandbox?.id ?? null, exit_code: tool.exitCode, timed_out: tool.timedOut, truncated_bytes: tool.truncatedBytes, ms: tool.ms

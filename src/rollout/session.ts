@@ -3,7 +3,7 @@
 // tokens they are estimated at four bytes each, for the budget only.
 
 import type { Observation, Reply, RolloutTask, ToolCall, Turn } from '../domain.ts'
-import type { Clock, Policy, PolicySession, Sandbox } from '../ports.ts'
+import type { Clock, Policy, PolicySession, PolicyTrace, Sandbox } from '../ports.ts'
 import { executeTool, type ToolLimits, type ToolResult } from './tools.ts'
 
 /** What a submit came to: kept, or refused with a text for the policy. */
@@ -32,6 +32,8 @@ export interface RolloutSession<Kept> {
   readonly turns: Turn[]
   readonly tools: ToolRecord[]
   readonly kept: Kept | null
+  /** Calls and tokens of a policy that has some. */
+  readonly trace: PolicyTrace | null
   readonly sandbox: { id: string; kind: string; isolation: string } | null
 }
 
@@ -72,6 +74,7 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
     turns,
     tools,
     get kept () { return kept },
+    get trace () { return policy?.trace?.() ?? null },
     get sandbox () { return sandbox && { id: sandbox.id, kind: sandbox.kind, isolation: sandbox.isolation } },
 
     async open (signal) {
@@ -84,7 +87,7 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
     async ask (spent, signal) {
       const reply = await policy!.next(observation, signal)
       turns.push({ reply, observation: null })
-      const tokens = estimateTokens(reply.text + (reply.call ? JSON.stringify(reply.call) : ''))
+      const tokens = reply.contextTokens === undefined ? estimateTokens(reply.text + (reply.call ? JSON.stringify(reply.call) : '')) : reply.contextTokens - spent.tokens
       if (reply.call) return { next: reply.call.tool === 'submit' ? 'submit' : 'act', tokens, reason: '' }
       const reason = reply.fault ?? 'the reply held no tool call'
       if (reply.ends) return { next: 'giveUp', tokens, reason }

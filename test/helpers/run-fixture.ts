@@ -194,7 +194,8 @@ async function keepRollout (store: RunStore, arena: Arena, rolloutId: string, nu
     session: {
       turns: [{ reply: { text: 'Look around.', call: { tool: 'bash', command: 'ls' }, fault: null }, observation: { exitCode: 0, text: 'lib\u2028test\n', truncatedBytes: 0, timedOut: false, turnsLeft: 9, tokensLeft: 9 } }],
       tools: [{ turn: 1, tool: 'bash', exitCode: 0, timedOut: false, truncatedBytes: 0, ms: 2 }],
-      sandbox: { id: 's1', kind: 'process', isolation: 'none' }
+      sandbox: { id: 's1', kind: 'process', isolation: 'none' },
+      trace: null
     },
     outcome, startedAt: 1_700_000_000_000, endedAt: 1_700_000_001_000
   })

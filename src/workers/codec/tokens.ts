@@ -12,11 +12,18 @@ export interface ModelCall {
   sampling: { temperature: number | null; top_p: number | null; top_k: number | null; seed: number | null; max_tokens: number | null }
   /** What the server's logprobs are of: `raw_logprobs`, `processed_logprobs`, … */
   logprobs_mode: string | null
-  /** null: the server did not say, so nothing can be trained on the call. */
+  /** null: in a segment, or the server did not say. */
   prompt_token_ids: Int32Array | null
   completion_token_ids: Int32Array | null
   /** One for each token of the completion. */
   completion_logprobs: Float32Array | null
+  /**
+   * Index of the segment that holds the call's tokens, whose arrays above are null then: every prompt repeats the ones before
+   * it. The prompt is the segment's first `prompt_tokens` tokens, the completion the `completion_tokens` behind them.
+   */
+  segment: number | null
+  prompt_tokens: number | null
+  completion_tokens: number | null
   finish_reason: string | null
   cached_tokens: number | null
   /** Milliseconds since 1970. */
