@@ -11,10 +11,10 @@ import { openArena } from '../arena/open.ts'
 import { systemClock } from '../clock.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
-import { createProceduralBreaker } from '../policy/procedural/breaker.ts'
-import { createProceduralSolver } from '../policy/procedural/solver.ts'
 import type { Sandboxes } from '../ports.ts'
-import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
+import { createRandom } from '../random.ts'
+import { parseNumber, parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
+import { parsePolicy, type PolicyOptions } from '../run/policy-options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
@@ -23,6 +23,7 @@ import { createLimiter } from '../limiter.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
 import { sandboxesFor, parseWord } from './parse.ts'
+import { createPolicies, type Policies } from './policies.ts'
 import { playView } from './play-view.ts'
 import { renderSummary } from './summary.ts'
 import { version } from './version.ts'
@@ -39,6 +40,10 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --sandbox auto|docker|process
   --setup "cmd"            installs the target's dependencies instead of Spar
   --test "cmd"             runs the target's tests instead of what Spar finds
+  --policy procedural|openai=<url>|vllm=<url>|sglang=<url>|replay=<run>   who plays; --breaker and --solver set one role
+  --model name  --temperature 1  --top-p 1  --max-tokens 8192  --tools auto|native|text  --format-errors answer|end
+  --prompts dir            prompts in the place of ours       --logprobs-mode raw_logprobs|…  what the server says of its own
+  --max-turns 128          turns of a rollout       --max-context 131072  its tokens
   --jobs n                 pieces of work at a time (default: cores)
   --out dir                where the run is kept    --resume           go on with the run in --out
   --json                   one object on the last line of standard output`
@@ -46,6 +51,8 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
 const optionTypes = {
   episodes: { type: 'string' }, group: { type: 'string' }, strategy: { type: 'string' }, seed: { type: 'string' }, sandbox: { type: 'string' },
   'min-passing': { type: 'string' }, 'min-files': { type: 'string' }, 'min-failing': { type: 'string' }, alpha: { type: 'string' }, 'max-order': { type: 'string' }, mode: { type: 'string' },
+  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' },
+  'max-tokens': { type: 'string' }, tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }, 'max-turns': { type: 'string' }, 'max-context': { type: 'string' },
   setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
@@ -65,30 +72,32 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (positionals.length > 1) throw new SparError('OPTION_INVALID', `Cannot play "${positionals[1]}" too: one target at a time (quote a target with spaces)`)
   const target = positionals[0] ?? (values.quickstart ? quickstart.target : null)
   const given = { ...(values.quickstart ? quickstart.options : {}), ...readOptions(values) }
-  const jobs = values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, 64)
+  const jobs = values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, 1024)
   const resumed = values.resume ? resumeStore(values.out, target, given) : null
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
   const home = sparHome()
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }))
   const workers = createPool()
+  let policies: Policies | null = null
   try {
     await sandboxes.reap()
+    const options = { ...runDefaults, ...(resumed?.file().options ?? { target: target!, ...given }) }
+    policies = await createPolicies(options, { workers, clock: systemClock, random: createRandom(options.seed).fork('servers') })
     const arena = resumed?.file().arena ?? await openArena({
       target: target!, home, sandboxKind: sandboxes.kind, onProgress: (line: string) => io.err(line),
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
     }, { sandboxes, clock: systemClock })
-    const store = resumed ?? newStore(values.out, arena, { target: target!, ...runDefaults, ...given })
-    return await playOn(store, arena, { sandboxes, workers, jobs, json: values.json === true }, io)
+    const store = resumed ?? newStore(values.out, arena, options, policies)
+    return await playOn(store, arena, { sandboxes, workers, policies, jobs, json: values.json === true }, io)
   } finally {
-    await Promise.allSettled([sandboxes.close(), workers.close()])
+    await Promise.allSettled([sandboxes.close(), workers.close(), policies?.close()])
   }
 }
 
-interface Edge { sandboxes: Sandboxes; workers: Workers; jobs: number; json: boolean }
+interface Edge { sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean }
 
-async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, jobs, json }: Edge, io: Io): Promise<number> {
-  const policies = { breaker: createProceduralBreaker({ workers }), solver: createProceduralSolver({ workers }) }
+async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, policies, jobs, json }: Edge, io: Io): Promise<number> {
   const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), clock: systemClock }
   const view = playView(store, io)
   const playing = startSystem({
@@ -138,6 +147,25 @@ function readOptions (values: Values): Partial<RunOptions> {
   if (values.alpha !== undefined) given.alpha = parseShare('alpha', values.alpha)
   if (values['max-order'] !== undefined) given.maxOrder = parseWhole('max-order', values['max-order'], 1, 2)
   if (values.mode !== undefined) given.mode = parseWord('mode', values.mode, ['strict', 'group'] as const)
+  if (values['max-turns'] !== undefined) given.turnsMax = parseWhole('max-turns', values['max-turns'], 1, 100_000)
+  if (values['max-context'] !== undefined) given.tokensMax = parseWhole('max-context', values['max-context'], 1000, 100_000_000)
+  return { ...given, ...readPolicy(values) }
+}
+
+function readPolicy (values: Values): Partial<PolicyOptions> {
+  const given: Partial<PolicyOptions> = {}
+  for (const role of ['breaker', 'solver'] as const) {
+    const spec = values[role] ?? values.policy
+    if (spec !== undefined) parsePolicy(values[role] === undefined ? 'policy' : role, given[role] = spec)
+  }
+  if (values.model !== undefined) given.model = values.model
+  if (values.temperature !== undefined) given.temperature = parseNumber('temperature', values.temperature, 0, 10)
+  if (values['top-p'] !== undefined) given.topP = parseShare('top-p', values['top-p'])
+  if (values['max-tokens'] !== undefined) given.completionTokensMax = parseWhole('max-tokens', values['max-tokens'], 1)
+  if (values['logprobs-mode'] !== undefined) given.logprobsMode = values['logprobs-mode']
+  if (values.tools !== undefined) given.tools = parseWord('tools', values.tools, ['auto', 'native', 'text'] as const)
+  if (values['format-errors'] !== undefined) given.formatErrors = parseWord('format-errors', values['format-errors'], ['answer', 'end'] as const)
+  if (values.prompts !== undefined) given.prompts = resolve(values.prompts)
   return given
 }
 
@@ -145,7 +173,7 @@ function readOptions (values: Values): Partial<RunOptions> {
 function resumeStore (out: string | undefined, target: string | null, given: Partial<RunOptions>): RunStore {
   if (out === undefined) throw new SparError('OPTION_MISSING', 'Cannot resume without --out: name the folder of the run')
   const store = openRunStore(resolve(out), { mend: true })
-  const kept = store.file().options
+  const kept = { ...runDefaults, ...store.file().options }
   for (const [name, value] of Object.entries({ ...given, ...(target === null ? {} : { target }) })) {
     const before = kept[name as keyof RunOptions]
     if (JSON.stringify(before) !== JSON.stringify(value)) {
@@ -155,9 +183,9 @@ function resumeStore (out: string | undefined, target: string | null, given: Par
   return store
 }
 
-function newStore (out: string | undefined, arena: Arena, options: RunOptions): RunStore {
+function newStore (out: string | undefined, arena: Arena, options: RunOptions, { breaker, solver }: Policies): RunStore {
   const dir = resolve(out ?? freeFolder(arena, options))
-  return createRunStore(dir, { spar: version(), node: process.version, options, arena, policies: { breaker: 'procedural-breaker', solver: 'procedural-solver' } })
+  return createRunStore(dir, { spar: version(), node: process.version, options, arena, policies: { breaker: breaker.name, solver: solver.name } })
 }
 
 function freeFolder (arena: Arena, options: RunOptions): string {

@@ -142,9 +142,17 @@ export const plainRecord = (record: RolloutRecord): object => ({ ...record, ...t
 /** The transcript for people, as Markdown. */
 export function transcriptOf (record: RolloutRecord): string {
   const head = `# ${record.rollout_id}: ${record.role} (${record.policy.name} ${record.policy.version_start}), ${record.outcome}\n`
-  return head + record.messages.map(message => message.role === 'assistant'
-    ? `\n## ${message.content.trim()}\n${message.tool_call ? fence(describeCall(message.tool_call as Record<string, unknown>)) : ''}`
-    : fence(message.content)).join('')
+  return head + turnsOf(record).map(turn => `\n${turn}`).join('')
+}
+
+/** The same, a text for each turn: what was said and called, and what came of it. */
+export function turnsOf ({ messages }: Pick<RolloutRecord, 'messages'>): string[] {
+  const turns: string[] = []
+  for (const { role, content, tool_call: call } of messages) {
+    if (role === 'assistant') turns.push(`## ${content.trim()}\n${call ? fence(describeCall(call as Record<string, unknown>)) : ''}`)
+    else turns[turns.length - 1] += fence(content)
+  }
+  return turns
 }
 
 const describeCall = (call: Record<string, unknown>): string =>

@@ -3,10 +3,11 @@
 
 import { strategies, type Strategy } from '../domain.ts'
 import { SparError } from '../errors.ts'
+import { policyDefaults, type PolicyOptions } from './policy-options.ts'
 
 export interface Range { min: number; max: number }
 
-export interface RunOptions {
+export interface RunOptions extends PolicyOptions {
   target: string
   episodes: number
   /** Attempts on every bug: the solver's group. */
@@ -41,7 +42,8 @@ export const runDefaults: Omit<RunOptions, 'target'> = {
   minScored: 4,
   mode: 'strict',
   turnsMax: 128,
-  tokensMax: 131_072
+  tokensMax: 131_072,
+  ...policyDefaults
 }
 
 const bad = (option: string, value: string, rule: string): SparError =>
@@ -54,8 +56,13 @@ export function parseWhole (option: string, value: string, min: number, max = Nu
 }
 
 export function parseShare (option: string, value: string): number {
+  return parseNumber(option, value, 0, 1)
+}
+
+/** A number of any kind, from `min` to `max`. */
+export function parseNumber (option: string, value: string, min: number, max: number): number {
   const number = Number(value)
-  if (value.trim() === '' || !(number >= 0 && number <= 1)) throw bad(option, value, 'it takes a number from 0 to 1')
+  if (value.trim() === '' || !(number >= min && number <= max)) throw bad(option, value, `it takes a number from ${min} to ${max}`)
   return number
 }
 

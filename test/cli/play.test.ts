@@ -83,6 +83,15 @@ t.test('spar play', { timeout: 900_000 }, async t => {
     t.strictSame(existsSync(join(home, 'sandboxes')) ? readdirSync(join(home, 'sandboxes')).filter(name => name !== 'layers') : [], [], 'no sandbox is left behind')
   })
 
+  t.test('the records of a run play again, and give the same', async t => {
+    const again = await play('replayed', ['--policy', `replay=${join(cwd, 'first')}`])
+    t.equal(again.code, 0, again.err)
+    t.strictSame(essence(again.json), essence(summary))
+    const rollout = summary.bugs[0]!.episode.toString().padStart(4, '0')
+    t.match(await spar(['show', join(cwd, 'replayed'), `e${rollout}.break`], { home, cwd }), { code: 0, out: /breaker \(replay, version 1\), scored[^]*not to be trained on[^]*--- turn 2 of/ })
+    t.match(await spar(['show', join(cwd, 'replayed'), 'e9999.break'], { home, cwd }), { code: 2, err: /ROLLOUT_NOT_FOUND/ })
+  })
+
   t.test('a run is not started over another, nor resumed with other options', async t => {
     t.match(await play('first', []), { code: 2, json: { error: { code: 'RUN_EXISTS' } } })
     t.match(await play('first', ['--resume', '--seed', '2']), { code: 64, json: { error: { code: 'OPTION_DIFFERS' } } })

@@ -1,0 +1,81 @@
+// Goal: models play both roles from the command line to settled rewards, with tokens that can be trained on, and what goes
+// wrong on the way to a server is never a reward. Method: a model that plays by a script behind a server that speaks each
+// protocol, on a real repository in real sandboxes.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { serverLimits } from '../../src/policy/llm/servers/limits.ts'
+import { decodeRecord } from '../../src/rollout/record.ts'
+import type { Sample } from '../../src/run/results.ts'
+import type { RunSummary } from '../../src/run/summary.ts'
+import { startFakeServer, type FakeServerOptions } from '../helpers/fake-server.ts'
+import { status } from '../helpers/fake-server/faults.ts'
+import { makeScriptedRepository, scriptedReply } from '../helpers/scripted-model.ts'
+import { spar } from '../helpers/spar.ts'
+
+const samplesOf = (out: string): Sample[] => readFileSync(join(out, 'samples.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as Sample)
+
+/** Attempts begin one after the other, so they are counted as they begin; a later turn says itself which kind it is of. */
+function model (): NonNullable<FakeServerOptions['reply']> {
+  let attempts = 0
+  return conversation => ({ content: scriptedReply([...conversation], () => {
+    const begun = conversation.filter(({ role }) => role === 'assistant').map(({ content }) => content).join('')
+    return begun === '' ? attempts++ : begun.includes('I think') ? 2 : 0
+  }) })
+}
+
+t.test('models play both roles', { timeout: 600_000 }, async t => {
+  const cwd = t.testdir({})
+  const home = join(cwd, 'home')
+  const repository = makeScriptedRepository(join(cwd, 'numbers'))
+  const play = (name: string, url: string, protocol: string, more: string[] = []): ReturnType<typeof spar> => spar([
+    'play', repository, '--episodes', '1', '--group', '6', '--max-order', '1', '--min-files', '1', '--sandbox', 'process', '--jobs', '1', '--json',
+    '--policy', `${protocol}=${url}`, '--model', 'fake', '--max-turns', '12', '--tools', 'text', '--out', join(cwd, name), ...more], { home, cwd })
+
+  for (const [protocol, kind] of [['openai', 'vllm'], ['vllm', 'vllm'], ['sglang', 'sglang']] as const) {
+    t.test(`over ${protocol}`, async t => {
+      const server = await startFakeServer({ kind, reply: model(), contextTokensMax: 200_000, ...(kind === 'sglang' ? { tokenizesMessages: true } : {}) })
+      t.teardown(() => server.close())
+      const ran = await play(protocol, server.url, protocol)
+      t.equal(ran.code, 0, ran.err)
+      const summary = ran.json as RunSummary
+      t.match(summary.bugs, [{ files: ['numbers.js'], f2p: ['test/numbers.test.js::clamp'], dispatched: 6, scored: 6, solved: 2 }])
+      t.match(samplesOf(join(cwd, protocol)).filter(sample => sample.role === 'solver').map(({ outcome, reward }) => [outcome, reward]),
+        [['scored', 1], ['scored', -1], ['policy_fault', -1], ['scored', 1], ['scored', -1], ['policy_fault', -1]])
+      for (const sample of samplesOf(join(cwd, protocol))) {
+        const { calls, segments, untrainable } = decodeRecord(readFileSync(join(cwd, protocol, sample.trajectory)))
+        t.equal(untrainable, null)
+        t.equal(segments.length, 1, 'nothing was encoded again')
+        t.ok(calls.every(call => call.error === null && call.segment === 0))
+      }
+    })
+  }
+
+  t.test('roles are mixed, and a text-only server is played with but not trained on', async t => {
+    const server = await startFakeServer({ kind: 'generic', reply: model() })
+    t.teardown(() => server.close())
+    const ran = await play('mixed', server.url, 'openai', ['--breaker', 'procedural', '--min-passing', '5'])
+    t.equal(ran.code, 0, ran.err)
+    const samples = samplesOf(join(cwd, 'mixed'))
+    t.ok(samples.some(sample => sample.policy.name === 'procedural-breaker'))
+    for (const sample of samples.filter(sample => sample.role === 'solver')) t.match(decodeRecord(readFileSync(join(cwd, 'mixed', sample.trajectory))).untrainable, /token ids/)
+  })
+
+  t.test('a server that fails is no reward: the rollout is issued again', async t => {
+    const server = await startFakeServer({ kind: 'vllm', reply: model(), contextTokensMax: 200_000 })
+    t.teardown(() => server.close())
+    server.fail(...Array.from({ length: serverLimits.triesMax }, () => status(503)))
+    const ran = await play('faults', server.url, 'openai')
+    t.equal(ran.code, 0, ran.err)
+    t.match((ran.json as RunSummary).bugs, [{ dispatched: 6, scored: 6, solved: 2 }])
+    t.same((ran.json as RunSummary).faults, {})
+  })
+
+  t.test('a wrong address, model or option is told before anything is played', async t => {
+    t.match(await play('none', 'http://127.0.0.1:9', 'openai'), { code: 2, err: /SERVER_DOWN/ })
+    t.match(await spar(['play', repository, '--policy', 'openai=http://127.0.0.1:9', '--json'], { home, cwd }), { err: /--model/ })
+    t.match(await spar(['play', repository, '--policy', 'openai=http://user:secret@127.0.0.1:9', '--model', 'x', '--json'], { home, cwd }), { code: 64, err: /SPAR_API_KEY/ })
+    t.match(await spar(['play', repository, '--solver', 'magic'], { home, cwd }), { code: 64, err: /--solver "magic"/ })
+  })
+})
