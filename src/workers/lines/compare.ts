@@ -64,11 +64,16 @@ function kept (side: Int32Array, lines: Int32Array, inOther: Int32Array, changed
   return [ids.subarray(0, length), places.subarray(0, length)]
 }
 
+/** Steps that reading a line for anchors is worth. */
+const anchorPrice = 4
+
 function search (comparison: Comparison, part: Part, depth: number): void {
   const { a, b } = part
-  const { limits: { costMax } } = comparison
+  const { limits: { costMax, anchorDepthMax } } = comparison
   const searcher = createSearcher(a, b, comparison.stepsLeft)
   const stack = [0, a.length, 0, b.length]
+  // Looking for anchors reads the whole region: the search has to have cost as much, but for the first time.
+  let credit = anchorPrice * (a.length + b.length)
   while (stack.length > 0) {
     let [aFrom, aTo, bFrom, bTo] = stack.splice(-4) as [number, number, number, number]
     while (aFrom < aTo && bFrom < bTo && a[aFrom] === b[bFrom]) { aFrom++; bFrom++ }
@@ -77,8 +82,13 @@ function search (comparison: Comparison, part: Part, depth: number): void {
       markAll(comparison.changed, part, aFrom, aTo, bFrom, bTo)
       continue
     }
-    if (!findMiddle(searcher, aFrom, aTo, bFrom, bTo, costMax) && depth < comparison.limits.anchorDepthMax) {
-      comparison.stepsLeft = searcher.stepsLeft
+    const stepsBefore = searcher.stepsLeft
+    const found = findMiddle(searcher, aFrom, aTo, bFrom, bTo, costMax)
+    credit += stepsBefore - searcher.stepsLeft
+    const price = anchorPrice * (aTo - aFrom + bTo - bFrom)
+    if (!found && depth < anchorDepthMax && credit >= price) {
+      credit -= price
+      comparison.stepsLeft = searcher.stepsLeft - price
       const split = splitAtAnchors(comparison, cut(part, aFrom, aTo, bFrom, bTo), depth + 1)
       searcher.stepsLeft = comparison.stepsLeft
       if (split) continue

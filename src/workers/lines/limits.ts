@@ -15,7 +15,7 @@ export interface DiffLimits {
   costMax: number
   /** How often a region is split at anchors that lie within anchors. */
   anchorDepthMax: number
-  /** Steps of the search in all; what is not compared by then is replaced as a whole. About 2 ns a step. */
+  /** Steps of the search in all; what is not compared by then is replaced as a whole. A few ns a step. */
   stepsMax: number
 }
 

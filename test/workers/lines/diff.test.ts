@@ -138,10 +138,14 @@ t.test('thousands of lines that are shuffled, moved or all new are compared in b
   const random = createRandom(1)
   const before = numbered(6000)
   const blocks = Array.from({ length: 12 }, (_, index) => before.slice(index * 500, index * 500 + 500))
-  const changes = (after: string[]): number => Buffer.from(diffHunks(latin1(before.join('')), latin1(after.join('')), { ...diffLimits, stepsMax: 3_000_000 })).toString('latin1').match(/^[-+]/gm)!.length
+  const changesFrom = (before: string[], after: string[], stepsMax: number): number =>
+    Buffer.from(diffHunks(latin1(before.join('')), latin1(after.join('')), { ...diffLimits, stepsMax })).toString('latin1').match(/^[-+]/gm)!.length
+  const changes = (after: string[]): number => changesFrom(before, after, 3_000_000)
   t.ok(changes(random.shuffle(before)) < 11_800, 'shuffled: a rising chain stays')
   t.ok(changes(random.shuffle(blocks).flat()) <= 2 * 9 * 500, 'moved: at least three blocks stay')
   t.equal(changes(before.map(line => `new ${line}`)), 12_000, 'all new')
+  const drawn = (): string[] => Array.from({ length: 60_000 }, () => `${random.int(8)}\n`)
+  t.ok(changesFrom(drawn(), drawn(), 60_000_000) < 62_000, 'of eight lines: the search pays for looking for anchors, and is not outdone by it')
 })
 
 t.test('lines of every length and place in a word are told apart', async t => {
