@@ -1,6 +1,6 @@
 // What a trajectory costs to write and read: 5,000 tokens with ids, logprobs and mask in a record of ours, beside the same
-// record with lists of numbers as JSON and as plain msgpack, in turns in the same run. The last row is the same rollout
-// with its calls, whose prompts repeat the tokens.
+// record with lists of numbers as JSON and as plain msgpack, in turns of 50 in the same run: one by one each would pay for
+// the garbage of the one before. The second table is the same rollout with its calls, whose prompts repeat the tokens.
 // `--check` turns the marks into an exit code. Usage: node dist/bench/codec.js [--check] [--tokens 5000] [--rounds 2000]
 
 import { Packr, unpack } from 'msgpackr'
@@ -62,21 +62,29 @@ const median = (times: number[]): number => times.sort((a, b) => a - b)[times.le
 
 interface Figures { name: string; encodeMs: number; decodeMs: number; kilobytes: number }
 
-/** Medians, the codecs in turns. */
+const turn = 50
+
+/** Medians, the codecs in turns; the first turns warm up. */
 function measure (record: RolloutRecord): Figures[] {
   const rows = codecsOf(record).map(codec => ({ codec, encoded: codec.encode(), encode: [] as number[], decode: [] as number[] }))
-  for (let round = -rounds / 10; round < rounds; round++) {
+  for (let round = -5 * turn; round < rounds; round += turn) {
     for (const row of rows) {
-      const startedAt = performance.now()
-      row.encoded = row.codec.encode()
-      const between = performance.now()
-      row.codec.decode(row.encoded as never)
+      const encode = timed(() => { row.encoded = row.codec.encode() })
+      const decode = timed(() => { row.codec.decode(row.encoded as never) })
       if (round < 0) continue
-      row.encode.push(between - startedAt)
-      row.decode.push(performance.now() - between)
+      row.encode.push(...encode)
+      row.decode.push(...decode)
     }
   }
   return rows.map(({ codec: { name }, encoded, encode, decode }) => ({ name, encodeMs: median(encode), decodeMs: median(decode), kilobytes: Buffer.byteLength(encoded) / 1000 }))
+}
+
+function timed (work: () => void): number[] {
+  return Array.from({ length: turn }, () => {
+    const startedAt = performance.now()
+    work()
+    return performance.now() - startedAt
+  })
 }
 
 function print (title: string, figures: Figures[]): void {
