@@ -34,8 +34,11 @@ const binaryBytes = (random: Random): Buffer => Buffer.from(Array.from({ length:
 function fileOf (random: Random): TreeFile {
   const kind = random.next()
   if (kind < 0.08) return { mode: '120000', bytes: Buffer.from(random.pick(targets)) }
-  return { mode: modeOf(random), bytes: kind < 0.18 ? binaryBytes(random) : bytesOf(textOf(random)) }
+  return { mode: modeOf(random), bytes: kind < 0.18 ? binaryBytes(random) : bytesOf(textOf(random, random.next() < 0.1 ? 200 : 24)) }
 }
+
+/** Paths that git lets no patch write, some of them on some file systems only, and some that merely look like it. */
+const unsafe = ['.git/x', '.GIT/x', 'd/.git', 'git~1/x', 'GIT~1', '.git.', '.git ', '.git::$DATA', 'd\\.git\\x', 'a\\git~1', '.gitx', 'git~2', '.gitmodules', '.GITMODULES', 'd\\.gitmodules', 'gitmod~1', 'gi7eba~1', 'gi7eb~10', '../x', 'd/../x', '/etc/x', './x', 'd/./x', 'd/', '..', '.', 'd/..', '...', 'x'.repeat(256), 'x'.repeat(200), 'ü'.repeat(128)]
 
 function treeOf (random: Random): Tree {
   const tree: Tree = new Map()
@@ -86,6 +89,9 @@ class Writer {
     else if (kind === 'delete' && file) this.change({ path, file }, null)
     else if ((kind === 'rename' || kind === 'copy') && file && free) this.move(kind, path, free, random.next() < 0.5 ? file : changed!)
     else if (kind === 'swap' && after.size > 1) this.swap()
+    else if (kind === 'unsafe') this.change(null, { path: random.pick(unsafe), file: fileOf(random) })
+    else if (kind === 'folder') this.folder()
+    else if (kind === 'link') this.link()
     else if (kind === 'type' && file) {
       this.change({ path, file }, null)
       this.change(null, { path, file: { mode: file.mode === '120000' ? '100644' : '120000', bytes: Buffer.from(random.pick(targets)) } })
@@ -98,6 +104,36 @@ class Writer {
     if (file.bytes.includes(0) && random.next() < 0.6) return { ...file, bytes: Buffer.concat([file.bytes, binaryBytes(random)]) }
     const lines = linesOf(file)
     return { ...file, bytes: bytesOf(edited(lines, editsOf(random, lines))) }
+  }
+
+  /** A folder gives way to a file, or a file to a folder. */
+  private folder (): void {
+    const inside = [...this.after.keys()].filter(path => path.includes('/'))
+    const top = inside.length > 0 ? this.random.pick(inside).split('/')[0]! : null
+    const [file] = [...this.after.keys()].filter(path => !path.includes('/'))
+    if (top !== null && this.random.next() < 0.5) {
+      for (const path of inside) if (path.startsWith(`${top}/`) && this.random.next() < 0.9) this.change({ path, file: this.after.get(path)! }, null)
+      this.change(null, { path: top, file: fileOf(this.random) })
+    } else if (file !== undefined) {
+      if (this.random.next() < 0.9) this.change({ path: file, file: this.after.get(file)! }, null)
+      this.change(null, { path: `${file}/x`, file: fileOf(this.random) })
+    }
+    if (this.random.next() < 0.2) this.sections.reverse()
+  }
+
+  /** A link comes, goes or stays, and something is done to a path below it. */
+  private link (): void {
+    const { random } = this
+    const path = [...this.after].find(([, file]) => file.mode === '120000')?.[0] ?? 'm'
+    const file: TreeFile = this.after.get(path) ?? { mode: '120000', bytes: Buffer.from(random.pick(targets)) }
+    const kind = random.int(4)
+    if (kind === 0) this.change(this.after.has(path) ? { path, file } : null, { path, file: { mode: '120000', bytes: Buffer.from(random.pick(targets)) } })
+    if (kind === 1 && this.after.has(path)) this.change({ path, file }, null)
+    if (kind === 2 && this.after.has(path)) this.move('rename', path, 'moved', file)
+    const below = `${random.pick([path, path, 'moved'])}/${random.pick(['x', 'a', 'e', 'n'])}`
+    if (random.next() < 0.7) this.change(null, { path: below, file: fileOf(random) })
+    else this.change({ path: below, file: { mode: '100644', bytes: bytesOf(textOf(random)) } }, random.next() < 0.5 ? null : { path: below, file: { mode: '100644', bytes: bytesOf(textOf(random)) } })
+    if (random.next() < 0.3) this.sections.reverse()
   }
 
   private swap (): void {
@@ -195,21 +231,31 @@ class Writer {
   }
 }
 
-const kinds = ['modify', 'modify', 'modify', 'modify', 'mode', 'add', 'add', 'delete', 'rename', 'copy', 'swap', 'type']
+const kinds = ['modify', 'modify', 'modify', 'modify', 'modify', 'modify', 'mode', 'add', 'add', 'delete', 'rename', 'copy', 'swap', 'type', 'folder', 'link', 'unsafe']
 
 // ---- the case -------------------------------------------------------------------------------------------------------
 
 export function diffCase (random: Random): DiffCase {
   const tree = treeOf(random)
   const writer = new Writer(random, tree)
-  for (let left = 1 + random.int(4); left > 0; left--) writer.write(random.pick(kinds))
+  for (let left = 1 + random.int(4); left > 0 || (writer.sections.length === 0 && left > -20); left--) writer.write(random.pick(kinds))
   const reverse = random.next() < 0.4
-  const given = new Map(reverse ? writer.after : writer.before)
+  const given = possible(reverse ? writer.after : writer.before)
   const wrong = random.next()
-  const sections = wrong < 0.35 ? writer.sections : mangle(random, writer.sections)
-  if (wrong > 0.25 && wrong < 0.7) drift(random, given)
+  const sections = wrong < 0.5 ? writer.sections : mangle(random, writer.sections)
+  if (wrong > 0.25 && wrong < 0.75) drift(random, given)
   const comment = random.next() < 0.1 ? 'From: somebody\n---\n a | 2 +-\n\n' : ''
   return { tree: given, patch: Buffer.from(comment + sections.join(''), 'latin1'), reverse, clean: wrong <= 0.25 }
+}
+
+/** What a disk can hold: a patch may ask for more. */
+function possible (tree: Tree): Tree {
+  const held: Tree = new Map()
+  for (const [path, file] of tree) {
+    const parts = path.split('/')
+    if (parts.every(part => !['', '.', '..'].includes(part) && Buffer.byteLength(part) < 250) && fits(held, path)) held.set(path, file)
+  }
+  return held
 }
 
 /** The tree has moved on: lines come and go, files too, bits flip. */

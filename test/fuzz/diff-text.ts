@@ -25,8 +25,8 @@ export interface Edit { at: number; removed: number; added: string[] }
 export function editsOf (random: Random, lines: readonly string[]): Edit[] {
   const edits: Edit[] = []
   let at = 0
-  for (let left = 1 + random.int(3); left > 0 && at <= lines.length; left--) {
-    at += random.int(Math.max(1, lines.length - at + 1))
+  for (let left = 1 + random.int(random.next() < 0.2 ? 9 : 3); left > 0 && at <= lines.length; left--) {
+    at += random.int(Math.max(1, Math.min(lines.length - at + 1, 1 + random.int(40))))
     const removed = Math.min(random.int(4), lines.length - at)
     const added = Array.from({ length: random.int(4) }, () => lineOf(random))
     if (removed + added.length === 0) added.push(lineOf(random))

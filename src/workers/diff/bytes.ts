@@ -11,6 +11,7 @@ export const PLUS = 43
 export const COMMA = 44
 export const MINUS = 45
 export const SLASH = 47
+export const AT = 64
 export const BACKSLASH = 92
 
 export const byteAt = (bytes: Uint8Array, at: number): number => at < bytes.length ? bytes[at]! : 0

@@ -55,7 +55,8 @@ export function findHeader (bytes: Uint8Array, from: number): Header | null {
       if (end > next) return { ...header, git: true, end }
     } else if (startsWith(bytes, at, '--- ') && startsWith(bytes, next, '+++ ')) {
       const end = nextLine(bytes, next)
-      if (bytes.length < end + 14 || !startsWith(bytes, end, '@@ -')) continue
+      // git's own count of what must follow leaves out the length of the first line.
+      if (bytes.length - at < end - next + 14 || !startsWith(bytes, end, '@@ -')) continue
       readOtherHeader(bytes, at, next, header)
       return { ...header, start: header.start === -1 ? at : header.start, end }
     }

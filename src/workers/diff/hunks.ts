@@ -1,9 +1,10 @@
 // The hunks of one file section. The counts of a hunk's header drive the reading: within them a line that looks like a
 // header is content. What is kept of a hunk is one row of numbers; its lines stay in the patch.
 
-import { BACKSLASH, byteAt, COMMA, LF, MINUS, nextLine, PLUS, SPACE, startsWith } from './bytes.ts'
+import { AT, BACKSLASH, byteAt, COMMA, isDigit, LF, MINUS, nextLine, PLUS, SPACE, startsWith } from './bytes.ts'
 import { countOf, type Digits, readDigits, startOf } from './numbers.ts'
-import { Table } from './table.ts'
+import type { Newlines } from './newlines.ts'
+import type { Table } from './table.ts'
 
 /** Columns of the table of hunks. */
 export const hunk = {
@@ -69,29 +70,24 @@ export interface Changes {
 }
 
 /** Reads the hunks that stand at `start` into the table. Returns the offset of a hunk that is broken instead. */
-export function readHunks (bytes: Uint8Array, start: number, table: Table): Changes | { broken: number } {
+export function readHunks (bytes: Uint8Array, newlines: Newlines, start: number, table: Table): Changes | { broken: number } {
   const changes: Changes = { end: start, hunks: 0, oldLines: 0, newLines: 0, added: 0, deleted: 0, growth: 0 }
   while (bytes.length - changes.end > 4 && startsWith(bytes, changes.end, '@@ -')) {
-    if (!readHunk(bytes, changes, table)) return { broken: changes.end }
+    if (!readHunk(bytes, newlines, changes, table)) return { broken: changes.end }
   }
   return changes
 }
 
-function readHunk (bytes: Uint8Array, changes: Changes, table: Table): boolean {
+function readHunk (bytes: Uint8Array, newlines: Newlines, changes: Changes, table: Table): boolean {
   const start = changes.end
-  const body = nextLine(bytes, start)
-  const header = readHunkHeader(bytes, start, body)
-  if (header === null) return false
+  const body = newlines.find(start) + 1
+  if (body === 0) return false
   const row = table.add()
   const { data } = table
   data[row + hunk.start] = start
   data[row + hunk.body] = body
-  data[row + hunk.oldLines] = countOf(header.old.count)
-  data[row + hunk.newLines] = countOf(header.new.count)
-  data[row + hunk.oldStart] = startOf(header.old.start)
-  data[row + hunk.newStart] = startOf(header.new.start)
-  data[row + hunk.flags] = (header.old.start.value <= 1 ? hunkFlag.oldAnchored : 0) | (header.new.start.value <= 1 ? hunkFlag.newAnchored : 0)
-  if (!readLines(bytes, data, row, changes)) return false
+  if (!readShortHeader(bytes, start, data, row) && !readAnyHeader(bytes, start, body, data, row)) return false
+  if (!readLines(bytes, newlines, data, row, changes)) return false
   changes.end = data[row + hunk.end]!
   changes.hunks++
   changes.oldLines += data[row + hunk.oldLines]!
@@ -99,8 +95,42 @@ function readHunk (bytes: Uint8Array, changes: Changes, table: Table): boolean {
   return true
 }
 
+function readAnyHeader (bytes: Uint8Array, start: number, body: number, data: Int32Array, row: number): boolean {
+  const header = readHunkHeader(bytes, start, body)
+  if (header === null) return false
+  data[row + hunk.oldLines] = countOf(header.old.count)
+  data[row + hunk.newLines] = countOf(header.new.count)
+  data[row + hunk.oldStart] = startOf(header.old.start)
+  data[row + hunk.newStart] = startOf(header.new.start)
+  data[row + hunk.flags] = (header.old.start.value <= 1 ? hunkFlag.oldAnchored : 0) | (header.new.start.value <= 1 ? hunkFlag.newAnchored : 0)
+  return true
+}
+
+/** The same for numbers of at most eight digits and in one go: nearly all headers, and none may cost an object. */
+function readShortHeader (bytes: Uint8Array, start: number, data: Int32Array, row: number): boolean {
+  let at = start + 4
+  for (let side = 0; side < 2; side++) {
+    let line = 0
+    const first = at
+    for (; at - first < 8 && isDigit(bytes[at]!); at++) line = line * 10 + bytes[at]! - 48
+    if (at === first) return false
+    let count = 1
+    if (bytes[at] === COMMA) {
+      const second = ++at
+      for (count = 0; at - second < 8 && isDigit(bytes[at]!); at++) count = count * 10 + bytes[at]! - 48
+      if (at === second) return false
+    }
+    if (bytes[at] !== SPACE || bytes[at + 1] !== (side === 0 ? PLUS : AT) || (side === 1 && bytes[at + 2] !== AT)) return false
+    at += 2
+    data[row + hunk.oldLines + side] = count
+    data[row + hunk.oldStart + side] = line === 0 ? 0 : line - 1
+    data[row + hunk.flags]! |= line <= 1 ? hunkFlag.oldAnchored << side : 0
+  }
+  return true
+}
+
 /** The hot loop of reading: every line of every hunk passes here. */
-function readLines (bytes: Uint8Array, data: Int32Array, row: number, changes: Changes): boolean {
+function readLines (bytes: Uint8Array, newlines: Newlines, data: Int32Array, row: number, changes: Changes): boolean {
   const size = bytes.length
   let oldLeft = data[row + hunk.oldLines]!
   let newLeft = data[row + hunk.newLines]!
@@ -111,9 +141,8 @@ function readLines (bytes: Uint8Array, data: Int32Array, row: number, changes: C
     if (at >= size) return false
     const first = bytes[at]!
     const start = at
-    while (at < size && bytes[at] !== LF) at++
-    if (at === size) return false
-    at++
+    at = newlines.find(at) + 1
+    if (at === 0) return false
     if (first === SPACE || first === LF) {
       oldLeft--
       newLeft--

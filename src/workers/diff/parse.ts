@@ -7,6 +7,7 @@ import { nextLine, startsWith } from './bytes.ts'
 import { findHeader, malformed, type Header } from './header.ts'
 import { hunk, readHunks, type Changes } from './hunks.ts'
 import { diffLimits, holdLimit, type DiffLimits } from './limits.ts'
+import { Newlines } from './newlines.ts'
 import { file, fileFlag, PatchIndex } from './patch-index.ts'
 import { Table } from './table.ts'
 
@@ -23,6 +24,7 @@ export function parsePatch (patch: Uint8Array, limits: Partial<DiffLimits> = {})
 class Reading {
   private readonly files = new Table(file.columns, 64)
   private readonly hunks = new Table(hunk.columns, 1024)
+  private readonly newlines: Newlines
   private names = ''
   private unpacked = 0
   private readonly bytes: Uint8Array
@@ -30,6 +32,7 @@ class Reading {
 
   constructor (bytes: Uint8Array, limits: DiffLimits) {
     this.bytes = bytes
+    this.newlines = new Newlines(bytes)
     this.limits = limits
   }
 
@@ -54,7 +57,7 @@ class Reading {
   private readSection (header: Header): number | null {
     const { bytes } = this
     const firstHunk = this.hunks.rows
-    const changes = readHunks(bytes, header.end, this.hunks)
+    const changes = readHunks(bytes, this.newlines, header.end, this.hunks)
     if ('broken' in changes) throw malformed(bytes, changes.broken, 'a hunk that is not what its header says')
     holdLimit(this.limits, 'hunksMax', this.hunks.rows, 'hunks')
     this.settle(header, changes)

@@ -162,9 +162,16 @@ export class World {
     this.folders.set(path, 0)
   }
 
+  /**
+   * A link can only stand in the way here when one section removes it and another one puts it back. git 2.39 then writes
+   * through it, wherever it leads, or loses the file without a word: the one thing that is refused here and not there.
+   */
   private refuseBlocked (path: string): void {
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
-      if (this.files.has(path.slice(0, slash))) throw blocked(path, `"${path.slice(0, slash)}" is not a folder`)
+      const folder = path.slice(0, slash)
+      const file = this.files.get(folder)
+      if (file?.mode === '120000') throw new SparError('PATCH_THROUGH_LINK', `Cannot write "${path}": the patch removes the link "${folder}" and puts it back`, { data: { path } })
+      if (file) throw blocked(path, `"${folder}" is not a folder`)
     }
   }
 }
