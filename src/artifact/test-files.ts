@@ -2,9 +2,9 @@
 // no tool that writes the list means it.
 
 import { SparError } from '../errors.ts'
-import { guardPath } from './patch-guard.ts'
+import { guardPath } from '../workers/diff/index.ts'
 
-/** Throws ARTIFACT_BAD_TEST_FILES, and the codes of patch-guard.ts for a path that reaches outside. */
+/** Throws ARTIFACT_BAD_TEST_FILES, and the codes of workers/diff/guard.ts for a path that reaches outside. */
 export function readTestFiles (bytes: Uint8Array): string[] {
   let text: string
   try {

@@ -14,7 +14,7 @@ export interface DiffCase {
   tree: Tree
   patch: Buffer
   reverse: boolean
-  /** Nothing went wrong: the patch applies, and its reverse undoes it. */
+  /** Nothing was mangled, and the tree is the one the patch was made for. */
   clean: boolean
 }
 

@@ -3,7 +3,7 @@
 // both tables can be moved.
 
 import { binaryString, textOfPath } from './bytes.ts'
-import type { Block } from './binary.ts'
+import { blockMethod, type Block } from './binary.ts'
 import type { Told } from './header.ts'
 
 /** Columns of the table of files. Names and object ids are ranges in `names`; a missing name starts at -1. */
@@ -106,6 +106,16 @@ export class PatchIndex {
 
   flag (index: number, flag: number): boolean {
     return (this.cell(index, file.flags) & flag) !== 0
+  }
+
+  /** Whether the section opens with `diff --git`. */
+  isGit (index: number): boolean {
+    return this.flag(index, fileFlag.git)
+  }
+
+  /** Whether a binary section carries what the file becomes. */
+  hasContent (index: number): boolean {
+    return this.cell(index, file.forward) !== blockMethod.none
   }
 
   told (index: number, column: typeof file.isNew | typeof file.isDelete): Told {

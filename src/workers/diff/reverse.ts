@@ -9,7 +9,7 @@ import { parsePatch } from './parse.ts'
 import { blockMethod } from './binary.ts'
 import { file, fileFlag, type PatchIndex } from './patch-index.ts'
 
-/** Text outside of the sections is left out. Throws PATCH_NO_REVERSE, and what parsePatch throws. */
+/** Text outside of git's own sections is left out. Throws PATCH_NO_REVERSE, and what parsePatch throws. */
 export function reversePatch (patch: Uint8Array): Uint8Array {
   const index = parsePatch(patch)
   return Buffer.concat(Array.from({ length: index.fileCount }, (_, at) => reverseSection(index, at)).flat())
@@ -21,8 +21,12 @@ function reverseSection (index: PatchIndex, at: number): Uint8Array[] {
   if (status === 'copied') throw noReverse(newPath!, 'it is a copy')
   const header = reverseHeader(binaryString(bytes, index.cell(at, file.start), index.cell(at, file.body)), status === 'renamed')
   const body = index.flag(at, fileFlag.binary) ? reverseBinary(index, at, (newPath ?? oldPath)!) : reverseHunks(index, at)
-  return [Buffer.from(header, 'latin1'), ...body]
+  return [textBefore(index, at), Buffer.from(header, 'latin1'), ...body]
 }
+
+/** A section that is not git's keeps what stands before it (`Index: path`), which may be all that ends the one before. */
+const textBefore = (index: PatchIndex, at: number): Uint8Array =>
+  index.plain.bytes.subarray(index.isGit(at) ? index.cell(at, file.start) : at === 0 ? 0 : index.cell(at - 1, file.end), index.cell(at, file.start))
 
 const noReverse = (path: string, why: string): SparError => new SparError('PATCH_NO_REVERSE', `Cannot reverse the patch: "${path}" ${why.replace(/^it /, '')}`, { data: { path } })
 

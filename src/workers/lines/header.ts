@@ -1,7 +1,7 @@
 // The header of one file section of a git diff, for a file that keeps its name, comes or goes.
 
 import { createHash } from 'node:crypto'
-import { quotePath } from '../../artifact/quoted-path.ts'
+import { quotePath } from './quote.ts'
 
 /** A mode of null: that side has no such file. */
 export interface SectionHeader { path: string; beforeMode: string | null; afterMode: string | null }

@@ -1,7 +1,7 @@
 // A git patch for edits whose places are known: no search for differences is needed. Lines keep their ends, so CRLF and a
 // missing last newline survive.
 
-import { quotePath } from '../../../artifact/quoted-path.ts'
+import { quotePath } from '../../../workers/lines/quote.ts'
 import { formatHunks } from '../../../workers/lines/hunks.ts'
 import { diffLimits } from '../../../workers/lines/limits.ts'
 import { splitLines as splitBytes, type Lines } from '../../../workers/lines/split.ts'
