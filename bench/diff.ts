@@ -21,7 +21,7 @@ try {
   const index = parsePatch(patch)
   writeFileSync(join(folder, 'whole.diff'), patch)
   console.log(`diff: a patch of ${(patch.length / 1e6).toFixed(1)} MB, ${index.fileCount} files, ${index.plain.hunkTable.length / 10} hunks; load ${loadavg()[0]!.toFixed(1)}`)
-  report('parse', 0.6, inTurns(9, () => { parsePatch(patch).numstat() }, () => { git(folder, '--numstat', 'whole.diff') }))
+  report('parse', 0.6, inTurns(21, () => { parsePatch(patch).numstat() }, () => { git(folder, '--numstat', 'whole.diff') }))
   for (const [count, mark] of [[2, 0.12], [60, 0.4], [288, 0.45]] as const) {
     const part = formatPatch(index, Array.from({ length: count }, (_, at) => at))
     const paths = [...files.keys()].slice(0, count)
@@ -80,10 +80,10 @@ function refuseRepetitive (): void {
 
 interface Turns { ours: number; git: number }
 
-/** Medians in milliseconds, each side in turn, after one round to warm up. */
+/** Medians in milliseconds, each side in turn, after rounds to warm up. */
 function inTurns (rounds: number, ours: () => void, theirs: () => void, before: () => void = () => {}): Turns {
   const times: Turns[] = []
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = -2; round <= rounds; round++) {
     before()
     const turn = { ours: timed(ours), git: timed(theirs) }
     if (round > 0) times.push(turn)

@@ -135,7 +135,12 @@ function readLines (bytes: Uint8Array, newlines: Newlines, data: Int32Array, row
   let oldLeft = data[row + hunk.oldLines]!
   let newLeft = data[row + hunk.newLines]!
   let at = data[row + hunk.body]!
-  let [added, deleted, leading, trailing, growth, flags] = [0, 0, 0, 0, 0, data[row + hunk.flags]!]
+  let added = 0
+  let deleted = 0
+  let leading = 0
+  let trailing = 0
+  let growth = 0
+  let flags = data[row + hunk.flags]!
   let last = SPACE
   while (oldLeft > 0 || newLeft > 0) {
     if (at >= size) return false

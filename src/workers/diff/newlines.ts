@@ -18,6 +18,8 @@ const firstHitIn = (word: number): number => {
   return (other - 0x01010101) & ~other & -0x7f7f7f80
 }
 
+export const hasNewline = (word: number): boolean => firstHitIn(word) !== 0
+
 export class Newlines {
   private readonly bytes: Uint8Array
   private readonly words: Int32Array

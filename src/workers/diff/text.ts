@@ -5,7 +5,7 @@
 import { BACKSLASH, bufferOf, LF, MINUS, nextLine, PLUS } from './bytes.ts'
 import { hunk, hunkFlag } from './hunks.ts'
 import { applyWithSearch } from './image.ts'
-import { Newlines } from './newlines.ts'
+import { hasNewline, Newlines } from './newlines.ts'
 
 /** The text after all of the hunks, or the number of the first hunk that finds no place (from 0). */
 export function applyHunks (before: Uint8Array, patch: Uint8Array, hunks: Int32Array, first: number, count: number, growth: number, reverse: boolean): Uint8Array | number {
@@ -14,11 +14,17 @@ export function applyHunks (before: Uint8Array, patch: Uint8Array, hunks: Int32A
   return quick ?? applyWithSearch(before, patch, hunks, first, count, reverse)
 }
 
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 class OnePass {
   private readonly before: Buffer
   private readonly patch: Uint8Array
   private readonly out: Buffer
   private readonly newlines: Newlines
+  /** Four bytes at a time, wherever they stand. */
+  private readonly beforeView: DataView
+  private readonly patchView: DataView
+  private readonly outView: DataView
   /** How far the old text is read, and how far it is copied. */
   private at = 0
   private copied = 0
@@ -31,6 +37,9 @@ class OnePass {
     this.patch = patch
     this.out = Buffer.allocUnsafeSlow(size)
     this.newlines = new Newlines(before)
+    this.beforeView = viewOf(before)
+    this.patchView = viewOf(patch)
+    this.outView = viewOf(this.out)
   }
 
   apply (hunks: Int32Array, first: number, count: number, reverse: boolean): Uint8Array | null {
@@ -49,7 +58,8 @@ class OnePass {
 
   /** Context and what is between hunks is copied in one piece. A text that grows too long is given up in the end. */
   private copyTo (end: number): void {
-    if (end > this.copied) this.before.copy(this.out, this.length, this.copied, end)
+    if (end === this.copied) return
+    this.before.copy(this.out, this.length, this.copied, end)
     this.length += end - this.copied
     this.copied = end
   }
@@ -57,16 +67,27 @@ class OnePass {
   /** Copies a line of the patch, without its newline where a mark says so; returns where the next one is. */
   private addLine (start: number, end: number): number {
     const { patch, out } = this
-    let [from, length, byte] = [start, this.length, 0]
+    const { patchView, outView } = this
+    let from = start
+    let length = this.length
+    const last = Math.min(patch.length, start + out.length - length) - 4
+    while (from <= last) {
+      const word = patchView.getInt32(from, true)
+      if (hasNewline(word)) break
+      outView.setInt32(length, word, true)
+      from += 4
+      length += 4
+    }
+    let byte
     do out[length++] = byte = patch[from++]!
     while (byte !== LF)
     this.length = from < end && patch[from] === BACKSLASH ? length - 1 : length
     return from
   }
 
-  /** The hot loop of applying: compares old lines with the text, byte by byte, and has new ones written. */
+  /** The hot loop of applying: compares old lines with the text and has new ones written. */
   private applyLines (start: number, end: number, reverse: boolean): boolean {
-    const { before, patch } = this
+    const { before, patch, patchView, beforeView } = this
     const plus = reverse ? MINUS : PLUS
     const minus = reverse ? PLUS : MINUS
     const size = before.length
@@ -85,6 +106,13 @@ class OnePass {
       // An empty line is context without its space.
       if (first !== LF) from++
       const lineStart = at
+      const last = Math.min(end - from, size - at) + at - 4
+      while (at <= last) {
+        const word = patchView.getInt32(from, true)
+        if (word !== beforeView.getInt32(at, true) || hasNewline(word)) break
+        at += 4
+        from += 4
+      }
       let byte = patch[from]!
       while (at < size && byte === before[at] && byte !== LF) {
         at++

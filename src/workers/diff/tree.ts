@@ -162,6 +162,11 @@ export class World {
     this.folders.set(path, 0)
   }
 
+  isBelowFile (path: string): boolean {
+    for (let at = parentOf(path); at !== ''; at = parentOf(at)) if (this.files.has(at)) return this.files.get(at)!.mode !== '120000'
+    return false
+  }
+
   /**
    * A link can only stand in the way here when one section removes it and another one puts it back. git 2.39 then writes
    * through it, wherever it leads, or loses the file without a word: the one thing that is refused here and not there.
