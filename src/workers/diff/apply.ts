@@ -47,7 +47,7 @@ function writeNew (section: Section, world: World, links: Links): void {
   if (isBeyondLink(path, links, world)) throw refuse('PATCH_BEYOND_LINK', path, 'it is beyond a symbolic link')
   if (isFolder(section.newMode)) world.makeFolder(path)
   // git fails to make a link to nothing; but where it cannot make its folder either, it goes on as if it had made both.
-  else if (isLink(section.newMode) && section.result.length === 0 && world.isBelowFile(path)) return
+  else if (isLink(section.newMode) && (section.result[0] ?? 0) === 0 && world.isBelowFile(path)) return
   else world.write(path, fileOf(section))
 }
 
