@@ -100,3 +100,8 @@ t.test('repairs are made and told', async t => {
     t.same(repaired.repairs.map(({ code }) => code), codes, what)
   }
 })
+
+t.test('what is larger than a model answers is not looked at', async t => {
+  const large = Buffer.from(`${simple('x').replace('-1 +1', '-1,7 +1')}${'x'.repeat(4 * 2 ** 20)}\n`)
+  t.equal(repairPatch(large).patch, large)
+})
