@@ -1,8 +1,9 @@
-// npm run fuzz -- [--only diff] [--cases 50000] [--seed 1] [--from 0]: runs the fuzzers for as long as asked, and prints
+// npm run fuzz -- [--only diff|lines] [--cases 50000] [--seed 1] [--from 0]: runs the fuzzers for as long as asked, and prints
 // what it takes to see a difference again.
 
 import { parseArgs } from 'node:util'
 import { fuzzDiff, show } from './diff.ts'
+import { fuzzLines } from './lines.ts'
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, cases: { type: 'string', default: '2000' }, seed: { type: 'string', default: '1' }, from: { type: 'string', default: '0' } } })
 const [cases, seed, from] = [Number(values.cases), Number(values.seed), Number(values.from)]
@@ -19,6 +20,11 @@ const fuzzers: Record<string, () => number> = {
     }
     console.log(`diff: ${cases} cases, ${accepted} applied by git, ${differences.length} differences, ${Math.round((Date.now() - started) / 1000)} s`)
     return differences.length
+  },
+  lines: () => {
+    const { changedLines, changedLinesByGit } = fuzzLines({ seed, cases })
+    console.log(`lines: ${cases} cases without a difference, ${changedLines} changed lines where git has ${changedLinesByGit}`)
+    return 0
   }
 }
 

@@ -53,8 +53,7 @@ export const tokenLimits: Readonly<TokenLimits> = { callsMax: 100_000, segmentsM
 
 /** The same with arrays in their wire form. Throws RECORD_BAD_TOKENS when lengths do not fit. */
 export function tokensToWire ({ calls, segments }: Tokens): { calls: unknown[]; segments: unknown[] } {
-  calls.forEach(requireCall)
-  segments.forEach(requireSegment)
+  requireTokens({ calls, segments })
   const wire = (array: Int32Array | Float32Array | Uint8Array | null): unknown => array === null ? null : toWire(array)
   return {
     calls: calls.map(call => ({ ...call, prompt_token_ids: wire(call.prompt_token_ids), completion_token_ids: wire(call.completion_token_ids), completion_logprobs: wire(call.completion_logprobs) })),
@@ -79,8 +78,7 @@ export function tokensFromWire (wire: { calls: unknown; segments: unknown }, lim
     mask: vectorOf(segment['mask'], `mask of segment ${index}`, '|u1', itemLimits),
     logprobs: logprobs(segment['logprobs'], `logprobs of segment ${index}`)
   }))
-  calls.forEach(requireCall)
-  segments.forEach(requireSegment)
+  requireTokens({ calls, segments })
   return { calls, segments }
 }
 
@@ -94,6 +92,19 @@ function listOf (value: unknown, what: string, max: number): Record<string, unkn
   if (!Array.isArray(value) || !value.every(item => typeof item === 'object' && item !== null)) throw badTokens(`${what} are no list of maps`)
   if (value.length > max) throw badTokens(`there are more than ${max} ${what} (${what}Max)`)
   return value as Record<string, unknown>[]
+}
+
+function requireTokens ({ calls, segments }: Tokens): void {
+  segments.forEach(requireSegment)
+  calls.forEach((call, index) => {
+    requireCall(call, index)
+    if (call.segment != null) requirePlace(call, index, segments[call.segment])
+  })
+}
+
+function requirePlace ({ segment, prompt_tokens: prompt, completion_tokens: completion }: ModelCall, index: number, place: Segment | undefined): void {
+  const counts = [prompt, completion].every(count => Number.isSafeInteger(count) && count! >= 0)
+  if (place === undefined || !counts || prompt! + completion! > place.token_ids.length) throw badTokens(`call ${index} is said to be the first ${prompt} and ${completion} tokens of segment ${segment}, which has ${place?.token_ids.length ?? 'none'}`)
 }
 
 function requireCall ({ completion_token_ids: ids, completion_logprobs: logprobs }: ModelCall, index: number): void {

@@ -32,3 +32,6 @@ export { restoreFiles } from './restore.ts'
 /** For patches of strangers: refusals beyond git's, and repairs of what models write, each one told. */
 export { guardLimits, guardMode, guardPatch, guardPath, touchedPaths, type GuardLimits } from './guard.ts'
 export { repairPatch, type Repair, type Repaired } from './repair.ts'
+
+/** The other way: a patch between two contents, in the form of `git diff --full-index --binary`, without words behind `@@`. */
+export { diffLines, type DiffOptions } from '../lines/diff.ts'

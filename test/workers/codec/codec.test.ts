@@ -127,6 +127,10 @@ t.test('tokens that do not fit together are refused, written or read', async t =
     t.throws(() => tokensFromWire({ calls: [], segments: [wireOf({ ...segment, ...change })] }), { code: 'RECORD_BAD_TOKENS' }, what)
   }
   const call = (decodeRecord(bytesOf('record')) as Tokens).calls[0]!
+  t.doesNotThrow(() => tokensToWire({ calls: [{ ...call, segment: 0, prompt_tokens: 2, completion_tokens: 1 }], segments: [segment] }))
+  for (const place of [{ segment: 1, prompt_tokens: 2, completion_tokens: 1 }, { segment: 0, prompt_tokens: 3, completion_tokens: 2 }, { segment: 0, prompt_tokens: -1, completion_tokens: 1 }, { segment: 0, prompt_tokens: null, completion_tokens: 1 }]) {
+    t.throws(() => tokensToWire({ calls: [{ ...call, ...place }], segments: [segment] }), { code: 'RECORD_BAD_TOKENS' }, JSON.stringify(place))
+  }
   t.throws(() => tokensToWire({ calls: [{ ...call, completion_logprobs: new Float32Array(1) }], segments: [] }), { code: 'RECORD_BAD_TOKENS' })
   for (const wrong of [{ token_ids: toWire(new Int16Array(3)) }, { mask: toWire(new Uint8Array(4), [2, 2]) }]) {
     t.throws(() => tokensFromWire({ calls: [], segments: [{ ...wireOf(segment), ...wrong }] }), { code: 'CODEC_BAD_ARRAY' })
