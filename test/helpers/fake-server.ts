@@ -18,6 +18,8 @@ export interface FakeServerOptions {
   contextTokensMax?: number
   /** Tokens a second of one completion; 0: at once. */
   tokensPerSecond?: number
+  /** A completion is not begun before this. */
+  hold?: (conversation: readonly FakeMessage[]) => Promise<void>
   /** Completions at a time; more wait in the queue that /metrics tells of. */
   slots?: number
   /** Whether /tokenize takes messages. */
@@ -51,7 +53,7 @@ export interface FakeServer {
 }
 
 export async function startFakeServer (options: FakeServerOptions = {}): Promise<FakeServer> {
-  const { kind = 'vllm', model = 'fake', reply = () => ({ content: 'yes' }), contextTokensMax = 32_768, tokensPerSecond = 0, slots = Infinity, tokenizesMessages = kind !== 'sglang', weightVersion = 'v1', cutStream = bytes => [bytes], health = () => 200, metrics = null } = options
+  const { kind = 'vllm', model = 'fake', reply = () => ({ content: 'yes' }), contextTokensMax = 32_768, tokensPerSecond = 0, hold, slots = Infinity, tokenizesMessages = kind !== 'sglang', weightVersion = 'v1', cutStream = bytes => [bytes], health = () => 200, metrics = null } = options
   const events = new EventEmitter().setMaxListeners(0)
   const state = { active: 0, activeMax: 0, waiting: 0, connections: 0, gone: 0, tokens: 0 }
   const seen: Seen[] = []
@@ -70,7 +72,7 @@ export async function startFakeServer (options: FakeServerOptions = {}): Promise
   }
 
   /** A slot first, then so long as the tokens take. */
-  const compute = async (tokens: number, gone: AbortSignal): Promise<void> => {
+  const compute = async (tokens: number, conversation: readonly FakeMessage[], gone: AbortSignal): Promise<void> => {
     if (state.active >= slots) {
       state.waiting++
       await new Promise<void>(resolve => queue.push(resolve))
@@ -79,6 +81,7 @@ export async function startFakeServer (options: FakeServerOptions = {}): Promise
     state.active++
     state.activeMax = Math.max(state.activeMax, state.active)
     try {
+      await hold?.(conversation)
       if (tokensPerSecond > 0 && !gone.aborted) await sleep(tokens / tokensPerSecond * 1000, undefined, { signal: gone }).catch(() => {})
       if (!gone.aborted) state.tokens += tokens
     } finally {
@@ -124,7 +127,7 @@ export async function startFakeServer (options: FakeServerOptions = {}): Promise
     const completion = complete(prompt, conversation, maxTokens)
     if (fault?.kind === 'abort') completion.finish = 'abort'
     if (fault?.kind === 'filtered') completion.finish = 'content_filter'
-    await compute(completion.ids.length, gone.signal)
+    await compute(completion.ids.length, conversation, gone.signal)
     if (gone.signal.aborted) return
     const shape = shapes[path]!(completion, body, { model, kind, weightVersion })
     spoil(path, shape, fault)

@@ -1,5 +1,6 @@
 // A client of inference servers and the fake servers behind it, closed with their test. Pauses are a few milliseconds.
 
+import { setMaxListeners } from 'node:events'
 import type { Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import type { SparError } from '../../src/errors.ts'
@@ -61,6 +62,8 @@ export function follow (ask: Ask, answer: Answer, content: string): Ask {
 }
 
 export const never: AbortSignal = new AbortController().signal
+// Every turn of a test listens to it.
+setMaxListeners(0, never)
 
 export async function codeOf (asked: Promise<unknown>): Promise<SparError> {
   try {

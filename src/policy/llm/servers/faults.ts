@@ -28,7 +28,8 @@ const rules: Record<ServerCode, Rule> = {
 }
 
 const ruleOf = (error: unknown): Rule | null => error instanceof SparError ? rules[error.code as ServerCode] ?? null : null
-export const isTriedAgain = (error: unknown): boolean => ruleOf(error)?.triedAgain ?? false
+/** A full queue of ours is final: whoever waited beside it, to come again, would only be waiting elsewhere. */
+export const isTriedAgain = (error: unknown): boolean => (ruleOf(error)?.triedAgain ?? false) && (error as SparError).data['waiting'] === undefined
 export const isBlamed = (error: unknown): boolean => ruleOf(error)?.blamed ?? false
 
 /** `what` could not be done, and `why`; `data` is plain and holds no secrets. */

@@ -1,6 +1,7 @@
 // Messages and tools as OpenAI's chat has them on the wire.
 
 import type { AskedTool, ChatMessage, ToolSchema } from '../types.ts'
+import { fault } from './faults.ts'
 import { fields, list, text, type Fields } from './values.ts'
 
 export function wireMessage (message: ChatMessage): Fields {
@@ -16,10 +17,12 @@ export function wireMessage (message: ChatMessage): Fields {
 
 export const wireTools = (tools: readonly ToolSchema[]): Fields[] => tools.map(tool => ({ type: 'function', function: { name: tool.name, description: tool.description, parameters: tool.parameters } }))
 
-/** `number` of the turn in its conversation, for servers that give their calls no id. */
-export function readToolCalls (value: unknown, turn: number): AskedTool[] {
+/** `turn` tells calls of different turns apart where a server gives them no id. */
+export function readToolCalls (value: unknown, turn: number, most: number): AskedTool[] {
   if (value === undefined || value === null) return []
-  return list(value, 'tool_calls').map((entry, index) => {
+  const calls = list(value, 'tool_calls')
+  if (calls.length > most) throw fault('SERVER_PROTOCOL', 'read the answer', `it has more than ${most} tool calls`)
+  return calls.map((entry, index) => {
     const call = fields(entry, 'tool_calls')
     const of = fields(call['function'], 'tool_calls.function')
     const given = of['arguments']

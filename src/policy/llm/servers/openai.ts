@@ -2,6 +2,7 @@
 // alone, which plays but cannot be trained on. A stream is put together to what the server would have answered in one piece,
 // and then read by the same code.
 
+import { SparError } from '../../../errors.ts'
 import type { Ask } from '../types.ts'
 import { createAssembly } from './assemble.ts'
 import { roomLeft } from './faults.ts'
@@ -9,7 +10,6 @@ import type { ServerLimits } from './limits.ts'
 import { readToolCalls, wireMessage, wireTools } from './messages.ts'
 import { finishReason, openExtras, type Completion, type Line, type Protocol } from './protocol.ts'
 import { count, fields, list, logprobs, tokenIds, type Fields } from './values.ts'
-import { SparError } from '../../../errors.ts'
 
 export interface OpenaiOptions { model: string; flavour: 'vllm' | 'generic' | 'auto'; stream: boolean; limits: ServerLimits }
 
@@ -36,7 +36,7 @@ export function createOpenai ({ model, flavour, stream, limits }: OpenaiOptions)
         if (left === null || left < 1 || left >= ask.sampling.maxTokens) throw error
         answer = await send(line, { ...body, max_tokens: left }, signal)
       }
-      return read(answer, ask, isVllm, line.http.address)
+      return read(answer, ask, isVllm, line.http.address, limits)
     }
   }
 }
@@ -56,14 +56,14 @@ function requestOf (model: string, { messages, tools, sampling }: Ask, isVllm: b
   }
 }
 
-function read (answer: Fields, ask: Ask, isVllm: boolean, address: string): Completion {
+function read (answer: Fields, ask: Ask, isVllm: boolean, address: string, limits: ServerLimits): Completion {
   const choice = fields(list(answer['choices'], 'choices')[0], 'choices[0]')
   const message = fields(choice['message'], 'choices[0].message')
-  const toolCalls = readToolCalls(message['tool_calls'], ask.messages.length)
+  const toolCalls = readToolCalls(message['tool_calls'], ask.messages.length, limits.toolCallsMax)
   const isRefusal = typeof message['refusal'] === 'string' && message['refusal'] !== ''
   const usage = (answer['usage'] ?? {}) as Fields
   return {
-    text: typeof message['content'] === 'string' ? message['content'] : isRefusal ? message['refusal'] as string : '',
+    text: typeof message['content'] === 'string' && message['content'] !== '' ? message['content'] : isRefusal ? message['refusal'] as string : '',
     toolCalls,
     finishReason: isRefusal ? 'refused' : finishReason(choice['finish_reason'], toolCalls.length, address),
     ...readTokens(answer, choice, isVllm),

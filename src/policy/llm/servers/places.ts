@@ -122,7 +122,7 @@ export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimi
       const chosen = choose(conversation)
       if (chosen === 'down') throw down(endpoints)
       if (chosen !== null) return seat({ conversation, tokens }, chosen)
-      if (queue.length >= limits.waitingMax) throw fault('SERVER_BUSY', 'ask the model', `${queue.length} turns wait already, as many as waitingMax allows`)
+      if (queue.length >= limits.waitingMax) throw fault('SERVER_BUSY', 'ask the model', `${queue.length} turns wait already, as many as waitingMax allows`, { waiting: queue.length })
       return await wait(conversation, tokens, signal)
     },
     close () {
