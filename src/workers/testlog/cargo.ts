@@ -54,8 +54,12 @@ export class Cargo implements Dialect {
     const broken = /^error: could not compile `([^`]+)`(?: \(([^)]*)\))?/.exec(text)
     if (match !== null) this.#binary = `${match[2]}/${match[1]!.replaceAll('\\', '/')}`
     else if (doc !== null) this.#binary = `${doc[1]}/doc`
-    else if (broken !== null) this.#results.suite(broken[2] === undefined ? broken[1]! : `${broken[1]} (${broken[2]})`, 'error', text)
+    else if (broken !== null) {
+      this.#results.suite(broken[2] === undefined ? broken[1]! : `${broken[1]} (${broken[2]})`, 'error', text)
+      this.#results.complete = true
+    }
     else if (count !== null) {
+      this.#results.complete = false
       this.#phase = 'running'
       this.#expected = Number(count[1])
       this.#seen = { passed: 0, failed: 0, skipped: 0 }
@@ -106,7 +110,8 @@ export class Cargo implements Dialect {
   }
 
   end (): void {
-    this.#open.finish()
+    const running = this.#open.cut()
+    if (running !== null) this.#results.problem('UNFINISHED_TEST', `${brief(running.id)} began and has no result`, running.line)
     if (this.#phase !== 'outside') this.#results.complete = false
   }
 }

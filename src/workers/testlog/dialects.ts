@@ -41,7 +41,10 @@ export function dialects (runner: LogRunner, form: LogForm, results: Results): D
   return makes.length === 1 ? makes[0]!(results) : new FirstOf(results, makes)
 }
 
-/** Reads several formats side by side. The first that finds a test is the log's; without any, the first that finds a suite. */
+/**
+ * Reads several formats side by side. The first that finds a test is the log's; without any, the first
+ * that finds a suite.
+ */
 class FirstOf implements Dialect {
   readonly #results: Results
   readonly #candidates: { dialect: Dialect; found: Results; wanted: boolean }[]
@@ -74,8 +77,7 @@ class FirstOf implements Dialect {
   end (): void {
     for (const { dialect } of this.#candidates) dialect.end()
     const all = this.#candidates.map(({ found }) => found)
-    const chosen = all.find(found => found.tests.size > 0) ?? all.find(found => found.suites.size > 0)
-    if (chosen === undefined) return
+    const chosen = all.find(found => found.tests.size > 0) ?? all.find(found => found.suites.size > 0) ?? all.at(-1)!
     for (const [id, status] of chosen.tests) this.#results.add(id, status)
     for (const { name, status, reason } of chosen.suites.values()) this.#results.suite(name, status, reason)
     for (const { code, what, line } of chosen.problems) this.#results.problem(code, what, line)

@@ -6,13 +6,13 @@
 // S2. A result can follow what a test printed without a line end, and a name can hold one.
 
 import { printable, type Results } from './results.ts'
+import { isFile } from './tap.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 const marked = /^( *)([✔✖﹣▶]) (.*)$/
 const timed = /^(.*) \((\d+\.\d+)ms\)( # .*)?$/
 const inside = /^(.*?[^ ])( *)([✔✖﹣]) (.* \(\d+\.\d+ms\)(?: # .*)?)$/
 const nameLinesMax = 5
-const sourceFile = /\.[cm]?[jt]sx?$/
 
 interface Holder { name: string; line: number }
 
@@ -46,9 +46,10 @@ export class NodeSpec implements Dialect {
       this.#partial = null
       return this.#mark(match[1]!.length / 2, match[2]!, match[3]!, number)
     }
-    if (this.#partial !== null) return this.#continue(text)
     const glued = inside.exec(text)
-    if (glued !== null) this.#mark(glued[2]!.length / 2, glued[3]!, glued[4]!, number)
+    if (glued === null) return this.#partial === null ? undefined : this.#continue(text)
+    this.#partial = null
+    this.#mark(glued[2]!.length / 2, glued[3]!, glued[4]!, number)
   }
 
   #mark (depth: number, mark: string, text: string, number: number): void {
@@ -77,7 +78,7 @@ export class NodeSpec implements Dialect {
     const holds = this.#path.length > depth && this.#path[depth]!.name === name
     this.#path.length = depth
     const id = [...this.#path.map(({ name }) => name), name].map(printable).join(' > ')
-    if (depth === 0 && sourceFile.test(name) && /^(\/|[A-Za-z]:\\)/.test(name)) {
+    if (depth === 0 && isFile(name)) {
       this.#leaves++
       this.#results.suite(name, mark === '✖' ? 'error' : 'passed')
     } else if (holds) {

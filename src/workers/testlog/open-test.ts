@@ -53,6 +53,18 @@ export class OpenTests {
     this.#flush()
   }
 
+  /**
+   * The log ends here before the run did: what hangs on later lines does not count. Returns the test
+   * that was running.
+   */
+  cut (): OpenTest | null {
+    const open = this.#open
+    if (open !== null && open.status !== null && open.found !== 'glued' && this.#keptBack.length === 0) this.#close(open)
+    this.#open = null
+    this.#keptBack = []
+    return open?.status === null ? open : null
+  }
+
   /** Forgets the open test: its result stands elsewhere. */
   drop (): void {
     this.#open = null

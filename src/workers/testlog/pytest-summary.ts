@@ -50,7 +50,7 @@ export class PytestSummary {
   line (text: string): void {
     if (this.#passed.length + this.#late.length > this.#limits.testsMax) return
     const space = text.indexOf(' ')
-    const rest = text.slice(space + 1)
+    const rest = text.slice(space + 1).trimEnd()
     switch (text.slice(0, space)) {
       case 'PASSED': this.counts.passed++; this.#passed.push(rest); return
       case 'FAILED': this.#keep(rest, 'failed', 'failed'); return

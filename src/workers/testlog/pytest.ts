@@ -22,7 +22,7 @@ const word = 'PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS|RERUN'
 const percent = '(?: +\\[ *(?:\\d+%|\\d+/\\d+)\\])?'
 const result = new RegExp(`^ (?:(${word})(?: \\(.*)?|\\S*(SUBFAIL(?:ED)?|SUBPASS(?:ED)?|SUBSKIP(?:PED)?|SUBXFAIL(?:ED)?)\\b.*|[[(].*(SUBFAIL|SUBPASS|SUBSKIP|SUBXFAIL))${percent} *$`)
 const lone = new RegExp(`(${word})(?: \\(.*\\))?${percent} *$`)
-const worker = /^\[gw\d+\] \[ *\d+%\] (?:([A-Z]+)|.*(SUBFAIL|SUBPASS|SUBSKIP|SUBXFAIL)|(SUB[A-Z]+)[[(].*?) (\S.*::.*?) *$/
+const worker = /^\[gw\d+\] \[ *\d+%\] (?:([A-Z]+)|(SUB[A-Z]+ED)(?:\[.*?\])?(?: ?\(.*?\))?|.*(SUBFAIL|SUBPASS|SUBSKIP|SUBXFAIL)) (\S.*::.*?) *$/
 const collected = /^(?:collecting .*)?collected \d+ items?\b/
 const heading = /^=+ (.+?) =+$/
 const endOfProgress = /^(FAILURES|ERRORS|PASSES|XPASSES|XFAILURES|short test summary info|warnings summary.*|rerun test summary info)$/
@@ -195,8 +195,9 @@ export class Pytest implements Dialect {
   // ---- the end ------------------------------------------------------------------------------------------------------
 
   end (): void {
-    this.#open.finish()
     const results = this.#results
+    const running = this.#open.cut()
+    if (running !== null && !this.#distributed) results.problem('UNFINISHED_TEST', `${brief(running.id)} began and has no result`, running.line)
     if (this.#broken !== null) results.suite('pytest', 'error', this.#broken)
     if (this.#figures === null) {
       for (const [id, status] of this.#progress) results.add(id, status)

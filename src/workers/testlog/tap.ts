@@ -11,10 +11,12 @@
 import { brief, printable, type Results } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
-interface Held { id: string; status: LogStatus; number: number; announced: boolean; line: number; suite: string | null }
+interface Held { id: string; status: LogStatus; number: number; announced: boolean; line: number; root: boolean; suite: string | null; block: boolean }
 interface Level { name: string | null; next: number; plan: number | null; closed: boolean; held: Held | null; isTest: boolean }
 
 const sourceFile = /\.[cm]?[jt]sx?$/
+/** node:test reports a file that failed as a whole, or that holds no test, by its path. */
+export const isFile = (name: string): boolean => sourceFile.test(name) && /[\\/]/.test(name)
 const space = 0x20
 
 export class Tap implements Dialect {
@@ -151,12 +153,12 @@ export class Tap implements Dialect {
   #seen = 0
 
   #inYaml (words: string): void {
+    const held = this.#levels.at(-1)?.held
     if (words === '...') {
       this.#yaml = -1
-      return
+      if (held) held.block = true
     }
-    const held = this.#levels.at(-1)?.held
-    if (held === null || held === undefined) return
+    if (!held) return
     if (words === "type: 'suite'") held.suite = 'suite'
     else if (words.startsWith('exitCode: ') && held.suite === null) held.suite = 'file'
   }
@@ -185,7 +187,7 @@ export class Tap implements Dialect {
     const isTest = level.name !== null || opens || depth === this.#base
     const status: LogStatus = /^(skip|todo)\b/i.test(directive) ? 'skipped' : ok ? 'passed' : 'failed'
     const path = this.#levels.slice(this.#base, depth).flatMap(({ name }) => name === null ? [] : [printable(name)])
-    const held: Held = { id: this.#prefix + [...path, printable(name)].join(' > '), status, number: count, announced, line, suite: null }
+    const held: Held = { id: this.#prefix + [...path, printable(name)].join(' > '), status, number: count, announced, line, root: depth === 0, suite: null, block: false }
     const claimed = level.held !== null && level.held.number === count && announced && !level.held.announced
     if ((count !== level.next && !claimed) || (level.closed && !claimed) || (this.#node && !announced)) {
       return this.#results.problem('FORGED_LINE', `result ${count} ${brief(name)} is out of turn`, line)
@@ -211,7 +213,7 @@ export class Tap implements Dialect {
     if (held === null) return
     level.held = null
     if (held.suite === 'suite') return
-    if (this.#node && !held.id.includes(' > ') && /^(\/|[A-Za-z]:\\).*/.test(held.id) && sourceFile.test(held.id)) {
+    if (this.#node && held.root && isFile(held.id)) {
       this.#seen++
       return this.#results.suite(held.id, held.status === 'passed' ? 'passed' : 'error', held.suite === 'file' ? 'the file did not run to its end' : undefined)
     }
@@ -241,6 +243,8 @@ export class Tap implements Dialect {
 
   end (): void {
     if (this.#buffered !== null) this.#flushBuffered(false)
+    // Cut: whether the last result is a test, its block would have said.
+    if (this.#node && !this.#results.complete) for (const level of this.#levels) if (level.held?.block === false) level.held = null
     this.#settleAll()
     const root = this.#levels[0]
     if (root !== undefined && (root.plan === null || !root.closed) && !this.#node) this.#results.complete = false

@@ -107,8 +107,8 @@ export class Unittest implements Dialect {
     if (word === undefined) return
     // ERROR on a line of its own, with no test waiting, is that of a class that could not be set up.
     const waiting = this.#open.current !== null && this.#open.current.found !== 'exact'
-    if (word === text && (waiting || word !== 'ERROR')) this.#open.offer(statusOf(word), 'bare')
-    else if (waiting) this.#open.offer(statusOf(word), 'glued')
+    if (word === text && (word !== 'ERROR' || !this.#open.free)) this.#open.offer(statusOf(word), 'bare')
+    else if (word !== text && waiting) this.#open.offer(statusOf(word), 'glued')
   }
 
   #see (id: string, status: LogStatus, line: number): void {
@@ -118,9 +118,8 @@ export class Unittest implements Dialect {
   }
 
   end (): void {
-    const open = this.#open.current
-    if (open !== null && open.status === null && !this.#results.complete) this.#results.problem('UNFINISHED_TEST', `${brief(open.id)} began and has no result`, open.line)
-    this.#open.finish()
+    const running = this.#open.cut()
+    if (running !== null && this.#ran === null) this.#results.problem('UNFINISHED_TEST', `${brief(running.id)} began and has no result`, running.line)
     for (const { id, status, outer, line } of this.#glued) if (this.#withSubtests.has(outer)) this.#see(id, status, line)
     for (const [id, status] of this.#blocks) this.#results.add(id, status)
     for (const [id, { status, line }] of this.#progress) this.#settle(id, status, line)
