@@ -9,7 +9,7 @@ import { Mocha } from './mocha.ts'
 import { NodeSpec } from './node-spec.ts'
 import { Pytest } from './pytest.ts'
 import type { LogForm } from './reader.ts'
-import { Results } from './results.ts'
+import { longLine, Results } from './results.ts'
 import { Tap } from './tap.ts'
 import { Tape } from './tape.ts'
 import type { Dialect, LogRunner } from './types.ts'
@@ -67,7 +67,10 @@ class FirstOf implements Dialect {
   }
 
   line (text: string, number: number): void {
-    for (const { dialect, wanted } of this.#candidates) if (wanted) dialect.line(text, number)
+    for (const { dialect, found, wanted } of this.#candidates) {
+      found.long = text.length > longLine
+      if (wanted) dialect.line(text, number)
+    }
   }
 
   file (name: string): void {

@@ -123,9 +123,12 @@ function idOf (file: string, classname: string, name: string, suites: readonly S
   const title = printable(name).trim()
   if (classname === 'test') return [...suites.map(suite => printable(suite.name)), title].join(' > ')
   const owner = classname.trim()
-  const module = file.replace(/\.py$/, '').replaceAll('/', '.')
-  if (file.endsWith('.py') && `${owner}.`.startsWith(`${module}.`)) return [file, ...owner.slice(module.length + 1).split('.').filter(part => part !== ''), title].join('::')
-  return [file, owner === title || title.endsWith(` ${owner}`) ? '' : owner, title].filter(part => part !== '').join('::')
+  if (file.endsWith('.py')) {
+    const module = file.slice(0, -3).replaceAll('/', '.')
+    if (`${owner}.`.startsWith(`${module}.`)) return [file, ...owner.slice(module.length + 1).split('.').filter(part => part !== ''), title].join('::')
+  }
+  const own = owner === '' || (title.endsWith(owner) && (title.length === owner.length || title.at(-owner.length - 1) === ' ')) ? title : `${owner}::${title}`
+  return file === '' ? own : `${file}::${own}`
 }
 
 function openSuite (attribute: (name: string) => string | null): Suite {

@@ -5,6 +5,8 @@ export interface LogLimits {
   lineBytesMax: number
   testsMax: number
   idCharsMax: number
+  /** Of all ids together. */
+  idCharsTotalMax: number
   suitesMax: number
   /** Reported problems, of all codes together; the first ones are kept. */
   problemsMax: number
@@ -16,6 +18,7 @@ export const logLimits: LogLimits = {
   lineBytesMax: 1 << 20,
   testsMax: 200_000,
   idCharsMax: 4096,
+  idCharsTotalMax: 1 << 25,
   suitesMax: 10_000,
   problemsMax: 100,
   depthMax: 64

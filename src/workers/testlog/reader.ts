@@ -9,7 +9,7 @@ import { dialects } from './dialects.ts'
 import { Junit } from './junit.ts'
 import { LineSplitter, type LineSink } from './lines.ts'
 import { logLimits, type LogLimits } from './limits.ts'
-import { Results } from './results.ts'
+import { longLine, Results } from './results.ts'
 import { logRunners, type Dialect, type LogReading, type LogRunner, type LogStatus } from './types.ts'
 
 export interface LogOptions {
@@ -92,6 +92,7 @@ class Frame implements LineSink {
     if (this.#nonce !== null && bytes[start] === 0x3a && bytes.compare(marker, 0, 7, start, Math.min(start + 7, end)) === 0) {
       if (this.#marked(bytes.toString('utf8', start, end), number)) return
     }
+    this.#results.long = end - start > longLine
     if (this.#inside && this.#dialect.wants(bytes, start, end)) this.#dialect.line(bytes.toString('utf8', start, end), number)
   }
 

@@ -20,6 +20,9 @@ export class Results {
   readonly limits: LogLimits
   /** The runner's last words were seen. */
   complete = false
+  /** The line being read is so long that a part of it, kept, should not keep the whole. */
+  long = false
+  #idChars = 0
   readonly #problemCounts = new Map<ProblemCode, number>()
 
   constructor (limits: LogLimits) {
@@ -34,21 +37,21 @@ export class Results {
       this.tests.set(id, worse(known, status))
       return
     }
-    if (!this.allows(id, line)) return
-    this.tests.set(id, status)
+    if (this.allows(id, line)) this.tests.set(this.long ? detached(id) : id, status)
   }
 
   /** Whether there is room for one more test, with this id. */
   allows (id: string, line?: number): boolean {
-    const { idCharsMax, testsMax } = this.limits
+    const { idCharsMax, idCharsTotalMax, testsMax } = this.limits
     if (id.length > idCharsMax) {
       this.problem('ID_TOO_LONG', `an id has ${id.length} characters, the limit is ${idCharsMax} (idCharsMax)`, line)
       return false
     }
-    if (this.tests.size >= testsMax) {
-      this.problem('TOO_MANY_TESTS', `the log names more than ${testsMax} tests (testsMax)`, line)
+    if (this.tests.size >= testsMax || this.#idChars + id.length > idCharsTotalMax) {
+      this.problem('TOO_MANY_TESTS', `the log names more than ${testsMax} tests (testsMax), or ${idCharsTotalMax} characters of ids (idCharsTotalMax)`, line)
       return false
     }
+    this.#idChars += id.length
     if (id.includes('\ufffd')) this.problem('INVALID_UTF8', `${brief(id)} holds bytes that are no UTF-8`, line)
     return true
   }
@@ -91,6 +94,11 @@ export class Results {
     return false
   }
 }
+
+export const longLine = 1024
+
+/** A string of its own: parts of strings keep the whole in memory. */
+export const detached = (text: string): string => Buffer.from(text).toString()
 
 export const brief = (text: string): string => JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text)
 

@@ -12,7 +12,8 @@ import { brief, printable, type Results } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 interface Held { id: string; status: LogStatus; number: number; announced: boolean; line: number; root: boolean; suite: string | null; block: boolean }
-interface Level { name: string | null; next: number; plan: number | null; closed: boolean; held: Held | null; isTest: boolean }
+interface Point { ok: boolean; count: number; name: string; directive: string; depth: number; line: number; opens: boolean }
+interface Level { name: string | null; next: number; plan: number | null; closed: boolean; held: Held | null }
 
 const sourceFile = /\.[cm]?[jt]sx?$/
 /** node:test reports a file that failed as a whole, or that holds no test, by its path. */
@@ -50,8 +51,8 @@ export class Tap implements Dialect {
       return this.#node && indent === this.#yaml && (first === 0x74 || first === 0x65) // type, exitCode
     }
     switch (first) {
-      case 0x6f: return bytes[at + 1] === 0x6b && indent % 4 === 0 // ok
-      case 0x6e: return bytes[at + 1] === 0x6f && bytes[at + 2] === 0x74 && indent % 4 === 0
+      case 0x6f: return bytes[at + 1] === 0x6b && indent % 4 === 0 && !this.#counted(bytes, at + 2, end, indent / 4, true) // ok
+      case 0x6e: return bytes[at + 1] === 0x6f && bytes[at + 2] === 0x74 && indent % 4 === 0 && !this.#counted(bytes, at + 6, end, indent / 4, false)
       case 0x23: return bytes[at + 2] === 0x53 || (indent === 0 && bytes[at + 2] === 0x66) || this.#footer(bytes, at) // # Subtest, # file, # tests
       case 0x2d: return indent === this.#afterResult && bytes[at + 1] === 0x2d
       case 0x31: return bytes[at + 1] === 0x2e // 1..n
@@ -60,6 +61,30 @@ export class Tap implements Dialect {
       case 0x42: return bytes[at + 1] === 0x61
     }
     return false
+  }
+
+  /**
+   * Most results need no string: assertions inside of a subtest are only counted, and the result of a subtest repeats the
+   * name that announced it. `start` is behind the word. False where the line has to be read.
+   */
+  #counted (bytes: Uint8Array, start: number, end: number, depth: number, ok: boolean): boolean {
+    const level = this.#levels[depth]
+    if (level === undefined || level.closed || bytes[end - 1] === 0x7b || bytes[start] !== space) return false
+    let at = start + 1
+    let count = 0
+    for (; at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39 && count < 1e9; at++) count = count * 10 + bytes[at]! - 0x30
+    if (count !== level.next || (at < end && bytes[at] !== space)) return false
+    if (level.name !== null) {
+      if (depth < this.#base || !repeats(bytes, at, end, level.name)) return false
+      this.#take(level, { ok, count, name: level.name, directive: '', depth, line: this.#number, opens: false })
+      return true
+    }
+    if (this.#node || depth <= this.#base || this.#levels.length > depth + 1 || level.held !== null) return false
+    level.next++
+    if (level.plan !== null && level.next > level.plan) level.closed = true
+    this.#afterResult = depth * 4 + 2
+    this.#resultLine = this.#number
+    return true
   }
 
   #footer (bytes: Uint8Array, at: number): boolean {
@@ -72,7 +97,7 @@ export class Tap implements Dialect {
     while (text.charCodeAt(indent) === space) indent++
     const words = text.slice(indent)
     if (this.#yaml !== -1) return this.#inYaml(words)
-    if (words === '---' && indent === this.#afterResult && number === this.#resultLine + 1) {
+    if (words === '---' && indent === this.#afterResult && this.#number === this.#resultLine + 1) {
       this.#yaml = indent
       return
     }
@@ -91,7 +116,7 @@ export class Tap implements Dialect {
     if (first === 0x42) return words.startsWith('Bail out!') ? this.#results.suite(this.#prefix.slice(0, -2) || 'tap', 'error', words) : undefined
     const match = /^(not )?ok (\d+)(.*)$/.exec(words)
     if (match === null) return
-    if (/ \{$/.test(match[3]!)) this.#buffered = { depth, text: words, number }
+    if (words.endsWith(' {')) this.#buffered = { depth, text: words, number }
     else this.#result(match[1] === undefined, Number(match[2]), match[3]!, depth, number, false)
   }
 
@@ -132,15 +157,14 @@ export class Tap implements Dialect {
       this.#results.complete = true
       return this.#figure(Number(words.slice(8)))
     }
-    const subtest = /^# Subtest(?:: (.*))?$/.exec(words)
-    if (subtest === null) return
-    const name = unescape((subtest[1] ?? '').trim())
+    if (words !== '# Subtest' && !words.startsWith('# Subtest: ')) return
+    const name = unescape(words.slice(11).trim())
     if (depth === 0 && !this.#isFile && !this.#node && sourceFile.test(name)) {
       this.#endLevels(1)
       this.#prefix = `${name}::`
       this.#base = 1
     }
-    this.#level(depth, number).name = name
+    this.#level(depth).name = name
     this.#endLevels(depth + 1)
   }
 
@@ -163,15 +187,15 @@ export class Tap implements Dialect {
     else if (words.startsWith('exitCode: ') && held.suite === null) held.suite = 'file'
   }
 
-  #level (depth: number, line: number): Level {
-    while (this.#levels.length <= depth) this.#levels.push({ name: null, next: 1, plan: null, closed: false, held: null, isTest: false })
-    return this.#levels[depth] ?? this.#level(depth, line)
+  #level (depth: number): Level {
+    while (this.#levels.length <= depth) this.#levels.push({ name: null, next: 1, plan: null, closed: false, held: null })
+    return this.#levels[depth]!
   }
 
   #planned (words: string, depth: number): void {
     const match = /^1\.\.(\d+)(?:\s*#.*)?$/.exec(words)
     if (match === null) return
-    const level = this.#level(depth, 0)
+    const level = this.#level(depth)
     if (level.plan !== null) return
     level.plan = Number(match[1])
     // A plan in front closes the level when it is fulfilled; one behind closes it now.
@@ -180,27 +204,44 @@ export class Tap implements Dialect {
   }
 
   #result (ok: boolean, count: number, text: string, depth: number, line: number, opens: boolean): void {
-    const level = this.#level(depth, line)
-    this.#endLevels(depth + 1)
     const { name, directive } = describe(text)
+    this.#take(this.#level(depth), { ok, count, name, directive, depth, line, opens })
+  }
+
+  #take (level: Level, point: Point): void {
+    const { ok, count, name, depth, line, opens } = point
+    if (this.#levels.length > depth + 1) this.#endLevels(depth + 1)
     const announced = level.name !== null && level.name === name
-    const isTest = level.name !== null || opens || depth === this.#base
-    const status: LogStatus = /^(skip|todo)\b/i.test(directive) ? 'skipped' : ok ? 'passed' : 'failed'
-    const path = this.#levels.slice(this.#base, depth).flatMap(({ name }) => name === null ? [] : [printable(name)])
-    const held: Held = { id: this.#prefix + [...path, printable(name)].join(' > '), status, number: count, announced, line, root: depth === 0, suite: null, block: false }
-    const claimed = level.held !== null && level.held.number === count && announced && !level.held.announced
-    if ((count !== level.next && !claimed) || (level.closed && !claimed) || (this.#node && !announced)) {
+    const { held } = level
+    const claimed = held !== null && held.number === count && announced && !held.announced
+    if (!claimed && (count !== level.next || level.closed || (this.#node && !announced))) {
       return this.#results.problem('FORGED_LINE', `result ${count} ${brief(name)} is out of turn`, line)
     }
-    if (claimed) this.#results.problem('FORGED_LINE', `result ${count} is claimed twice; ${brief(level.held!.id)} was not announced`, level.held!.line)
-    else this.#settle(level)
+    if (claimed) this.#results.problem('FORGED_LINE', `result ${count} is claimed twice; ${brief(held.id)} was not announced`, held.line)
+    else if (held !== null) this.#settle(level)
     level.next = count + 1
+    level.held = null
+    if (depth < this.#base) this.#results.suite(name, ok ? 'passed' : 'failed')
+    else if (name !== '' && (level.name !== null || opens || depth === this.#base)) level.held = this.#hold(point, announced)
     if (level.plan !== null && level.next > level.plan) this.#fulfilled(level, depth)
-    level.held = isTest && name !== '' ? held : null
-    if (depth < this.#base) { level.held = null; this.#results.suite(name, ok ? 'passed' : 'failed') }
     level.name = opens ? name : null
     this.#afterResult = depth * 4 + 2
-    this.#resultLine = line
+    this.#resultLine = this.#number
+  }
+
+  #hold ({ ok, count, name, directive, depth, line }: Point, announced: boolean): Held {
+    const status: LogStatus = directive !== '' && /^(skip|todo)\b/i.test(directive) ? 'skipped' : ok ? 'passed' : 'failed'
+    const path = depth === this.#base ? this.#prefix : this.#prefix + this.#path(depth)
+    return { id: path === '' ? printable(name) : path + printable(name), status, number: count, announced, line, root: depth === 0, suite: null, block: false }
+  }
+
+  #path (depth: number): string {
+    let path = ''
+    for (let above = this.#base; above < depth; above++) {
+      const { name } = this.#levels[above]!
+      if (name !== null) path += `${printable(name)} > `
+    }
+    return path
   }
 
   #fulfilled (level: Level, depth: number): void {
@@ -255,9 +296,26 @@ export class Tap implements Dialect {
 
 /** A directive counts behind an unescaped `#`, which is also where tap writes the time. */
 function describe (text: string): { name: string; directive: string } {
-  if (!text.includes('#')) return { name: unescape(text.replace(/^\s*(?:- ?)?/, '').trim()), directive: '' }
-  const [, words, directive = ''] = /^\s*(?:- ?)?(.*?)(?:(?:^|\s+)(?<!\\)#\s*((?:skip|todo|time=).*))?$/i.exec(text)!
-  return { name: unescape(words!.trim()), directive }
+  let start = 0
+  while (text.charCodeAt(start) === space) start++
+  if (text.charCodeAt(start) === 0x2d) start += text.charCodeAt(start + 1) === space ? 2 : 1
+  for (let at = text.indexOf('#', start); at !== -1; at = text.indexOf('#', at + 1)) {
+    if (at > start && !isBlank(text.charCodeAt(at - 1))) continue
+    const directive = text.slice(at + 1).trimStart()
+    if (/^(?:skip|todo|time=)/i.test(directive)) return { name: unescape(text.slice(start, at).trim()), directive }
+  }
+  return { name: unescape(text.slice(start).trim()), directive: '' }
 }
+
+/** Whether ` - name` stands there, and behind it nothing or the time. Only names of plain ASCII are compared. */
+function repeats (bytes: Uint8Array, start: number, end: number, name: string): boolean {
+  const from = start + 3
+  const to = from + name.length
+  if (name === '' || to > end || bytes[start + 1] !== 0x2d || bytes[start + 2] !== space) return false
+  for (let at = 0; at < name.length; at++) if (bytes[from + at] !== name.charCodeAt(at) || name.charCodeAt(at) > 0x7e) return false
+  return to === end || (bytes[to] === space && bytes[to + 1] === 0x23 && bytes[to + 2] === space && bytes[to + 3] === 0x74 && bytes[to + 4] === 0x69 && bytes[to + 5] === 0x6d)
+}
+
+const isBlank = (code: number): boolean => code === space || code === 9
 
 const unescape = (text: string): string => text.includes('\\') ? text.replace(/\\([#\\])/g, '$1') : text

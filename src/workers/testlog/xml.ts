@@ -2,7 +2,7 @@
 // sections of character data without keeping them, so that megabytes of captured output cost no memory. A document type
 // is refused: entities of its own are how small documents grow. Elements have to close in order.
 //
-// Why not a general parser: those keep the text of an element whole, whatever its size, and are ten times slower.
+// Why not a general parser: those keep the text of an element whole, whatever its size.
 
 export interface XmlLimits {
   /** Of a longer tag only so much is read: attributes that end within. */
@@ -22,11 +22,15 @@ const endings = { comment: Buffer.from('-->'), cdata: Buffer.from(']]>'), instru
 const less = 0x3c
 const more = 0x3e
 const nameCharsMax = 256
+const namesMax = 256
 
 export class XmlScanner {
   readonly #sink: XmlSink
   readonly #limits: XmlLimits
   readonly #stack: string[] = []
+  /** Names that were seen to be good. */
+  readonly #names = new Set<string>()
+  readonly #attributes = new Attributes()
   #state: State = 'text'
   /** Bytes of an unfinished tag or ending, from the chunks before. */
   #rest: Buffer = Buffer.alloc(0)
@@ -145,14 +149,22 @@ export class XmlScanner {
     let stop = from
     while (stop < end && !isSpace(bytes[stop]!) && bytes[stop] !== 0x2f) stop++
     const name = bytes.toString('utf8', from, Math.min(stop, from + nameCharsMax))
-    if (!/^[\p{L}_:][\p{L}\p{N}_:.·-]*$/u.test(name)) return void this.#stop(`"<${name.slice(0, 40)}" is no element`)
+    if (!this.#isName(name)) return void this.#stop(`"<${name.slice(0, 40)}" is no element`)
     if (closing) return this.#close(name)
     if (this.#stack.length === 0 && this.#begun && name !== 'testsuites' && name !== 'testsuite') return void this.#stop('it goes on behind its end')
     this.#begun = true
     if (this.#stack.length >= this.#limits.depthMax) return void this.#stop(`elements are nested deeper than ${this.#limits.depthMax} (depthMax)`)
     this.#stack.push(name)
-    this.#sink.open(name, attribute => attributeOf(bytes, stop, end, attribute))
+    this.#attributes.of(bytes, stop, end)
+    this.#sink.open(name, this.#attributes.get)
     if (bytes[end] === more && bytes[end - 1] === 0x2f) this.#close(name)
+  }
+
+  #isName (name: string): boolean {
+    if (this.#names.has(name)) return true
+    const good = /^[\p{L}_:][\p{L}\p{N}_:.·-]*$/u.test(name)
+    if (good && this.#names.size < namesMax) this.#names.add(name)
+    return good
   }
 
   #close (name: string): void {
@@ -169,22 +181,55 @@ export class XmlScanner {
 
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
-/** The value of one attribute, or null. Found by going over all of them, since a value may hold what looks like another. */
-function attributeOf (bytes: Buffer, start: number, end: number, wanted: string): string | null {
-  let at = start
-  while (at < end) {
-    while (at < end && isSpace(bytes[at]!)) at++
-    const equals = bytes.indexOf(0x3d, at)
-    if (equals === -1 || equals >= end) return null
-    const name = bytes.toString('latin1', at, equals).trim()
-    let quoteAt = equals + 1
-    while (quoteAt < end && isSpace(bytes[quoteAt]!)) quoteAt++
-    const close = bytes.indexOf(bytes[quoteAt]!, quoteAt + 1)
-    if (close === -1 || close >= end) return null
-    if (name === wanted) return decode(bytes.toString('utf8', quoteAt + 1, close))
-    at = close + 1
+const attributesMax = 64
+
+/** The attributes of one tag. They are found on the first question, and decoded when they are asked for. */
+class Attributes {
+  #bytes: Buffer = Buffer.alloc(0)
+  #from = 0
+  #end = 0
+  #count = -1
+  /** Of each: start and end of its name, start and end of its value. */
+  readonly #places = new Int32Array(4 * attributesMax)
+
+  of (bytes: Buffer, start: number, end: number): void {
+    this.#bytes = bytes
+    this.#from = start
+    this.#end = end
+    this.#count = -1
   }
-  return null
+
+  readonly get = (wanted: string): string | null => {
+    if (this.#count === -1) this.#find()
+    for (let index = 0; index < 4 * this.#count; index += 4) {
+      const places = this.#places
+      if (same(this.#bytes, places[index]!, places[index + 1]!, wanted)) return decode(this.#bytes.toString('utf8', places[index + 2], places[index + 3]))
+    }
+    return null
+  }
+
+  #find (): void {
+    const bytes = this.#bytes
+    const end = this.#end
+    let at = this.#from
+    for (this.#count = 0; this.#count < attributesMax; this.#count++) {
+      while (at < end && isSpace(bytes[at]!)) at++
+      const start = at
+      while (at < end && bytes[at] !== 0x3d && !isSpace(bytes[at]!)) at++
+      const stop = at
+      while (at < end && bytes[at] !== 0x22 && bytes[at] !== 0x27) at++
+      const close = at < end ? bytes.indexOf(bytes[at]!, at + 1) : -1
+      if (close === -1 || close >= end) return
+      this.#places.set([start, stop, at + 1, close], 4 * this.#count)
+      at = close + 1
+    }
+  }
+}
+
+function same (bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text.charCodeAt(at)) return false
+  return true
 }
 
 const entities: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
