@@ -16,18 +16,18 @@ import type { Dialect, LogRunner } from './types.ts'
 import { Unittest } from './unittest.ts'
 import { Vitest } from './vitest.ts'
 
-type Make = (results: Results) => Dialect
+type Make = (results: Results, markers: boolean) => Dialect
 
 const own: Record<LogRunner, Make[]> = {
   pytest: [results => new Pytest(results)],
   unittest: [results => new Unittest(results)],
-  node: [results => new Tap(results, 'node'), results => new NodeSpec(results)],
-  tap: [results => new Tap(results, 'tap')],
-  tape: [results => new Tape(results)],
+  node: [results => new Tap(results, 'node', false), results => new NodeSpec(results)],
+  tap: [(results, markers) => new Tap(results, 'tap', markers)],
+  tape: [(results, markers) => new Tape(results, markers)],
   mocha: [results => new Mocha(results)],
   jest: [results => new Jest(results)],
   vitest: [results => new Vitest(results)],
-  go: [results => new Go(results)],
+  go: [(results, markers) => new Go(results, markers)],
   cargo: [results => new Cargo(results)],
   junit: [results => new JunitLines(results)]
 }
@@ -38,7 +38,7 @@ const launched: ReadonlySet<LogRunner> = new Set<LogRunner>(['unittest', 'node',
 export function dialects (runner: LogRunner, form: LogForm, results: Results): Dialect {
   const makes = form === 'launcher' && launched.has(runner) ? [] : [...own[runner]]
   if (form !== 'own' && launched.has(runner)) makes.unshift(results => new Launcher(results))
-  return makes.length === 1 ? makes[0]!(results) : new FirstOf(results, makes)
+  return makes.length === 1 ? makes[0]!(results, form !== 'own') : new FirstOf(results, makes)
 }
 
 /**
@@ -53,7 +53,7 @@ class FirstOf implements Dialect {
     this.#results = results
     this.#candidates = makes.map(make => {
       const found = new Results(results.limits)
-      return { dialect: make(found), found, wanted: false }
+      return { dialect: make(found, false), found, wanted: false }
     })
   }
 

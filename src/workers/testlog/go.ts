@@ -18,6 +18,7 @@ interface Event { Action?: unknown; Package?: unknown; Test?: unknown; ImportPat
 
 export class Go implements Dialect {
   readonly #results: Results
+  readonly #markers: boolean
   readonly #waiting = new Map<string, { status: LogStatus; line: number }>()
   readonly #running = new Map<string, number>()
   readonly #ran = new Set<string>()
@@ -26,8 +27,10 @@ export class Go implements Dialect {
   #json = false
   #verbose = false
 
-  constructor (results: Results) {
+  /** `markers`: whether `# folder:` and `# test:` may say which file defines a test, as Spar's script does. */
+  constructor (results: Results, markers: boolean) {
     this.#results = results
+    this.#markers = markers
   }
 
   wants (bytes: Uint8Array, start: number, end: number): boolean {
@@ -42,12 +45,14 @@ export class Go implements Dialect {
   line (text: string, number: number): void {
     const first = text.charCodeAt(0)
     if (first === 0x7b) this.#event(text, number)
-    else if (first === 0x23) this.#marker(text)
+    else if (first === 0x23) {
+      if (this.#markers) this.#marker(text)
+    }
     else if (!this.#json) this.#text(text, number)
   }
 
   #marker (text: string): void {
-    if (text.startsWith('# folder: ')) {
+    if (text.startsWith('# folder: ') && (this.#marked || (!this.#json && !this.#verbose && this.#waiting.size === 0))) {
       this.#files.clear()
       this.#marked = true
     } else if (text.startsWith('# test: ') && this.#marked) {

@@ -127,7 +127,7 @@ function idOf (file: string, classname: string, name: string, suites: readonly S
     const module = file.slice(0, -3).replaceAll('/', '.')
     if (`${owner}.`.startsWith(`${module}.`)) return [file, ...owner.slice(module.length + 1).split('.').filter(part => part !== ''), title].join('::')
   }
-  const own = owner === '' || (title.endsWith(owner) && (title.length === owner.length || title.at(-owner.length - 1) === ' ')) ? title : `${owner}::${title}`
+  const own = title === '' ? owner : owner === '' || (title.endsWith(owner) && (title.length === owner.length || title.at(-owner.length - 1) === ' ')) ? title : `${owner}::${title}`
   return file === '' ? own : `${file}::${own}`
 }
 

@@ -23,6 +23,7 @@ const space = 0x20
 export class Tap implements Dialect {
   readonly #results: Results
   readonly #node: boolean
+  readonly #markers: boolean
   #prefix = ''
   #base = 0
   #levels: Level[] = []
@@ -34,9 +35,11 @@ export class Tap implements Dialect {
   #begun = false
   #number = 0
 
-  constructor (results: Results, kind: 'tap' | 'node') {
+  /** `markers`: whether `# file: path` may announce files, as Spar's scripts do. */
+  constructor (results: Results, kind: 'tap' | 'node', markers: boolean) {
     this.#results = results
     this.#node = kind === 'node'
+    this.#markers = markers
   }
 
   wants (bytes: Uint8Array, start: number, end: number): boolean {
@@ -128,6 +131,11 @@ export class Tap implements Dialect {
     this.#result(not === undefined, Number(count), indented ? rest!.slice(0, -2) : rest!, depth, number, indented)
   }
 
+  /** A log with markers begins with one; where results came first, a test printed it. */
+  #marker (name: string): void {
+    if (this.#markers && (this.#isFile || (!this.#begun && this.#levels.length === 0))) this.file(name)
+  }
+
   file (name: string): void {
     this.#closeFile()
     this.#results.complete = false
@@ -152,7 +160,7 @@ export class Tap implements Dialect {
   }
 
   #comment (words: string, depth: number, number: number): void {
-    if (depth === 0 && words.startsWith('# file: ')) return this.file(words.slice(8))
+    if (depth === 0 && words.startsWith('# file: ')) return this.#marker(words.slice(8))
     if (depth === 0 && this.#node && /^# tests \d+$/.test(words)) {
       this.#results.complete = true
       return this.#figure(Number(words.slice(8)))

@@ -8,14 +8,17 @@ import type { Dialect } from './types.ts'
 
 export class Tape implements Dialect {
   readonly #results: Results
+  readonly #markers: boolean
   #prefix = ''
   #test: string | null = null
   #next = 1
   #over = false
   #files = 0
 
-  constructor (results: Results) {
+  /** `markers`: whether `# file: path` may announce files, as Spar's scripts do. A log with markers begins with one. */
+  constructor (results: Results, markers: boolean) {
     this.#results = results
+    this.#markers = markers
   }
 
   wants (bytes: Uint8Array, start: number): boolean {
@@ -32,7 +35,7 @@ export class Tape implements Dialect {
   }
 
   line (text: string, number: number): void {
-    if (text.startsWith('# file: ')) return this.file(text.slice(8))
+    if (text.startsWith('# file: ') && this.#markers && (this.#files > 0 || (this.#next === 1 && !this.#over))) return this.file(text.slice(8))
     if (text.startsWith('TAP version ') && this.#files === 0 && this.#over) return this.#reset()
     if (this.#over) return
     const plan = /^1\.\.(\d+)$/.exec(text)
