@@ -57,7 +57,7 @@ class FirstOf implements Dialect {
     })
   }
 
-  wants (bytes: Uint8Array, start: number, end: number): boolean {
+  wants (bytes: Buffer, start: number, end: number): boolean {
     let any = false
     for (const candidate of this.#candidates) {
       candidate.wanted = candidate.dialect.wants(bytes, start, end)

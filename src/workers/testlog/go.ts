@@ -6,7 +6,7 @@
 // G3. With -v a result needs its `=== RUN`; without it only failures are printed. Both may follow output that has no line
 //     end.
 
-import { brief, type Results } from './results.ts'
+import { brief, detached, type Results } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 const action: Record<string, LogStatus> = { pass: 'passed', fail: 'failed', skip: 'skipped' }
@@ -117,7 +117,7 @@ export class Go implements Dialect {
     if (text.startsWith('=== RUN   ')) {
       this.#verbose = true
       const name = text.slice(10)
-      if (this.#running.size < this.#results.limits.testsMax && this.#results.allows(name, number)) this.#running.set(name, number)
+      if (this.#running.size < this.#results.limits.testsMax && this.#results.allows(name, number)) this.#running.set(this.#results.long ? detached(name) : name, number)
       return
     }
     const match = result.exec(text)
@@ -137,8 +137,8 @@ export class Go implements Dialect {
     if (!this.#verbose && match[1] !== 'FAIL') return this.#results.problem('FORGED_LINE', `${brief(name)} has a result that is not printed without -v`, number)
     if (glued && !/^(?:Test|Example|Fuzz|Benchmark)\S*$/.test(name)) return
     this.#running.delete(name)
-    this.#ran.add(name)
-    if (this.#waiting.size < this.#results.limits.testsMax && this.#results.allows(name, number)) this.#waiting.set(name, { status: words[match[1]!]!, line: number })
+    this.#ran.add(this.#results.long ? detached(name) : name)
+    if (this.#waiting.size < this.#results.limits.testsMax && this.#results.allows(name, number)) this.#waiting.set(this.#results.long ? detached(name) : name, { status: words[match[1]!]!, line: number })
   }
 
   #packageLine ([, word, name, rest]: RegExpExecArray, text: string): void {

@@ -7,7 +7,7 @@
 // J2. Without a tree only failures have names, and the parts of a path are told apart by ` › `.
 // J3. A duration, ` (5 ms)`, stands behind every test that took one; one is taken off.
 
-import { brief, printable, type Results } from './results.ts'
+import { printable, type Results } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 const head = /^(PASS|FAIL) +(\S.*?)(?: \(\d[\d.]* m?s\))?$/
@@ -21,7 +21,6 @@ export class Jest implements Dialect {
   #named = false
   #titles: string[] = []
   #over = false
-  #heads = 0
   readonly #seen = { passed: 0, failed: 0, skipped: 0 }
 
   constructor (results: Results) {
@@ -51,7 +50,6 @@ export class Jest implements Dialect {
   }
 
   #head (word: string, path: string): void {
-    this.#heads++
     this.#file = path
     this.#inTree = !this.#over
     this.#named = false
@@ -102,7 +100,5 @@ export class Jest implements Dialect {
     this.#results.expect('failed tests', count('failed'), this.#seen.failed)
   }
 
-  end (): void {
-    if (this.#file !== null && this.#heads === 0) this.#results.problem('AMBIGUOUS', brief(this.#file))
-  }
+  end (): void {}
 }

@@ -2,7 +2,7 @@
 
 import type { LogLimits } from './limits.ts'
 import type { LogStatus } from './types.ts'
-import { worse } from './results.ts'
+import { detached, longLine, worse } from './results.ts'
 
 const part = /(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|reruns?|subtests passed|subtests failed|subtests skipped|subtests xfailed|[a-z][\w -]*)/
 
@@ -52,14 +52,14 @@ export class PytestSummary {
     const space = text.indexOf(' ')
     const rest = text.slice(space + 1).trimEnd()
     switch (text.slice(0, space)) {
-      case 'PASSED': this.counts.passed++; this.#passed.push(rest); return
+      case 'PASSED': this.counts.passed++; this.#passed.push(rest.length > longLine ? detached(rest.slice(0, this.#limits.idCharsMax + 1)) : rest); return
       case 'FAILED': this.#keep(rest, 'failed', 'failed'); return
       case 'XPASS': this.#keep(rest, 'passed', 'xpassed'); return
       case 'XFAIL': this.#keep(rest, 'skipped', 'xfailed'); return
       case 'SKIPPED': if (!rest.startsWith('[') && rest.includes('::')) this.#keep(rest, 'skipped', null); return
       case 'ERROR':
         if (rest.includes('::')) this.#keep(rest, 'error', 'error')
-        else { this.counts.error++; this.#suites.push(rest.slice(0, this.#limits.idCharsMax)) }
+        else { this.counts.error++; this.#suites.push(detached(rest.slice(0, this.#limits.idCharsMax))) }
         return
     }
     const subtest = subtestFailed.exec(text)
@@ -68,7 +68,7 @@ export class PytestSummary {
 
   #keep (text: string, status: LogStatus, count: keyof Counts | null): void {
     if (count !== null) this.counts[count]++
-    this.#late.push({ text: text.slice(0, this.#limits.idCharsMax + 1), status })
+    this.#late.push({ text: text.length > longLine ? detached(text.slice(0, this.#limits.idCharsMax + 1)) : text, status })
   }
 
   /** `known`: whether a test of this id, or a heading of this name (`Class.test[a]`), was seen elsewhere. */

@@ -11,7 +11,7 @@
 
 import { OpenTests } from './open-test.ts'
 import { Figures, PytestSummary } from './pytest-summary.ts'
-import { brief, type Results, worse } from './results.ts'
+import { brief, detached, type Results, worse } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 export const pytestWords: Record<string, LogStatus | null> = {
@@ -65,11 +65,11 @@ export class Pytest implements Dialect {
     const first = text.charCodeAt(0)
     if (first === 0x3d && this.#heading(text)) return
     if (this.#figuresAlone(text)) return
-    if (text.startsWith('INTERNALERROR> ') || text.startsWith('ImportError while loading conftest')) this.#broken ??= text
+    if (text.startsWith('INTERNALERROR> ') || text.startsWith('ImportError while loading conftest')) this.#broken ??= detached(text.slice(0, 500))
     if (this.#phase === 'progress') this.#progressLine(text, number)
     else if (text.charCodeAt(0) === 0x5f) this.#failureHeading(text)
     else if (this.#phase === 'summary') this.#section.line(text)
-    else if (text.startsWith('ERROR: ')) this.#broken ??= text
+    else if (text.startsWith('ERROR: ')) this.#broken ??= detached(text.slice(0, 500))
   }
 
   #heading (text: string): boolean {
@@ -184,12 +184,12 @@ export class Pytest implements Dialect {
     this.#raw[status]++
     const known = this.#progress.get(id)
     if (known !== undefined) this.#progress.set(id, worse(known, status))
-    else if (this.#progress.size < this.#results.limits.testsMax && this.#results.allows(id, line)) this.#progress.set(id, status)
+    else if (this.#progress.size < this.#results.limits.testsMax && this.#results.allows(id, line)) this.#progress.set(this.#results.long ? detached(id) : id, status)
   }
 
   #failureHeading (text: string): void {
     const name = /^_+ (?:ERROR (?:at setup of|at teardown of|collecting) )?(.*) _+$/.exec(text)?.[1]
-    if (name !== undefined && this.#headings.size < this.#results.limits.testsMax) this.#headings.add(name)
+    if (name !== undefined && this.#headings.size < this.#results.limits.testsMax) this.#headings.add(this.#results.long ? detached(name) : name)
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 // T3. A block of YAML follows its result at once; nothing in it is a result.
 // T4. After a plan that closes a level nothing of that level counts, until another document begins.
 
-import { brief, printable, type Results } from './results.ts'
+import { brief, detached, longLine, printable, type Results } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 interface Held { id: string; status: LogStatus; number: number; announced: boolean; line: number; root: boolean; suite: string | null; block: boolean }
@@ -19,6 +19,7 @@ const sourceFile = /\.[cm]?[jt]sx?$/
 /** node:test reports a file that failed as a whole, or that holds no test, by its path. */
 export const isFile = (name: string): boolean => sourceFile.test(name) && /[\\/]/.test(name)
 const space = 0x20
+const announcement = Buffer.from('# Subtest: ')
 
 export class Tap implements Dialect {
   readonly #results: Results
@@ -42,7 +43,7 @@ export class Tap implements Dialect {
     this.#markers = markers
   }
 
-  wants (bytes: Uint8Array, start: number, end: number): boolean {
+  wants (bytes: Buffer, start: number, end: number): boolean {
     this.#number++
     if (this.#buffered !== null) return true
     let at = start
@@ -56,7 +57,7 @@ export class Tap implements Dialect {
     switch (first) {
       case 0x6f: return bytes[at + 1] === 0x6b && indent % 4 === 0 && !this.#counted(bytes, at + 2, end, indent / 4, true) // ok
       case 0x6e: return bytes[at + 1] === 0x6f && bytes[at + 2] === 0x74 && indent % 4 === 0 && !this.#counted(bytes, at + 6, end, indent / 4, false)
-      case 0x23: return bytes[at + 2] === 0x53 || (indent === 0 && bytes[at + 2] === 0x66) || this.#footer(bytes, at) // # Subtest, # file, # tests
+      case 0x23: return (bytes[at + 2] === 0x53 && indent % 4 === 0 && !this.#announced(bytes, at, end, indent / 4)) || (indent === 0 && bytes[at + 2] === 0x66) || this.#footer(bytes, at) // # Subtest, # file, # tests
       case 0x2d: return indent === this.#afterResult && bytes[at + 1] === 0x2d
       case 0x31: return bytes[at + 1] === 0x2e // 1..n
       case 0x7d: return true
@@ -70,7 +71,7 @@ export class Tap implements Dialect {
    * Most results need no string: assertions inside of a subtest are only counted, and the result of a subtest repeats the
    * name that announced it. `start` is behind the word. False where the line has to be read.
    */
-  #counted (bytes: Uint8Array, start: number, end: number, depth: number, ok: boolean): boolean {
+  #counted (bytes: Buffer, start: number, end: number, depth: number, ok: boolean): boolean {
     const level = this.#levels[depth]
     if (level === undefined || level.closed || bytes[end - 1] === 0x7b || bytes[start] !== space) return false
     let at = start + 1
@@ -90,7 +91,7 @@ export class Tap implements Dialect {
     return true
   }
 
-  #footer (bytes: Uint8Array, at: number): boolean {
+  #footer (bytes: Buffer, at: number): boolean {
     return this.#node && bytes[at + 2] === 0x74 && bytes[at + 3] === 0x65
   }
 
@@ -165,15 +166,26 @@ export class Tap implements Dialect {
       this.#results.complete = true
       return this.#figure(Number(words.slice(8)))
     }
-    if (words !== '# Subtest' && !words.startsWith('# Subtest: ')) return
-    const name = unescape(words.slice(11).trim())
+    if (words === '# Subtest') this.#announce('', depth)
+    else if (words.startsWith('# Subtest: ')) this.#announce(detached(unescape(words.slice(11).trim())), depth)
+  }
+
+  /** `# Subtest: name` needs no more of the line than the name. False where the line has to be read. */
+  #announced (bytes: Buffer, at: number, end: number, depth: number): boolean {
+    if (depth > this.#results.limits.depthMax || end - at < announcement.length || end - at > longLine) return false
+    for (let index = 0; index < announcement.length; index++) if (bytes[at + index] !== announcement[index]) return false
+    this.#announce(unescape(bytes.toString('utf8', at + announcement.length, end).trim()), depth)
+    return true
+  }
+
+  #announce (name: string, depth: number): void {
     if (depth === 0 && !this.#isFile && !this.#node && sourceFile.test(name)) {
       this.#endLevels(1)
       this.#prefix = `${name}::`
       this.#base = 1
     }
     this.#level(depth).name = name
-    this.#endLevels(depth + 1)
+    if (this.#levels.length > depth + 1) this.#endLevels(depth + 1)
   }
 
   #figure (counted: number): void {
@@ -316,7 +328,7 @@ function describe (text: string): { name: string; directive: string } {
 }
 
 /** Whether ` - name` stands there, and behind it nothing or the time. Only names of plain ASCII are compared. */
-function repeats (bytes: Uint8Array, start: number, end: number, name: string): boolean {
+function repeats (bytes: Buffer, start: number, end: number, name: string): boolean {
   const from = start + 3
   const to = from + name.length
   if (name === '' || to > end || bytes[start + 1] !== 0x2d || bytes[start + 2] !== space) return false

@@ -41,7 +41,7 @@ export interface LogReading { tests: Map<string, LogStatus>; suites: SuiteState[
 /** One format of one runner. It gets the lines of the log, without their ends and colours, and reports to `Results`. */
 export interface Dialect {
   /** Whether the line can matter, by its bytes: a string is made only for those. */
-  wants (bytes: Uint8Array, start: number, end: number): boolean
+  wants (bytes: Buffer, start: number, end: number): boolean
   line (text: string, number: number): void
   /** The lines that follow are of this test file: a marker of ours said so. */
   file? (name: string): void

@@ -8,7 +8,7 @@
 // U3. `setUpClass (module.Class)` and `_FailedTest` are no tests: a suite could not be set up or loaded.
 
 import { OpenTests } from './open-test.ts'
-import { brief, type Results, worse } from './results.ts'
+import { brief, detached, type Results, worse } from './results.ts'
 import type { Dialect, LogStatus } from './types.ts'
 
 const begins = /^( {2})?(\w+) \(([\w.<>]+)\)(.*)$/
@@ -114,7 +114,7 @@ export class Unittest implements Dialect {
   #see (id: string, status: LogStatus, line: number): void {
     const known = this.#progress.get(id)
     if (known !== undefined) known.status = worse(known.status, status)
-    else if (this.#results.allows(id, line) && this.#progress.size < this.#results.limits.testsMax) this.#progress.set(id, { status, line })
+    else if (this.#results.allows(id, line) && this.#progress.size < this.#results.limits.testsMax) this.#progress.set(detached(id), { status, line })
   }
 
   end (): void {
