@@ -11,12 +11,13 @@ import type { Arena, ArtifactFiles, Bug, CheckName, TestMap } from '../src/domai
 import { createRandom } from '../src/random.ts'
 import type { Sandboxes } from '../src/ports.ts'
 import { createLimiter } from '../src/limiter.ts'
+import { readLogHere } from '../src/workers/logs.ts'
 import { verifyLimits } from '../src/verify/index.ts'
 import { createBench, runTree, type Bench } from '../src/verify/run.ts'
 import type { NamedPatch } from '../src/verify/types.ts'
 
 export const benchOf = (sandboxes: Sandboxes, bug: Bug, arena: Arena, slots: number): Bench => createBench(
-  { arena, suite: { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName }, run: 'bench', limits: verifyLimits }, { sandboxes, cores: createLimiter(slots) })
+  { arena, suite: { script: bug.files.testScript, parser: bug.files.testParser, parserName: bug.files.parserName }, run: 'bench', limits: verifyLimits, asksEveryParser: true }, { sandboxes, cores: createLimiter(slots), readLog: readLogHere })
 
 const operators: [RegExp, string][] = [
   [/===/g, '!=='], [/ < /g, ' >= '], [/ > /g, ' <= '], [/ && /g, ' || '], [/\btrue\b/g, 'false'], [/ \+ /g, ' - '], [/return (?=[\w(])/g, 'return void '], [/\? /g, '&& false ? '], [/\bif \(/g, 'if (!'], [/= 0;/g, '= 1;']

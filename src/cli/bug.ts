@@ -12,6 +12,7 @@ import type { Sandboxes } from '../ports.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createLimiter } from '../limiter.ts'
+import { readLogHere } from '../workers/logs.ts'
 import type { VerifyPorts } from '../verify/types.ts'
 import { sandboxesFor } from './parse.ts'
 import { sparHome, type Io } from './command.ts'
@@ -29,7 +30,7 @@ export async function withBug<Result> (dir: string, options: BugOptions, io: Io,
   try {
     await sandboxes.reap()
     const arena = await arenaOf(artifact, target, options, sandboxes, io)
-    const ports = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), clock: systemClock }
+    const ports = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock }
     return await use({ artifact, arena, ports })
   } finally {
     await sandboxes.close()

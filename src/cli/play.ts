@@ -20,6 +20,7 @@ import { writeJson } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createLimiter } from '../limiter.ts'
+import { createReadLog } from '../workers/logs.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
 import { sandboxesFor, parseWord } from './parse.ts'
@@ -98,7 +99,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
 interface Edge { sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean }
 
 async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, policies, jobs, json }: Edge, io: Io): Promise<number> {
-  const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), clock: systemClock }
+  const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
   const view = playView(store, io)
   const playing = startSystem({
     store, arena, jobs, options: store.file().options, ports: { clock: systemClock, sandboxes, verify, policies }, onQueue: view.onQueue, onStep: view.onStep

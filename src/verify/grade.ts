@@ -26,7 +26,7 @@ export interface GradeRequest {
   run: string
   limits?: Partial<VerifyLimits>
 }
-export type GradePorts = Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns'>
+export type GradePorts = Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns' | 'readLog'>
 
 /** Never rejects: a fault of ours, an abort included, is `solved: null` with outcome `infra_fault`. */
 export async function gradeAttempt (request: GradeRequest, ports: GradePorts, signal?: AbortSignal): Promise<Grade> {
@@ -88,12 +88,14 @@ function refusePatch (bytes: Uint8Array, testFiles: readonly string[], arena: Ar
 }
 
 async function judge ({ expected }: GradeRequest, run: TreeRun, control: () => Promise<TreeRun>, limits: VerifyLimits): Promise<Grade> {
-  const evidence = { run: runEvidence('graded', run, limits.evidenceTestsMax) }
+  const evidence = { run: runEvidence('graded', run, limits.evidenceTestsMax), ...(run.opinion?.agrees === false ? { reader: run.opinion } : {}) }
   if (run.fault !== null) return await judgeFault(run, control, evidence)
   const results = run.results!
   const ids = [...expected.f2p, ...expected.p2p]
   const missing = ids.filter(id => !Object.hasOwn(results, id))
-  const failing = ids.filter(id => Object.hasOwn(results, id) && results[id] !== 'passed')
+  // Two channels: a test has passed where neither the parser nor the runner's own words say otherwise.
+  const contradicted = new Set(run.opinion?.contradicted)
+  const failing = ids.filter(id => Object.hasOwn(results, id) && (results[id] !== 'passed' || contradicted.has(id)))
   if (missing.length + failing.length > 0) return grade(false, 'failing', `of ${ids.length} expected tests ${failing.length} fail and ${missing.length} have no result`, evidence, missing, failing)
   if (ids.length === 0) return grade(null, 'infra_fault', 'no test is expected: the bug has no verdict to grade against', evidence)
   const stopped = run.exitCode !== 0 && !Object.values(results).includes('failed')

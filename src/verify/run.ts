@@ -5,11 +5,13 @@
 // next script runs.
 
 import { createHash } from 'node:crypto'
+import { runners } from '../arena/runners/index.ts'
 import type { Arena } from '../domain.ts'
 import type { ExecResult, Sandbox, SandboxSpec } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { createLimiter, type Limiter } from '../limiter.ts'
 import type { VerifyLimits } from './limits.ts'
+import { certainResults, compareReading, readerOf } from './opinion.ts'
 import { runParser } from './parser.ts'
 import { applyPatch, throwIfAborted } from './tree.ts'
 import type { NamedPatch, RunFault, Suite, TreeRun, VerifyPorts } from './types.ts'
@@ -20,10 +22,13 @@ export interface BenchOptions {
   /** For the labels of sandboxes. */
   run: string
   limits: VerifyLimits
+  /** Asks every parser, also where it is one of ours and our reader knows as much; benchmarks want that. */
+  asksEveryParser?: boolean
 }
 
 /** What runs of one suite need; `removals` are not waited for where they happen, but before the work counts as over. */
 export interface Bench extends BenchOptions {
+  readLog: VerifyPorts['readLog']
   sandboxes: VerifyPorts['sandboxes']
   cores: Limiter
   /** Trees that are open at once, running or ready. */
@@ -32,8 +37,8 @@ export interface Bench extends BenchOptions {
   removals: Promise<void>[]
 }
 
-export function createBench (options: BenchOptions, { sandboxes, cores }: Pick<VerifyPorts, 'sandboxes' | 'cores'>): Bench {
-  return { ...options, sandboxes, cores, trees: createLimiter(cores.slots + options.limits.treesAhead), parsers: createLimiter(cores.slots), removals: [] }
+export function createBench (options: BenchOptions, { sandboxes, cores, readLog }: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'readLog'>): Bench {
+  return { ...options, sandboxes, readLog, cores, trees: createLimiter(cores.slots + options.limits.treesAhead), parsers: createLimiter(cores.slots), removals: [] }
 }
 
 const remove = (bench: Bench, sandbox: Sandbox): void => { bench.removals.push(sandbox.destroy().catch(() => {})) }
@@ -58,9 +63,11 @@ export async function runTree (bench: Bench, options: RunOptions): Promise<TreeR
   const result = await bench.trees.run(async () => await runInTree(bench, options), options.signal)
   if ('fault' in result) return result
   const run = summarise(result)
+  // Of the clean tree the parser is always asked: what our reader says is held against it once for each suite.
+  const known = !['clean', 'control'].includes(options.purpose) && bench.asksEveryParser !== true && isOurs(bench)
   const reason = scriptFault(result, bench.limits)
   if (reason !== null) return { ...run, fault: { by: 'script', reason } }
-  return { ...run, ...await bench.parsers.run(async () => await readLog(bench, result.output, options.signal), options.signal) }
+  return { ...run, ...await bench.parsers.run(async () => await readLog(bench, result, known, options.signal), options.signal) }
 }
 
 async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult | TreeRun> {
@@ -96,10 +103,26 @@ async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, sig
 }
 
 const summarise = ({ exitCode, killed, durationMs, output, truncatedBytes }: ExecResult): TreeRun => ({
-  command, exitCode, killed, durationMs, results: null, fault: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
+  command, exitCode, killed, durationMs, results: null, fault: null, opinion: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
 })
 
-async function readLog (bench: Bench, log: Uint8Array, signal?: AbortSignal): Promise<Pick<TreeRun, 'results' | 'fault'>> {
+/** Whether the parser is the one that Spar has for the arena's runner, so that our reader knows its logs. */
+function isOurs ({ arena, suite }: Bench): boolean {
+  return arena.runner !== 'custom' && Buffer.from(runners[arena.runner].parser.source).equals(suite.parser)
+}
+
+type Read = Pick<TreeRun, 'results' | 'fault' | 'opinion'>
+
+async function readLog (bench: Bench, { output: log, exitCode }: ExecResult, known: boolean, signal?: AbortSignal): Promise<Read> {
+  const runner = readerOf(bench.arena.runner)
+  const reading = runner === null ? null : await bench.readLog(log, { runner, exitCode, form: isOurs(bench) ? 'launcher' : 'auto' })
+  const certain = known && reading !== null ? certainResults(reading) : null
+  if (certain !== null) return { results: certain, fault: null, opinion: null }
+  const parsed = await askParser(bench, log, signal)
+  return { ...parsed, opinion: parsed.results !== null && reading !== null ? compareReading(runner!, reading, parsed.results) : null }
+}
+
+async function askParser (bench: Bench, log: Uint8Array, signal?: AbortSignal): Promise<Omit<Read, 'opinion'>> {
   const sandbox = await openView(bench, 'empty', 'parser', signal)
   try {
     const parsed = await runParser(sandbox, bench.suite, log, bench.limits, signal)
@@ -117,4 +140,4 @@ function scriptFault ({ killed, truncatedBytes }: ExecResult, limits: VerifyLimi
   return killed === 'memory' ? 'the script was killed at the memory limit' : null
 }
 
-const withoutRun = (fault: RunFault): TreeRun => ({ command, exitCode: null, killed: null, durationMs: 0, logBytes: 0, logSha256: '', results: null, fault })
+const withoutRun = (fault: RunFault): TreeRun => ({ command, exitCode: null, killed: null, durationMs: 0, logBytes: 0, logSha256: '', results: null, fault, opinion: null })

@@ -29,7 +29,7 @@ export interface Runs {
 /** Listeners that the signal of a verification may have beside one for each run: node's own default. */
 const listenersBesides = 10
 
-export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns'>): Runs {
+export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns' | 'readLog'>): Runs {
   const ended = new AbortController()
   const started = new Map<string, Promise<TreeRun>>()
   const bench = createBench(options, ports)

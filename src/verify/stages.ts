@@ -1,7 +1,7 @@
 // The stages of a verification, each a function from runs to checks. Which stage comes when, and what follows from a
 // failed one, the machine decides (machines/verifier.ts). Stages keep what they learned in `Known`, for the later ones.
 
-import type { Check, CheckName } from '../domain.ts'
+import type { Check, CheckName, TestMap } from '../domain.ts'
 import { cleanSets, isBroken, namesTests, statusOf, unstable, withStatus, without, type CleanSets, type Original } from './compare.ts'
 import { briefEvidence, runEvidence } from './evidence.ts'
 import { restoreFiles, type Restored } from './inverse.ts'
@@ -53,7 +53,7 @@ export async function checkClean (stages: Stages): Promise<StageReport> {
   const evidence = { runs: [runEvidence('clean', run, limits.evidenceTestsMax)], minPassing: request.params.minPassing }
   if (run.fault?.by === 'script') return report(check('script', 'fail', `on the original tree ${run.fault.reason}`, evidence))
   const parser = parserCheck(stages, 'clean', run)
-  if (run.results === null) return report({ ...parser, verdict: 'fail' })
+  if (run.results === null || parser.verdict === 'fail') return report({ ...parser, verdict: 'fail' })
   const maps = [run.results]
   // A test that fails now and then is for the last check, so look twice before one is called failing.
   const someFailed = Object.values(run.results).includes('failed')
@@ -74,6 +74,7 @@ export async function checkBuggy (stages: Stages): Promise<StageReport> {
   const refused = refuse(stages, 'bug', 'buggy', run, evidence)
   if (refused !== null) return refused
   const parser = parserCheck(stages, 'buggy', run)
+  if (parser.verdict === 'fail') return report(parser)
   const statuses = statusOf(known.clean.passing, run, known.original)
   known.f2p = withStatus(statuses, 'failed')
   const { minFailing } = request.params
@@ -94,6 +95,7 @@ export async function checkWeakened (stages: Stages): Promise<StageReport> {
   const refused = refuse(stages, 'weaken', 'weakened', run, evidence)
   if (refused !== null) return refused
   const parser = parserCheck(stages, 'weakened', run)
+  if (parser.verdict === 'fail') return report(parser)
   known.hidden = withStatus(statusOf(known.f2p, run, known.original), 'passed', 'gone')
   if (known.hidden.length === 0) return report(parser, check('weaken', 'fail', `the weakened tests still show all ${known.f2p.length} failures`, { ...evidence, hidden: [] }))
   return report(parser, check('weaken', 'pass', `${known.hidden.length} of ${known.f2p.length} failures are hidden`, { ...evidence, hidden: known.hidden }))
@@ -146,13 +148,16 @@ function tooFew ({ request, known }: Stages, passing: string[], f2p: string[], l
 }
 
 /** `parser`, with all logs that it has read so far. */
-function parserCheck ({ known }: Stages, tree: string, run: TreeRun): Check {
+function parserCheck ({ known, limits }: Stages, tree: string, run: TreeRun): Check {
   known.logs = [...known.logs.filter(log => log.tree !== tree), { tree, run }]
-  const evidence = { logs: known.logs.map(log => briefEvidence(log.tree, log.run)) }
-  const { fault } = run
+  const { fault, opinion, results } = run
+  const evidence: Record<string, unknown> = { logs: known.logs.map(log => briefEvidence(log.tree, log.run)) }
+  if (opinion?.agrees === false) return check('parser', 'fail', `on the ${tree} log ${opinion.reason}`, { ...evidence, parser: kept(results!, limits), reader: { ...opinion, results: kept(opinion.results, limits) } })
   if (fault !== null) return check('parser', 'fail', `on the ${tree} log ${fault.reason}`, evidence)
   return check('parser', 'pass', `reads the ${known.logs.map(log => log.tree).join(', ')} log`, evidence)
 }
+
+const kept = (map: TestMap, { evidenceTestsMax }: VerifyLimits): TestMap | null => Object.keys(map).length <= evidenceTestsMax ? map : null
 
 /** A run of a patched tree that has no results of the original's tests; null when it has some. */
 function refuse (stages: Stages, name: CheckName, tree: string, run: TreeRun, evidence: Record<string, unknown>): StageReport | null {

@@ -4,7 +4,9 @@ import type { Arena, Bug, BugParams, Check, InverseMode, TestMap } from '../doma
 import type { Clock, ExecResult, Sandboxes } from '../ports.ts'
 import type { CleanRunCache } from './clean-runs.ts'
 import type { Limiter } from '../limiter.ts'
+import type { ReadLog } from '../workers/logs.ts'
 import type { VerifyLimits } from './limits.ts'
+import type { Opinion } from './opinion.ts'
 
 export interface VerifyRequest {
   bug: Bug
@@ -23,6 +25,7 @@ export interface VerifyPorts {
   /** Shared by everything on this machine that runs tests. */
   cores: Limiter
   cleanRuns: CleanRunCache
+  readLog: ReadLog
   clock: Clock
 }
 
@@ -52,6 +55,8 @@ export interface TreeRun {
   logSha256: string
   results: TestMap | null
   fault: RunFault | null
+  /** What our reader makes of the same log; null where there is none, or where it alone was asked. */
+  opinion: Opinion | null
 }
 
 export const stageNames = ['static', 'clean', 'buggy', 'weakened', 'inverse', 'determinism'] as const

@@ -5,6 +5,7 @@ import { prepareLanguage } from './mutate/grammars.ts'
 import { indexSource } from './mutate/source-index.ts'
 import { repairCandidates } from './mutate/repair.ts'
 import { languageOf, parses } from './mutate/source.ts'
+import { readTestLog, type LogOptions, type LogReading } from './testlog/index.ts'
 import type { RepairReply, RepairRequest, SourceIndex } from './mutate/types.ts'
 
 export interface SourceText { path: string; text: string }
@@ -15,6 +16,7 @@ export interface Tasks {
   repairs: { input: RepairRequest; output: RepairReply }
   /** False as well when the language is unknown. */
   parses: { input: SourceText; output: boolean }
+  log: { input: { log: Uint8Array; options: LogOptions }; output: LogReading }
 }
 
 export type TaskName = keyof Tasks
@@ -31,5 +33,6 @@ export const handlers: { [Name in TaskName]: (input: Tasks[Name]['input']) => Pr
   parses: async ({ path, text }) => {
     await prepareLanguage(languageOf(path))
     return parses(path, text)
-  }
+  },
+  log: async ({ log, options }) => readTestLog(log, options)
 }

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import type { Verdict } from '../../src/domain.ts'
 import { serverLimits } from '../../src/policy/llm/servers/limits.ts'
 import { decodeRecord } from '../../src/rollout/record.ts'
 import type { Sample } from '../../src/run/results.ts'
@@ -17,12 +18,12 @@ import { spar } from '../helpers/spar.ts'
 const samplesOf = (out: string): Sample[] => readFileSync(join(out, 'samples.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as Sample)
 
 /** Attempts begin one after the other, so they are counted as they begin; a later turn says itself which kind it is of. */
-function model (): NonNullable<FakeServerOptions['reply']> {
+function model (parserLies = false): NonNullable<FakeServerOptions['reply']> {
   let attempts = 0
   return conversation => ({ content: scriptedReply([...conversation], () => {
     const begun = conversation.filter(({ role }) => role === 'assistant').map(({ content }) => content).join('')
     return begun === '' ? attempts++ : begun.includes('I think') ? 2 : 0
-  }) })
+  }, parserLies) })
 }
 
 t.test('models play both roles', { timeout: 600_000 }, async t => {
@@ -70,6 +71,15 @@ t.test('models play both roles', { timeout: 600_000 }, async t => {
     t.equal(ran.code, 0, ran.err)
     t.match((ran.json as RunSummary).bugs, [{ dispatched: 6, scored: 6, solved: 2 }])
     t.same((ran.json as RunSummary).faults, {})
+  })
+
+  t.test('a parser that leaves out a test is found out, though it does so every time', async t => {
+    const server = await startFakeServer({ kind: 'vllm', reply: model(true), contextTokensMax: 200_000 })
+    t.teardown(() => server.close())
+    const ran = await play('liar', server.url, 'openai')
+    t.match(ran, { code: 0, json: { bugs: [], rejected: { parser: 1 } } }, ran.err)
+    const { checks } = JSON.parse(readFileSync(join(cwd, 'liar', 'results', 'e0001.verify.json'), 'utf8')) as Verdict
+    t.match(checks.find(({ name }) => name === 'parser'), { verdict: 'fail', reason: /clean log .*leaves out.*half/, evidence: { parser: { 'test/numbers.test.js::add': 'passed' }, reader: { results: { half: 'passed' } } } })
   })
 
   t.test('a wrong address, model or option is told before anything is played', async t => {

@@ -27,17 +27,17 @@ export function makeScriptedRepository (folder: string): string {
 
 const call = (tool: string, body: string): string => `I go on.\n<tool: ${tool}>\n${body}\n</tool>`
 
-/** The reply to a conversation; `attempt` counts the solver's conversations, from 0. */
-export function scriptedReply (messages: { role: string; content: string }[], attempt: () => number): string {
+/** The reply to a conversation; `attempt` counts the solver's conversations, from 0. With `parserLies` the parser leaves a test out. */
+export function scriptedReply (messages: { role: string; content: string }[], attempt: () => number, parserLies = false): string {
   const scratch = /; (\S+) is a private folder/.exec(messages[0]!.content)![1]!
   const turn = messages.filter(({ role }) => role === 'assistant').length
-  return messages[1]!.content.startsWith('Your task is to make a bug') ? breakerReply(turn, scratch) : solverReply(turn, attempt())
+  return messages[1]!.content.startsWith('Your task is to make a bug') ? breakerReply(turn, scratch, parserLies) : solverReply(turn, attempt())
 }
 
-function breakerReply (turn: number, scratch: string): string {
+function breakerReply (turn: number, scratch: string, parserLies: boolean): string {
   const steps = [
     call('bash', `mkdir -p ${scratch} && cat > ${scratch}/test_files.txt <<'END'\ntest/numbers.test.js\nEND\ncat > ${scratch}/test_script.sh <<'END'\nnode --test --test-reporter=tap test/numbers.test.js\nEND\nls`),
-    call('create', `${scratch}/test_parser.js\nlet log = ''\nprocess.stdin.on('data', data => { log += data })\nprocess.stdin.on('end', () => {\n  const results = {}\n  for (const [, not, name] of log.matchAll(/^(not )?ok \\d+ - (\\w+)/gm)) results['test/numbers.test.js::' + name] = not ? 'failed' : 'passed'\n  console.log(JSON.stringify(results))\n})`),
+    call('create', `${scratch}/test_parser.js\nlet log = ''\nprocess.stdin.on('data', data => { log += data })\nprocess.stdin.on('end', () => {\n  const results = {}\n  for (const [, not, name] of log.matchAll(/^(not )?ok \\d+ - (\\w+)/gm)) ${parserLies ? "if (name !== 'half') " : ''}results['test/numbers.test.js::' + name] = not ? 'failed' : 'passed'\n  console.log(JSON.stringify(results))\n})`),
     call('bash', `bash ${scratch}/test_script.sh > ${scratch}/log; node ${scratch}/test_parser.js < ${scratch}/log`),
     call('edit', 'numbers.js\n<<<<<<< SEARCH\nexports.clamp = (a, b) => a < 0 ? 0 : a > b ? b : a\n=======\nexports.clamp = (a, b) => a < 0 ? 0 : a\n>>>>>>> REPLACE'),
     call('bash', `git diff > ${scratch}/bug_inject.diff; sed -i "/^test('clamp'/d" test/numbers.test.js; git diff -- test > ${scratch}/test_weaken.diff; bash ${scratch}/test_script.sh | tail -n 8`),

@@ -12,6 +12,7 @@ import type { Arena, ArtifactFiles, Bug, BugParams, InverseMode, Verdict } from 
 import type { Sandboxes } from '../../src/ports.ts'
 import { createProcessSandboxes } from '../../src/sandbox/index.ts'
 import { createLimiter } from '../../src/limiter.ts'
+import { readLogHere } from '../../src/workers/logs.ts'
 import { createCleanRunCache, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
 import { diffOf, text, writeFiles, type Content, type Files } from '../artifact/git.ts'
 
@@ -113,7 +114,7 @@ export async function openLab (t: Test): Promise<Lab> {
     await sandboxes.close()
     rmSync(home, { recursive: true, force: true })
   })
-  const ports: VerifyPorts = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), clock: systemClock }
+  const ports: VerifyPorts = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock }
   const arenas = new Map<string, Arena>()
   const arena = (changes: Record<string, Content | null> = {}): Arena => {
     const key = JSON.stringify(Object.entries(changes).map(([path, content]) => [path, content?.bytes.toString('latin1')]))

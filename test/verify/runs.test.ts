@@ -5,6 +5,7 @@ import t from 'tap'
 import type { Arena } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
 import { createLimiter } from '../../src/limiter.ts'
+import { readLogHere } from '../../src/workers/logs.ts'
 import { createCleanRunCache, verifyLimits } from '../../src/verify/index.ts'
 import type { Plan } from '../../src/verify/plan.ts'
 import { createRuns } from '../../src/verify/runs.ts'
@@ -22,7 +23,7 @@ t.test('more waiting runs than a signal has listeners by default', async t => {
     signal?.addEventListener('abort', () => reject(new SparError('SANDBOX_LOST', 'closed', { retryable: true })), { once: true })
   })
   const suite = { script: new Uint8Array(), parser: new Uint8Array(), parserName: 'test_parser.js' }
-  const runs = createRuns(plan, { arena: { id: 'x' } as Arena, run: 'test', suite, limits: verifyLimits }, { sandboxes: { open }, cores: createLimiter(1), cleanRuns: createCleanRunCache() })
+  const runs = createRuns(plan, { arena: { id: 'x' } as Arena, run: 'test', suite, limits: verifyLimits }, { sandboxes: { open }, cores: createLimiter(1), cleanRuns: createCleanRunCache(), readLog: readLogHere })
   runs.startAll(3)
   await new Promise(resolve => setTimeout(resolve, 20))
   t.ok(opened >= 1 && opened < 40, `${opened} of them are open`)
