@@ -32,3 +32,8 @@ t.test('git applies it to the same end', async t => {
   }), { numRuns: 60, seed: 7 })
   t.pass('60 drawn edits')
 })
+
+t.test('text put behind a last line without a newline replaces that line', async t => {
+  const patch = patchOf('a.js', 'one\ntwo', [{ start: 7, end: 7, text: ' and more' }])
+  t.match(patch, '-two\n\\ No newline at end of file\n+two and more\n\\ No newline at end of file\n')
+})
