@@ -39,8 +39,8 @@ export interface FakeServer {
   readonly seen: Seen[]
   /** Requests for completions alone. */
   readonly turns: Seen[]
-  /** Completions under way, and most that ever were; connections that are open, and completions whose client went away. */
-  readonly state: { active: number; activeMax: number; waiting: number; connections: number; gone: number; tokens: number }
+  /** Completions under way, in the queue, and the most that ever were of the first, and of both; connections that are open, and completions whose client went away. */
+  readonly state: { active: number; activeMax: number; waiting: number; presentMax: number; connections: number; gone: number; tokens: number }
   /** `turn` when a completion is asked for, `gone` when its client has left, `answered`. */
   readonly events: EventEmitter
   /** The next completions fail so, one each. */
@@ -55,7 +55,7 @@ export interface FakeServer {
 export async function startFakeServer (options: FakeServerOptions = {}): Promise<FakeServer> {
   const { kind = 'vllm', model = 'fake', reply = () => ({ content: 'yes' }), contextTokensMax = 32_768, tokensPerSecond = 0, hold, slots = Infinity, tokenizesMessages = kind !== 'sglang', weightVersion = 'v1', cutStream = bytes => [bytes], health = () => 200, metrics = null } = options
   const events = new EventEmitter().setMaxListeners(0)
-  const state = { active: 0, activeMax: 0, waiting: 0, connections: 0, gone: 0, tokens: 0 }
+  const state = { active: 0, activeMax: 0, waiting: 0, presentMax: 0, connections: 0, gone: 0, tokens: 0 }
   const seen: Seen[] = []
   const turns: Seen[] = []
   const next: Fault[] = []
@@ -73,6 +73,7 @@ export async function startFakeServer (options: FakeServerOptions = {}): Promise
 
   /** A slot first, then so long as the tokens take. */
   const compute = async (tokens: number, conversation: readonly FakeMessage[], gone: AbortSignal): Promise<void> => {
+    state.presentMax = Math.max(state.presentMax, state.active + state.waiting + 1)
     if (state.active >= slots) {
       state.waiting++
       await new Promise<void>(resolve => queue.push(resolve))

@@ -57,6 +57,14 @@ t.test('a template that drops thoughts of earlier turns does not make the prompt
   t.same([...prompt], [...tokensSoFar, 10, startToken, ...encode('user\ngo on'), endToken, 10, startToken, ...encode('assistant\n')])
 })
 
+t.test('what closes a turn is looked for up to closingTokensMax', async t => {
+  const closing = encode('</turn>')
+  const render = (messages: readonly ChatMessage[]): number[] => messages.flatMap(message => [...encode(message.content), ...closing])
+  const ask = askOf({ messages: [user('q'), assistant('a'), user('x')], tokensSoFar: Int32Array.from([...render([user('q')]), ...encode('a'), ...closing]), messagesSoFar: 2 })
+  t.same([...await createPrompts(7).tokensOf(ask, counting(render).render)], render(ask.messages))
+  t.same([...await createPrompts(6).tokensOf(ask, counting(render).render)], [...ask.tokensSoFar!, ...closing, ...render([user('x')])])
+})
+
 t.test('what cannot be gone on from is tokenised anew as a whole', async t => {
   const whole = async (name: string, messages: ChatMessage[], messagesSoFar: number, render: (messages: readonly ChatMessage[]) => number[]): Promise<void> => {
     const prompt = await createPrompts(closingTokensMax).tokensOf(askOf({ messages, tokensSoFar: Int32Array.of(1, 2, 3), messagesSoFar }), counting(render).render)

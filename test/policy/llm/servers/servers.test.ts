@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import { systemClock } from '../../../../src/clock.ts'
 import type { Answer, Ask } from '../../../../src/policy/llm/types.ts'
 import type { FakeServer, FakeServerOptions } from '../../../helpers/fake-server.ts'
 import { status } from '../../../helpers/fake-server/faults.ts'
@@ -56,6 +57,49 @@ t.test('a conversation leaves an endpoint that is down, and the others go on wit
   t.match(await server.ask(of('a'), never), { endpoint: other.url, retries: 0 }, 'and does not go back to ask')
   await home.up()
   for (let index = 0; index < 6; index++) t.match(await server.ask(of(`b${index}`), never), { endpoint: other.url }, 'an open fuse lets nothing through')
+})
+
+t.test('pauses double from the first to the longest, a draw each, and a longer one that the server asks for has its own bound', async t => {
+  const fake = await openFake(t)
+  const pauses: number[] = []
+  const clock = { now: systemClock.now, sleep: async (ms: number, signal?: AbortSignal) => { if (ms < 1000) pauses.push(ms); await systemClock.sleep(ms, signal) } }
+  const ask = async (fault: ReturnType<typeof status>): Promise<number[]> => {
+    fake.failAll(fault)
+    pauses.length = 0
+    await codeOf(openClient(t, [fake.url], { ports: { clock }, limits: { triesMax: 5, fuseFailures: 9, backoffMsMin: 4, backoffMsMax: 10, retryAfterMsMax: 30 } }).ask(of('a'), never))
+    return [...pauses]
+  }
+  const drawn = await ask(status(503))
+  t.ok(drawn.length === 4 && [4, 8, 10, 10].every((most, index) => drawn[index]! >= most / 2 && drawn[index]! <= most), String(drawn))
+  t.not(drawn[2], drawn[3])
+  t.same(await ask(status(503)), drawn, 'a seed replays them')
+  t.same(await ask(status(429, '', { 'retry-after': '3600' })), [30, 30, 30, 30])
+})
+
+t.test('a pause that would outlast the turn is not begun: what the server said is told', async t => {
+  const fake = await openFake(t)
+  fake.failAll(status(429, '', { 'retry-after': '60' }))
+  const server = openClient(t, [fake.url], { limits: { turnMsMax: 5000, retryAfterMsMax: 60_000 } })
+  t.match(await codeOf(server.ask(of('a'), never)), { code: 'SERVER_BUSY', data: { tries: 1, retryAfterMs: 60_000 } })
+})
+
+t.test('an endpoint that takes no connection is down after connectMsMax', async t => {
+  // A connection to an https server stands when TLS does; this one never says a word.
+  const silent = createTcpServer(() => {})
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const server = openClient(t, [`https://127.0.0.1:${(silent.address() as AddressInfo).port}`], { limits: { connectMsMax: 50, triesMax: 1 } })
+  t.match(await codeOf(server.ask(of('a'), never)), { code: 'SERVER_DOWN', retryable: true })
+  await server.close()
+})
+
+t.test('a server without /health is looked at through its models', async t => {
+  const fake = await openFake(t, { health: () => 404 })
+  const server = openClient(t, [fake.url], { limits: { fuseFailures: 1, triesMax: 3, fuseMsMin: 1, fuseMsMax: 1, backoffMsMin: 5, backoffMsMax: 5 } })
+  fake.fail(status(500))
+  t.match(await server.ask(of('a'), never), { retries: 1 })
+  t.same(fake.seen.map(({ path }) => path).filter(path => path !== '/metrics'), ['/v1/chat/completions', '/health', '/v1/models', '/v1/chat/completions'])
 })
 
 t.test('a fuse opens, lets one look, and closes', async t => {
@@ -140,14 +184,14 @@ t.test('refusals shrink what an endpoint gets at a time', async t => {
 t.test('an endpoint whose metrics tell of a queue gets as much as it runs', async t => {
   const fake = await openFake(t, { slots: 4, tokensPerSecond: 400 })
   const server = openClient(t, [fake.url], { limits: { concurrencyStart: 32, concurrencyMax: 32, metricsMsMin: 5 } })
-  let waitingLate = 0
-  let answered = 0
-  await Promise.all(Array.from({ length: 80 }, async (_, index) => {
-    await server.ask(of(`c${index}`), never)
-    if (++answered > 50) waitingLate = Math.max(waitingLate, fake.state.waiting)
-  }))
-  t.ok(waitingLate <= 8, `${waitingLate} wait at the endpoint, of which 28 did`)
-  t.ok(fake.seen.some(({ path }) => path === '/metrics'))
+  let present: number[] = []
+  while (present.length < 20 && (present.at(-1) ?? Infinity) > 8) {
+    fake.state.presentMax = 0
+    await Promise.all(Array.from({ length: 32 }, async (_, index) => await server.ask(of(`c${index}`), never)))
+    present = [...present, fake.state.presentMax]
+  }
+  t.ok(present[0]! > 8, 'at first as many as there are')
+  t.ok(present.at(-1)! <= 8, `at most ${present.join(', ')} at a time`)
 })
 
 t.test('an endpoint without metrics is not asked for them again', async t => {
