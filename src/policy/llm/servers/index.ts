@@ -5,11 +5,11 @@ import { SparError } from '../../../errors.ts'
 import type { Clock, Random } from '../../../ports.ts'
 import type { Answer, Ask, ModelServer } from '../types.ts'
 import { createEndpoint, type Endpoint } from './endpoint.ts'
-import { createRedactor, isTriedAgain } from './faults.ts'
+import { createRedactor, isBlamed, isTriedAgain } from './faults.ts'
 import { serverLimits, type ServerLimits } from './limits.ts'
 import { createOpenai } from './openai.ts'
 import { resolveOptions, type ProtocolName, type ResolvedOptions } from './options.ts'
-import { createPlaces, type Place } from './places.ts'
+import { createPlaces, type Claim, type Place } from './places.ts'
 import type { Completion, Protocol } from './protocol.ts'
 import { createSglang } from './sglang.ts'
 import { openTurn, type Turn } from './turn.ts'
@@ -65,13 +65,14 @@ export function createServer (options: ServerOptions, ports: ServerPorts): Model
     return { ...completion, policyVersion: completion.policyVersion ?? version, startedAt, endedAt: clock.now() }
   }
 
-  const tryInPlace = async (ask: Ask, turn: Turn): Promise<Tried & { endpoint: string }> => {
-    const place = await places.take(ask.conversation, tokensOf(ask), turn.signal)
+  const tryInPlace = async (ask: Ask, claim: Claim, turn: Turn): Promise<Tried & { endpoint: string }> => {
+    const place = await places.take(claim, turn.signal)
     let ending: unknown = null
     try {
       return { ...await tryOnce(ask, place, turn.signal), endpoint: place.endpoint.address }
     } catch (thrown) {
       ending = turn.explain(thrown)
+      if (isBlamed(ending)) claim.failedAt = place.endpoint
       throw ending
     } finally {
       place.leave(ending)
@@ -94,10 +95,11 @@ export function createServer (options: ServerOptions, ports: ServerPorts): Model
 
     async ask (ask, signal) {
       const turn = openTurn(clock, limits.turnMsMax, signal)
+      const claim: Claim = { conversation: ask.conversation, tokens: tokensOf(ask), failedAt: null }
       try {
         for (let failed = 0; ;) {
           try {
-            return finish(await tryInPlace(ask, turn), failed, resolved)
+            return finish(await tryInPlace(ask, claim, turn), failed, resolved)
           } catch (thrown) {
             const error = turn.explain(thrown)
             const pause = pauseAfter(error, ++failed, turn)

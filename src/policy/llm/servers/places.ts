@@ -5,7 +5,8 @@
 //    that wait are looked through in order. So nobody who comes later overtakes, and nobody waits behind a turn that only
 //    waits for its own endpoint.
 // 2. A conversation leaves its endpoint when its fuse is open, or when it is full and another is less than half full: its
-//    prompt is then computed anew there, which is dearer than a short wait and cheaper than a long one.
+//    prompt is then computed anew there, which is dearer than a short wait and cheaper than a long one. A turn that is tried
+//    again leaves the endpoint that failed it at once, where there is another.
 // 3. Where no endpoint can be asked and none is being looked at, nobody waits: SERVER_DOWN.
 
 import type { Clock } from '../../../ports.ts'
@@ -24,11 +25,14 @@ export interface Place {
 
 export interface Places {
   readonly waiting: number
-  take (conversation: string, tokens: number, signal: AbortSignal): Promise<Place>
+  take (turn: Claim, signal: AbortSignal): Promise<Place>
   close (): void
 }
 
-interface Waiter { conversation: string; tokens: number; enter (place: Place): void; refuse (error: Error): void }
+/** Who asks for a place, for how many tokens, and the endpoint that has just failed this very turn. */
+export interface Claim { conversation: string; tokens: number; failedAt: Endpoint | null }
+
+interface Waiter { claim: Claim; enter (place: Place): void; refuse (error: Error): void }
 
 export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimits, clock: Clock): Places {
   const homes = new Map<string, Endpoint>()
@@ -38,9 +42,11 @@ export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimi
   const lighter = (a: Endpoint, b: Endpoint): Endpoint => (b.outstanding - a.outstanding || b.taken - a.taken) < 0 ? b : a
 
   /** null: wait. */
-  const choose = (conversation: string): Endpoint | 'down' | null => {
+  const choose = ({ conversation, failedAt }: Claim): Endpoint | 'down' | null => {
     const now = clock.now()
-    const live = endpoints.filter(endpoint => endpoint.fuse.admits(now))
+    const admitted = endpoints.filter(endpoint => endpoint.fuse.admits(now))
+    const others = admitted.filter(endpoint => endpoint !== failedAt)
+    const live = others.length === 0 ? admitted : others
     if (live.length === 0) return endpoints.some(endpoint => endpoint.fuse.state === 'probing') ? null : 'down'
     const free = live.filter(hasRoom)
     if (free.length === 0) return null
@@ -57,7 +63,7 @@ export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimi
     if (homes.size > limits.conversationsMax) homes.delete(homes.keys().next().value!)
   }
 
-  const seat = ({ conversation, tokens }: Pick<Waiter, 'conversation' | 'tokens'>, endpoint: Endpoint): Place => {
+  const seat = ({ conversation, tokens }: Claim, endpoint: Endpoint): Place => {
     const isProbe = endpoint.fuse.state === 'open'
     let isLooking = isProbe
     if (isProbe) endpoint.fuse.probe()
@@ -87,7 +93,7 @@ export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimi
   const serve = (): void => {
     for (let index = 0; index < queue.length;) {
       const waiter = queue[index]!
-      const chosen = choose(waiter.conversation)
+      const chosen = choose(waiter.claim)
       if (chosen === null) {
         index++
         // Nobody behind has a place either where there is none at all.
@@ -96,18 +102,17 @@ export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimi
       }
       queue.splice(index, 1)
       if (chosen === 'down') waiter.refuse(down(endpoints))
-      else waiter.enter(seat(waiter, chosen))
+      else waiter.enter(seat(waiter.claim, chosen))
     }
   }
 
-  const wait = (conversation: string, tokens: number, signal: AbortSignal): Promise<Place> => new Promise((resolve, reject) => {
+  const wait = (claim: Claim, signal: AbortSignal): Promise<Place> => new Promise((resolve, reject) => {
     const leave = (): void => {
       queue.splice(queue.indexOf(waiter), 1)
       reject(cancelled())
     }
     const waiter: Waiter = {
-      conversation,
-      tokens,
+      claim,
       enter (place) { signal.removeEventListener('abort', leave); resolve(place) },
       refuse (error) { signal.removeEventListener('abort', leave); reject(error) }
     }
@@ -117,13 +122,13 @@ export function createPlaces (endpoints: readonly Endpoint[], limits: ServerLimi
 
   return {
     get waiting () { return queue.length },
-    async take (conversation, tokens, signal) {
+    async take (claim, signal) {
       if (signal.aborted) throw cancelled()
-      const chosen = choose(conversation)
+      const chosen = choose(claim)
       if (chosen === 'down') throw down(endpoints)
-      if (chosen !== null) return seat({ conversation, tokens }, chosen)
+      if (chosen !== null) return seat(claim, chosen)
       if (queue.length >= limits.waitingMax) throw fault('SERVER_BUSY', 'ask the model', `${queue.length} turns wait already, as many as waitingMax allows`, { waiting: queue.length })
-      return await wait(conversation, tokens, signal)
+      return await wait(claim, signal)
     },
     close () {
       for (const waiter of queue.splice(0)) waiter.refuse(cancelled())
