@@ -7,11 +7,12 @@ import type { RolloutInput, RolloutOutcome } from '../../machines/rollout.ts'
 import { encodeRecord, recordOf, transcriptOf } from '../../src/rollout/record.ts'
 import type { RolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'
+import { serverLimits } from '../../src/policy/llm/servers/limits.ts'
 import { roundOf } from '../../src/run/draw.ts'
 import type { System } from '../system.ts'
 
 /** Deadlines of ours in a rollout, milliseconds. Past them the fault is ours, not the policy's. */
-export const rolloutDeadlines = { openMsMax: 180_000, askMsMax: 600_000, actMsMax: toolLimits.commandMsMax + 60_000, collectMsMax: 120_000 }
+export const rolloutDeadlines = { openMsMax: 180_000, askMsMax: serverLimits.turnMsMax + 60_000, actMsMax: toolLimits.commandMsMax + 60_000, collectMsMax: 120_000 }
 
 export const rolloutInput = (system: System, rolloutId: string): RolloutInput =>
   ({ rolloutId, turnsMax: system.options.turnsMax, tokensMax: system.options.tokensMax, ...rolloutDeadlines })
