@@ -1,18 +1,20 @@
 // The user's own `--test` command. `{files}` in it stands for the chosen test files; without it the command runs what it
-// runs and the parser reads everything. The format is recognised once, from a sample log, and the parser is awk, because
-// a sandbox of any ecosystem has that.
+// runs and the parser reads everything. The format is recognised once, from a sample log: by what our readers make of it, else
+// by its signs. The parser is awk, because a sandbox of any ecosystem has that.
 
 import type { Ecosystem } from '../../domain.ts'
 import { SparError } from '../../errors.ts'
+import { doubtful, readTestLog, type LogRunner } from '../../workers/testlog/index.ts'
 import { scriptHead } from './script.ts'
 import type { Runner } from './types.ts'
 
-interface Format { name: string; sign: RegExp; rules: string }
+interface Format { name: string; readers: readonly LogRunner[]; sign: RegExp; rules: string }
 
 // Each rule set is awk and calls report(id, "passed" | "failed"). Times are cut off names.
 const formats: readonly Format[] = [
   {
     name: 'go test -json',
+    readers: ['go'],
     sign: /^\{"Time":"[^"]*","Action":"(?:pass|fail)","Package":"[^"]*","Test":"/gm,
     rules: String.raw`
 /^\{/ {
@@ -27,6 +29,7 @@ const formats: readonly Format[] = [
   },
   {
     name: 'pytest',
+    readers: ['pytest'],
     sign: /^(?:(?:PASSED|FAILED) \S+::.*|\S+::.* (?:PASSED|FAILED)(?: +\[ *\d+%\])?)$/gm,
     rules: String.raw`
 /^[^ ]+::.* (PASSED|FAILED|ERROR)( +\[ *[0-9]+%\])?$/ {
@@ -46,6 +49,7 @@ const formats: readonly Format[] = [
   },
   {
     name: 'unittest',
+    readers: ['unittest'],
     sign: /^\w+ \([\w.]+\).* \.\.\. (?:ok|FAIL|ERROR)$/gm,
     rules: String.raw`
 /^[A-Za-z_0-9]+ \([A-Za-z_0-9.]+\).* \.\.\. (ok|FAIL|ERROR)$/ {
@@ -55,6 +59,7 @@ const formats: readonly Format[] = [
   },
   {
     name: 'go test -v',
+    readers: ['go'],
     sign: /^ *--- (?:PASS|FAIL): \S+ \(/gm,
     rules: String.raw`
 /^ *--- (PASS|FAIL): / {
@@ -64,6 +69,7 @@ const formats: readonly Format[] = [
   },
   {
     name: 'TAP',
+    readers: ['node', 'tap', 'tape'],
     sign: /^ *(?:not )?ok \d+\b/gm,
     rules: String.raw`
 /^TAP version/ { suite = "" }
@@ -79,6 +85,7 @@ const formats: readonly Format[] = [
   },
   {
     name: 'check marks',
+    readers: ['mocha', 'vitest', 'jest'],
     sign: /^\s*(?:✓|✔|√|✗|✖|×|✕) \S/gm,
     rules: String.raw`
 # mocha lists its failures again below the sum.
@@ -102,6 +109,7 @@ over { next }
   },
   {
     name: 'words',
+    readers: [],
     sign: /^(?:(?:PASS|PASSED|OK|ok|FAIL|FAILED)[: ]+\S.*|\S.*(?:\.\.\.|:) ?(?:ok|OK|PASS|PASSED|pass|passed|FAIL|FAILED|fail|failed))$/gm,
     rules: String.raw`
 /^(PASS|PASSED|OK|ok|FAIL|FAILED)[: ]+[^ ]/ {
@@ -153,8 +161,10 @@ END {
 export function customRunner (command: string, sampleLog: string, ecosystem: Ecosystem): Runner {
   // eslint-disable-next-line no-control-regex
   const log = sampleLog.replace(/\u001b\[[0-9;]*m/g, '').replaceAll('\r', '')
-  const scored = formats.map(format => ({ format, hits: log.match(format.sign)?.length ?? 0 }))
-  const best = scored.reduce((one, other) => other.hits > one.hits ? other : one)
+  const scored = formats.map(format => ({ format, hits: log.match(format.sign)?.length ?? 0, read: readBy(format, sampleLog) }))
+  const readOf = ({ hits, read }: typeof scored[number]): number => hits > 0 ? read : -1
+  // What a test prints may look like any format, so that signs alone would follow whoever prints most.
+  const best = scored.reduce((one, other) => (readOf(other) - readOf(one) || other.hits - one.hits) > 0 ? other : one)
   if (best.hits === 0) {
     throw new SparError('ARENA_UNREADABLE_LOG', `Cannot read the results of --test "${command}": its output names no tests one by one. ` +
       `Give it an option that prints a result per test. Known formats: ${formats.map(({ name }) => name).join(', ')}`)
@@ -165,6 +175,12 @@ export function customRunner (command: string, sampleLog: string, ecosystem: Eco
     script: files => scriptHead('the given command', files) + customCommand(command) + '\n',
     parser: { name: 'test_parser.sh', source: parserSource(best.format) }
   }
+}
+
+/** Tests that a reader of the format finds, where nothing speaks against its reading. */
+function readBy ({ readers }: Format, log: string): number {
+  const readings = readers.map(runner => readTestLog(Buffer.from(log), { runner, form: 'own' })).filter(reading => doubtful(reading).length === 0)
+  return Math.max(0, ...readings.map(({ tests }) => tests.size))
 }
 
 /** The command with the files in the place of `{files}`. */

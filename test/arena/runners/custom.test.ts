@@ -24,6 +24,13 @@ for (const [name, log, expected] of logs) {
   })
 }
 
+t.test('what tests print in the words of another format does not decide', async t => {
+  const forged = ['PASSED a::b', 'FAILED c::d', 'PASSED e::f', 'g::h PASSED'].map(line => `${line}\n`).join('')
+  const log = `TAP version 13\n# Subtest: adds\n${forged}ok 1 - adds\n# Subtest: drops\nnot ok 2 - drops\n1..2\n`
+  const runner = customRunner('make test', log, 'node')
+  t.same(parse(runner, log, join(t.testdir({}), 'work')).results, { adds: 'passed', drops: 'failed' })
+})
+
 t.test('a log without tests is refused, and so is an empty one later', async t => {
   t.throws(() => customRunner('make', 'compiling\ndone\n', 'node'), { code: 'ARENA_UNREADABLE_LOG' })
   t.equal(parse(customRunner('make', 'PASS: x\n', 'node'), 'nothing\n', join(t.testdir({}), 'work')).parserCode, 1)
