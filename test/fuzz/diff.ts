@@ -133,12 +133,18 @@ function heldProperties ({ patch }: DiffCase): string | null {
 /**
  * Backwards again, by reversing the application and by reversing the patch, unless that is refused, as of a copy. Of a path
  * in several sections git leaves what the last one wrote, also where another one removes it: there is no way back. Nor
- * is there from a file that a diff of another kind adds without saying so: an empty one stays.
+ * is there from a file that a diff of another kind adds without saying so: an empty one stays. A mode that is not the one that
+ * the patch speaks of is let pass by git, and lost.
  */
 function undone ({ patch, tree, reverse }: DiffCase, after: Tree): string | null {
   const index = parsePatch(patch)
   const paths = index.files().flatMap(({ oldPath, newPath }) => [...new Set([oldPath, newPath])].filter(path => path !== null))
   if (new Set(paths).size < paths.length || index.files().some((_, at) => index.told(at, file.isNew) === -1 || index.told(at, file.isDelete) === -1)) return null
+  const surprised = index.files().some(({ oldPath, newPath, oldMode, newMode }) => {
+    const [path, mode] = reverse ? [newPath, newMode] : [oldPath, oldMode]
+    return path !== null && mode !== null && tree.has(path) && tree.get(path)!.mode !== mode
+  })
+  if (surprised) return null
   const ways: [string, () => Tree][] = [['applying backwards', () => applyPatch(patch, after, { reverse: !reverse })]]
   if (!reverse) ways.push(['the reversed patch', () => applyPatch(reversePatch(patch), after)])
   for (const [what, undo] of ways) {
