@@ -1,10 +1,11 @@
 // The four tools of a rollout, carried out in its sandbox: bash, edit, create; `submit` is the rollout's own affair
 // (see collect.ts). What a tool could not do is told to the policy as text with exit code 1; only a sandbox that was
-// lost throws.
+// lost throws, and one whose disk is full: whose fault that is cannot be seen, so it is nobody's.
 
 import type { ToolCall } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Sandbox } from '../ports.ts'
+import { shellQuote } from '../quote.ts'
 
 export interface ToolLimits {
   /** Deadline of one bash command. CWM's limit is 120 s. */
@@ -27,8 +28,9 @@ export async function executeTool (
     if (call.tool === 'create') return await createFile(sandbox, call.path, call.content, limits)
     return await editFile(sandbox, call, limits)
   } catch (error) {
-    if (error instanceof SparError && told.has(error.code)) return refused(error.message)
-    throw error
+    if (!(error instanceof SparError) || !told.has(error.code)) throw error
+    if (error.code === 'SANDBOX_WRITE_FAILED') await assertRoom(sandbox, signal)
+    return refused(error.message)
   }
 }
 
@@ -45,7 +47,20 @@ async function runBash (sandbox: Sandbox, command: string, limits: ToolLimits, s
   })
   if (result.killed === 'abort') throw new SparError('ROLLOUT_ABORTED', 'The rollout was aborted while a command ran', { retryable: true })
   const text = Buffer.from(result.output).toString('utf8')
+  if (/No space left on device|Disk quota exceeded|\bENOSPC\b/.test(text)) await assertRoom(sandbox, signal)
   return { exitCode: result.exitCode, text: text + ending(result.killed, result.truncatedBytes, limits), truncatedBytes: result.truncatedBytes, timedOut: result.killed === 'timeout' }
+}
+
+/** Below this much room a disk counts as full. */
+const roomKilobytesMin = 1024
+
+/** A program may say what it likes; the disk under the tree is asked. */
+async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promise<void> {
+  const { output } = await sandbox.exec(`df -Pk -- ${shellQuote(sandbox.tree)} | tail -n 1`, { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
+  const available = /\s(\d+)\s+\d+%\s/.exec(Buffer.from(output).toString('utf8'))?.[1]
+  if (available !== undefined && Number(available) < roomKilobytesMin) {
+    throw new SparError('SANDBOX_DISK_FULL', `Cannot go on in sandbox ${sandbox.id}: the disk under it has ${available} kB left. Free some space, or move SPAR_HOME to another disk`, { retryable: true })
+  }
 }
 
 function ending (killed: string | null, truncatedBytes: number, limits: ToolLimits): string {

@@ -28,6 +28,13 @@ t.test('tools', async t => {
     t.equal(await text('a.txt'), 'one\ntwo\ndrei')
   })
 
+  t.test('a full disk is nobody\'s fault, and a program that only speaks of one is believed by nobody', async t => {
+    const speak = { tool: 'bash', command: 'echo "cp: No space left on device"; exit 1' } as const
+    t.match(await executeTool(sandbox, speak, limits), { exitCode: 1, text: /No space/ })
+    const full = { ...sandbox, id: 'full', tree: sandbox.tree, exec: async (command: string, options: Parameters<Sandbox['exec']>[1]) => await sandbox.exec(command.startsWith('df ') ? 'echo "overlay 100 100 12 100% /"' : command, options) } as Sandbox
+    await t.rejects(executeTool(full, speak, limits), { code: 'SANDBOX_DISK_FULL', retryable: true })
+  })
+
   t.test('edit keeps every byte that it does not replace: carriage returns, other encodings, the executable bit', async t => {
     await edit('crlf.txt', 'two', 'zwei')
     t.equal(await text('crlf.txt'), 'one\r\nzwei\r\n')
