@@ -19,16 +19,16 @@ const { values } = parseArgs({ options: { only: { type: 'string' }, keep: { type
 const model = 'smollm2-135m'
 const completionTokensMax = 128
 const common = ['--episodes', '1', '--group', '2', '--max-order', '1', '--min-files', '1', '--min-passing', '5', '--jobs', '1', '--sandbox', 'process',
-  '--model', model, '--max-context', '4096', '--max-tokens', String(completionTokensMax), '--json']
+  '--model', model, '--max-tokens', String(completionTokensMax), '--json']
 
-// The budgets are those of both roles, and the procedural breaker needs ten turns.
-const mixed = (url: string): string[] => ['--solver', `openai=${url}`, '--max-turns', '12']
+/** Budgets are those of both roles, and the procedural breaker needs room; the model is bounded by its own context. */
+const mixed = (url: string): string[] => ['--solver', `openai=${url}`, '--max-turns', '40', '--max-context', '65536']
 
 interface Case { name: string; /** The server's. */ contextTokens: number; options: (url: string) => string[] }
 
 const cases: Case[] = [
   { name: 'solver', contextTokens: 4096, options: url => [...mixed(url), '--tools', 'text', '--temperature', '0.7'] },
-  { name: 'both', contextTokens: 4096, options: url => ['--policy', `openai=${url}`, '--max-turns', '6', '--tools', 'text'] },
+  { name: 'both', contextTokens: 4096, options: url => ['--policy', `openai=${url}`, '--max-turns', '6', '--max-context', '4096', '--tools', 'text'] },
   // Tools are offered that this server makes nothing of, and the first reply without a call ends the rollout.
   { name: 'native', contextTokens: 4096, options: url => [...mixed(url), '--tools', 'native', '--format-errors', 'end'] },
   { name: 'small context', contextTokens: 1280, options: url => [...mixed(url), '--tools', 'text'] }

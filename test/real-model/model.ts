@@ -37,7 +37,8 @@ export async function loadModel ({ entry, weights }: Installed, contextTokens: n
   const { getLlama } = await import(pathToFileURL(entry).href) as Runtime
   const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false, logLevel: 'error' })
   const model = await llama.loadModel({ modelPath: weights, gpuLayers: 0 })
-  const sequence = (await model.createContext({ contextSize: contextTokens, sequences: 1 })).getSequence()
+  // One thread: several wait for each other by spinning, and on a busy machine a reply takes minutes.
+  const sequence = (await model.createContext({ contextSize: contextTokens, sequences: 1, threads: 1 })).getSequence()
   let last: Promise<unknown> = Promise.resolve()
 
   const complete = async (messages: readonly Message[], sampling: Sampling, signal: AbortSignal): Promise<Completion> => {
