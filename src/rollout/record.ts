@@ -5,7 +5,7 @@
 import { Packr, unpack } from 'msgpackr'
 import { SparError } from '../errors.ts'
 import { tokensFromWire, tokensToLists, tokensToWire, type ModelCall, type Segment } from '../workers/codec/tokens.ts'
-import type { Arena, Outcome, Role, Turn } from '../domain.ts'
+import type { Outcome, Role, Turn } from '../domain.ts'
 import type { RolloutSession } from './session.ts'
 
 export const recordSchema = 1
@@ -15,7 +15,7 @@ export interface RolloutRecord {
   run_id: string
   episode_id: string
   round_id: string
-  lineage: { arena: string; image_digest: string | null; bug_id: string | null; order: number; parent_bug_id: string | null }
+  lineage: { arena: string | null; image_digest: string | null; bug_id: string | null; order: number; parent_bug_id: string | null }
   rollout_id: string
   role: Role
   group_id: string
@@ -43,7 +43,8 @@ export interface RecordInput {
   run: string
   episodeId: string
   roundId: string
-  arena: Arena
+  /** `id` null: not known, since an agent of its own plays somewhere else. */
+  arena: { id: string | null; image: string | null }
   bug: { id: string | null; order: number; parent: string | null }
   rolloutId: string
   role: Role

@@ -20,6 +20,10 @@ export interface Segments {
   add (call: SegmentCall): number
   /** Tokens of the segment that is being written: the last prompt and its completion. A view: valid until the next `add`. */
   readonly last: Int32Array | null
+  /** Why a prompt does not go on from the last segment; null: it does, or there is none. */
+  breaks (prompt: Int32Array): BreakReason | null
+  /** The first tokens of a segment, by its index. A view, as `last` is. */
+  prefix (segment: number, tokens: number): Int32Array
   /** Typed arrays of their own. */
   read (): Segment[]
 }
@@ -45,6 +49,8 @@ export function createSegments (): Segments {
       const last = drafts.at(-1)
       return last === undefined ? null : last.tokens.subarray(0, last.length)
     },
+    breaks: prompt => drafts.length === 0 ? null : breakOf(drafts.at(-1)!, prompt),
+    prefix: (segment, tokens) => drafts[segment]!.tokens.subarray(0, tokens),
     read: () => drafts.map(segmentOf)
   }
 }

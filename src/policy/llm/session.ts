@@ -5,6 +5,7 @@ import type { Observation, Reply, RolloutTask } from '../../domain.ts'
 import { SparError, toPlain } from '../../errors.ts'
 import type { Clock, PolicySession, PolicyTrace } from '../../ports.ts'
 import type { ModelCall } from '../../workers/codec/tokens.ts'
+import { callOf, unansweredCall, whyUntrainable } from './calls.ts'
 import { readNativeCall } from './native.ts'
 import { openingOf, type Prompts } from './prompts.ts'
 import { createSegments } from './segments.ts'
@@ -41,7 +42,7 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
   const keep = (sampling: Sampling, answer: Answer): void => {
     const { promptTokenIds: prompt, completionTokenIds: completion, completionLogprobs: logprobs } = answer
     const call = callOf(nextId(), sampling, answer, version)
-    untrainable ??= answer.untrainable ?? (prompt === null || completion === null ? 'the server does not say its token ids' : logprobs === null ? 'the server does not say its logprobs' : null)
+    untrainable ??= whyUntrainable(answer)
     if (prompt !== null && completion !== null) call.segment = segments.add({ callId: call.call_id, prompt, completion, logprobs, version: call.policy_version })
     messagesSoFar = call.segment === null ? 0 : messages.length + 1
     calls.push(call)
@@ -55,7 +56,7 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
       keep(sampling, answer)
       return answer
     } catch (error) {
-      calls.push({ ...unanswered(nextId(), sampling, server, version), started_at: startedAt, ended_at: clock.now(), error: toPlain(error) })
+      calls.push(unansweredCall(nextId(), sampling, server, version, { startedAt, endedAt: clock.now(), error: toPlain(error) }))
       throw error
     }
   }
@@ -107,16 +108,3 @@ function resultText ({ exitCode, text, turnsLeft, tokensLeft }: Observation, msL
   const code = exitCode === null ? 'killed' : `exit code ${exitCode}`
   return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}[${code}; left: ${turnsLeft} turns, ${tokensLeft} tokens, ${Math.floor(msLeft / 1000)} s of commands]`
 }
-
-const samplingOf = ({ temperature, topP, topK, seed, maxTokens }: Sampling): ModelCall['sampling'] => ({ temperature, top_p: topP, top_k: topK, seed, max_tokens: maxTokens })
-
-const callOf = (callId: string, sampling: Sampling, answer: Answer, version: string): ModelCall => ({
-  call_id: callId, endpoint: answer.endpoint, model: answer.model, policy_version: answer.policyVersion ?? version, sampling: samplingOf(sampling), logprobs_mode: answer.logprobsMode,
-  prompt_token_ids: null, completion_token_ids: null, completion_logprobs: null, segment: null,
-  prompt_tokens: answer.promptTokenIds?.length ?? answer.promptTokens, completion_tokens: answer.completionTokenIds?.length ?? answer.completionTokens, finish_reason: answer.finishReason, cached_tokens: answer.cachedTokens, started_at: answer.startedAt, ended_at: answer.endedAt, error: null
-})
-
-const unanswered = (callId: string, sampling: Sampling, server: ModelServer, version: string): Omit<ModelCall, 'started_at' | 'ended_at' | 'error'> => ({
-  call_id: callId, endpoint: server.name, model: server.model, policy_version: version, sampling: samplingOf(sampling), logprobs_mode: null,
-  prompt_token_ids: null, completion_token_ids: null, completion_logprobs: null, segment: null, prompt_tokens: null, completion_tokens: null, finish_reason: null, cached_tokens: null
-})
