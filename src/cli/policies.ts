@@ -10,8 +10,12 @@ import type { ModelServer } from '../policy/llm/types.ts'
 import { createProceduralBreaker } from '../policy/procedural/breaker.ts'
 import { createProceduralSolver } from '../policy/procedural/solver.ts'
 import { createReplayPolicy } from '../policy/replay.ts'
-import { parsePolicy, type PolicyOptions, type PolicySpec } from '../run/policy-options.ts'
+import { parsePolicy, type PolicyOptions, type PolicySpec, type ServerSpec } from '../run/policy-options.ts'
 import type { Workers } from '../workers/pool.ts'
+
+/** The inference server that an option names; its key comes from SPAR_API_KEY. */
+export const openServer = ({ kind, urls }: ServerSpec, model: string, logprobsMode: string | null, { clock, random }: { clock: Clock; random: Random }): ModelServer =>
+  createServer({ protocol: kind === 'vllm' ? 'vllm-completions' : kind, urls, model, logprobsMode }, { clock, random, env: process.env })
 
 export interface Policies { breaker: Policy; solver: Policy; close (): Promise<void> }
 
@@ -24,8 +28,7 @@ export async function createPolicies (options: PolicyOptions, ports: { workers: 
     if (spec.kind === 'replay') return createReplayPolicy(spec.folder)
     const key = `${spec.kind}=${spec.urls.join(',')}`
     if (options.model === null) throw new SparError('OPTION_MISSING', `Cannot play with ${key}: say which model with --model`)
-    const protocol = spec.kind === 'vllm' ? 'vllm-completions' : spec.kind
-    const server = servers.get(key) ?? createServer({ protocol, urls: spec.urls, model: options.model, logprobsMode: options.logprobsMode }, { ...ports, env: process.env })
+    const server = servers.get(key) ?? openServer(spec, options.model, options.logprobsMode, ports)
     servers.set(key, server)
     // Asked before anything is played, so that a wrong address or key is told at once.
     await server.contextTokensMax()

@@ -27,17 +27,23 @@ export const policyDefaults: PolicyOptions = {
 
 const protocols = ['openai', 'vllm', 'sglang'] as const
 export type Protocol = typeof protocols[number]
-export type PolicySpec = { kind: 'procedural' } | { kind: 'replay'; folder: string } | { kind: Protocol; urls: string[] }
+export interface ServerSpec { kind: Protocol; urls: string[] }
+export type PolicySpec = { kind: 'procedural' } | { kind: 'replay'; folder: string } | ServerSpec
 
 /** Throws OPTION_INVALID: the value, and what it may be. */
 export function parsePolicy (option: string, value: string): PolicySpec {
   if (value === 'procedural') return { kind: 'procedural' }
   if (value.startsWith('replay=')) return { kind: 'replay', folder: value.slice('replay='.length) }
+  return parseServer(option, value, 'procedural, replay=<run>, or ')
+}
+
+/** The same where only a server will do. `others`: what else the option takes, for the message. */
+export function parseServer (option: string, value: string, others = ''): ServerSpec {
   const split = value.indexOf('=')
   const kind = protocols.find(protocol => protocol === value.slice(0, Math.max(0, split)))
   const urls = value.slice(split + 1).split(',').map(url => url.trim())
   if (kind === undefined || urls.some(url => !isHttp(url))) {
-    throw new SparError('OPTION_INVALID', `Cannot use --${option} "${withoutSecrets(value)}": it takes procedural, replay=<run>, or ${protocols.map(protocol => `${protocol}=<url>`).join(', ')}, with several URLs joined by commas`)
+    throw new SparError('OPTION_INVALID', `Cannot use --${option} "${withoutSecrets(value)}": it takes ${others}${protocols.map(protocol => `${protocol}=<url>`).join(', ')}, with several URLs joined by commas`)
   }
   if (urls.some(url => new URL(url).username !== '' || new URL(url).password !== '')) {
     throw new SparError('OPTION_INVALID', `Cannot use --${option}: its URL holds a key, which would be kept with the run. Put the key into the environment variable SPAR_API_KEY`)

@@ -145,4 +145,11 @@ function isSame (kept: ChatMessage, given: ChatMessage): boolean {
 }
 
 const isSameCall = (kept: AskedTool, given: AskedTool): boolean =>
-  kept.id === given.id && kept.name === given.name && (kept.arguments === given.arguments || isDeepStrictEqual(argumentsObject(kept), argumentsObject(given)))
+  kept.id === given.id && kept.name === given.name &&
+  (kept.arguments === given.arguments || isDeepStrictEqual(argumentsObject(kept), argumentsObject(given)) || isSameJson(kept.arguments, given.arguments))
+
+function isSameJson (one: string, other: string): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(one), JSON.parse(other))
+  } catch { return false }
+}

@@ -96,7 +96,7 @@ export function createProxy ({ server, settings, records, run, clock, limits: gi
     }
   }
 
-  const http = createServer({ requestTimeout: limits.requestMsMax, headersTimeout: limits.requestMsMax, keepAliveTimeout: limits.keepAliveMsMax }, (request, response) => { void handle(request, response) })
+  const http = createServer({ requestTimeout: limits.requestMsMax, headersTimeout: limits.requestMsMax, keepAliveTimeout: limits.keepAliveMsMax, connectionsCheckingInterval: Math.min(limits.requestMsMax, 5_000) }, (request, response) => { void handle(request, response) })
   http.maxConnections = limits.connectionsMax
   const hurry = new AbortController()
   let ended: Promise<void> | null = null
