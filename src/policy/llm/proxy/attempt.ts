@@ -6,7 +6,7 @@ import type { Clock, PolicyTrace } from '../../../ports.ts'
 import type { RolloutRecord } from '../../../rollout/record.ts'
 import type { ModelCall } from '../../../workers/codec/tokens.ts'
 import { callOf, unansweredCall, whyUntrainable } from '../calls.ts'
-import type { Answer, ChatMessage, ModelServer, Sampling } from '../types.ts'
+import type { Answer, AskedTool, ChatMessage, ModelServer, Sampling } from '../types.ts'
 import { createConversations, type Base } from './conversations.ts'
 import type { Asked } from './dialect.ts'
 import { badRequest, fault } from './faults.ts'
@@ -71,7 +71,7 @@ export function createAttempt ({ rollout, attempt, server, settings, clock, limi
     const call = callOf(`${rollout}.${number}`, sampling, answer, settings.version)
     untrainable ??= whyUntrainable(answer)
     conversations.settle(base, { number, callId: call.call_id, version: call.policy_version }, answer)
-    calls.set(number, { call, said: { answer, heard: null } })
+    calls.set(number, { call, said: { text: answer.text, toolCalls: answer.toolCalls, heard: null } })
     return call
   }
 
@@ -134,8 +134,8 @@ export function createAttempt ({ rollout, attempt, server, settings, clock, limi
   }
 }
 
-/** An answer, and what the agent said to it. */
-interface Said { answer: Answer; heard: string | null }
+/** What the model said, and what the agent said to that. No tokens: every prompt repeats the ones before it. */
+interface Said { text: string; toolCalls: readonly AskedTool[]; heard: string | null }
 
 function requireServed (asked: Asked, server: ModelServer): void {
   const last = asked.messages.at(-1)
@@ -146,7 +146,7 @@ function requireServed (asked: Asked, server: ModelServer): void {
 
 const heardOf = (messages: readonly ChatMessage[]): string => messages.map(message => message.content).join('\n')
 
-function saidOf ({ answer: { text, toolCalls }, heard }: Said): RolloutRecord['messages'] {
+function saidOf ({ text, toolCalls, heard }: Said): RolloutRecord['messages'] {
   const calls = toolCalls.map(({ name, arguments: given }) => ({ name, arguments: given }))
   const assistant = { role: 'assistant' as const, content: text, tool_call: calls.length === 0 ? null : calls.length === 1 ? calls[0] : calls }
   return heard === null ? [assistant] : [assistant, { role: 'tool', content: heard, tool_call: null }]

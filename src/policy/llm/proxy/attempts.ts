@@ -76,8 +76,7 @@ export function createAttempts ({ run, records, onFinished, ...options }: Attemp
 
   const write = async (attempt: Attempt, { outcome, reward }: Ending): Promise<Finished> => {
     await attempt.stop()
-    const isAnswered = attempt.trace().calls.some(call => call.error === null)
-    const record = recordOfAttempt(attempt, { outcome: outcome ?? (isAnswered ? 'scored' : 'infra_fault'), reward }, { run, policy: { name: server.model, version: settings.version }, endedAt: clock.now() })
+    const record = recordOfAttempt(attempt, { outcome: outcome ?? (attempt.messages.length > 0 ? 'scored' : 'infra_fault'), reward }, { run, policy: { name: server.model, version: settings.version }, endedAt: clock.now() })
     const path = await records.write(record)
     const finished = finishedOf(record, path, attempt.conversations)
     remember(keyOf(attempt.rollout, attempt.attempt))
