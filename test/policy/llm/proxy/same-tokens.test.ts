@@ -22,9 +22,9 @@ interface Script { replies: Reply[]; results: string[] }
 const task: RolloutTask = { rolloutId: 'e0001.solve.1.0', seed: 7, tree: '/w/tree', scratch: '/w/scratch', testCommand: null, turnsMax: 9, tokensMax: 100_000, commandMsMax: 120_000, role: 'solver', oraclePatch: 'diff --git a/t b/t\n' }
 const prompts = loadPrompts()
 
-/** The rollout as Spar plays it. */
+/** The rollout as Spar plays it; its commands take no time, which it would tell the model. */
 async function playNatively (t: Test, fake: FakeServer, options: (typeof ways)[number]['options'], tools: 'native' | 'text', { results }: Script): Promise<PolicyTrace> {
-  const session = createLlmPolicy({ server: openClient(t, [fake.url], options), prompts, settings: { ...llmDefaults, tools }, clock: systemClock }).start(task)
+  const session = createLlmPolicy({ server: openClient(t, [fake.url], options), prompts, settings: { ...llmDefaults, tools }, clock: { ...systemClock, now: () => 0 } }).start(task)
   await session.next(null, never)
   for (const text of results) await session.next({ exitCode: 0, text, truncatedBytes: 0, timedOut: false, turnsLeft: 8, tokensLeft: 20_000 - text.length }, never)
   return session.trace!()
