@@ -112,3 +112,27 @@ t.test('in text, whatever the server speaks', async t => {
     }
   }
 })
+
+t.test('agents at the same time in one attempt: each conversation has the tokens that it has alone', async t => {
+  const fake = await openFake(t, { reply: conversation => ({ content: `Answer ${conversation.length} to ${conversation[1]!.content}`, toolCalls: [{ name: 'bash', arguments: '{"command": "ls"}' }] }) })
+  const { base, finish } = await openProxy(t, fake)
+  const talk = async (name: keyof typeof agents, attempt: number): Promise<void> => {
+    const agent = agents[name]({ base: base('r1', attempt), system: 'Be short.', user: `the task of ${name}`, tools: toolSchemas('solver'), stream: name !== 'chat' })
+    for (let turn = 0; turn < 4; turn++) {
+      await agent.turn(200)
+      agent.tell(`result ${turn}`)
+    }
+  }
+  const names = ['chat', 'responses', 'messages'] as const
+  await Promise.all(names.map(name => talk(name, 1)))
+  const together = await finish('r1', 1)
+  t.equal(together.calls.length, 12)
+  t.strictSame(together.segments.map(segment => [segment.call_ids.length, segment.break_reason]), [[4, 'conversation'], [4, 'conversation'], [4, null]])
+  const bare = (record: typeof together): string[] => record.segments.map(({ token_ids: ids, mask, logprobs }) => JSON.stringify([[...ids], [...mask], [...logprobs!]]))
+  const alone: string[] = []
+  for (const [index, name] of names.entries()) {
+    await talk(name, index + 2)
+    alone.push(...bare(await finish('r1', index + 2)))
+  }
+  t.strictSame(bare(together).sort(), alone.sort())
+})
