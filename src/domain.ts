@@ -153,8 +153,8 @@ export interface Turn { reply: Reply; observation: Observation | null }
 /** What a policy is told when a rollout starts. Nothing else may reach it but what its tools answer. */
 export type RolloutTask = RolloutTaskBase & (
   | { role: 'breaker'; strategy: Strategy; params: BugParams }
-  /** `oraclePatch`: the reversed weakening patch, a git diff over test files. */
-  | { role: 'solver'; oraclePatch: string }
+  /** `oraclePatch`: the reversed weakening patch, a git diff over test files. `issue`: a problem in words, told in its place. */
+  | { role: 'solver'; oraclePatch: string; issue?: string }
 )
 interface RolloutTaskBase {
   rolloutId: string

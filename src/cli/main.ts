@@ -9,6 +9,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ run: Com
   play: { summary: 'play self-play episodes on a target', load: () => import('./play.ts') },
   verify: { summary: 'prove that a bug is real: the table of all checks', load: () => import('./verify.ts') },
   grade: { summary: 'would this patch repair the bug?', load: () => import('./grade.ts') },
+  eval: { summary: 'play the solver on SWE-bench instances: how many does it resolve?', load: () => import('./eval.ts') },
   arena: { summary: 'add, list, show or remove opened targets', load: () => import('./arena.ts') },
   export: { summary: 'write a run as swebench, swesmith, harbor or jsonl', load: () => import('./export.ts') },
   show: { summary: 'a run, or one bug of it', load: () => import('./show.ts') },

@@ -13,8 +13,7 @@ import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
-import { parseNumber, parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
-import { parsePolicy, type PolicyOptions } from '../run/policy-options.ts'
+import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
@@ -25,6 +24,7 @@ import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
 import { sandboxesFor, parseWord } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
+import { readPolicy } from './policy-values.ts'
 import { playView } from './play-view.ts'
 import { renderSummary } from './summary.ts'
 import { version } from './version.ts'
@@ -151,23 +151,6 @@ function readOptions (values: Values): Partial<RunOptions> {
   if (values['max-turns'] !== undefined) given.turnsMax = parseWhole('max-turns', values['max-turns'], 1, 100_000)
   if (values['max-context'] !== undefined) given.tokensMax = parseWhole('max-context', values['max-context'], 1000, 100_000_000)
   return { ...given, ...readPolicy(values) }
-}
-
-function readPolicy (values: Values): Partial<PolicyOptions> {
-  const given: Partial<PolicyOptions> = {}
-  for (const role of ['breaker', 'solver'] as const) {
-    const spec = values[role] ?? values.policy
-    if (spec !== undefined) parsePolicy(values[role] === undefined ? 'policy' : role, given[role] = spec)
-  }
-  if (values.model !== undefined) given.model = values.model
-  if (values.temperature !== undefined) given.temperature = parseNumber('temperature', values.temperature, 0, 10)
-  if (values['top-p'] !== undefined) given.topP = parseShare('top-p', values['top-p'])
-  if (values['max-tokens'] !== undefined) given.completionTokensMax = parseWhole('max-tokens', values['max-tokens'], 1)
-  if (values['logprobs-mode'] !== undefined) given.logprobsMode = values['logprobs-mode']
-  if (values.tools !== undefined) given.tools = parseWord('tools', values.tools, ['auto', 'native', 'text'] as const)
-  if (values['format-errors'] !== undefined) given.formatErrors = parseWord('format-errors', values['format-errors'], ['answer', 'end'] as const)
-  if (values.prompts !== undefined) given.prompts = resolve(values.prompts)
-  return given
 }
 
 /** Opens the run to go on with; what was given must not contradict what the run was started with. */

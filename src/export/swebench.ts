@@ -7,6 +7,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readTestFiles } from '../artifact/index.ts'
 import type { Arena } from '../domain.ts'
 import { shellQuote } from '../quote.ts'
 import type { BugExport, ExportedBug } from './bugs.ts'
@@ -39,6 +40,12 @@ export interface SwebenchInstance {
   // ---
   /** Makes the tree of the instance from `base_commit`: the bug and the weakened tests. `patch` and `test_patch` are its way back. */
   setup_patch: string
+  /** What runs the tests and reads their log, as the artifact has it; null where it is no UTF-8. */
+  test_script: string | null
+  test_parser: string | null
+  test_parser_name: string
+  /** One path a line. */
+  test_files: string
   bug_id: string
   bug_order: number
   parent_bug_id: string | null
@@ -70,6 +77,10 @@ export function swebenchInstance (exported: ExportedBug, arena: Arena): Swebench
     eval_type: 'pass_and_fail',
     eval_script: evalScript(exported, arena),
     setup_patch: setup,
+    test_script: exactText(bug.files.testScript),
+    test_parser: exactText(bug.files.testParser),
+    test_parser_name: bug.files.parserName,
+    test_files: readTestFiles(bug.files.testFiles).map(path => `${path}\n`).join(''),
     bug_id: bug.id,
     bug_order: bug.order,
     parent_bug_id: bug.parent,

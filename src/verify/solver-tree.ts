@@ -9,6 +9,7 @@ import { shellQuote } from '../quote.ts'
 import { bugPatches } from './grade.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
 import { applyPatch, bareGit, execGit } from './tree.ts'
+import type { NamedPatch } from './types.ts'
 
 /** What caches and tools leave behind and may hold the original's code. */
 const leftovers = ['*.orig', '*.rej', '*.pyc', '__pycache__', '.pytest_cache', '.mypy_cache', '.ruff_cache', '.hypothesis', '.nyc_output', '.tap', '.tox', '.eslintcache', '*.tsbuildinfo']
@@ -26,11 +27,16 @@ const evenDates = `find . \\( ${environment.map(name => `-name ${name}`).join(' 
  * where the bug does not fit the arena, and faults of the sandbox.
  */
 export async function prepareSolverTree (sandbox: Sandbox, bug: Bug, limits: VerifyLimits = verifyLimits, signal?: AbortSignal): Promise<string> {
+  return await prepareTree(sandbox, bug.id, bugPatches(bug), limits, signal)
+}
+
+/** The same with any patches on the arena's tree; `name` is what they make, for errors. */
+export async function prepareTree (sandbox: Sandbox, name: string, patches: readonly NamedPatch[], limits: VerifyLimits = verifyLimits, signal?: AbortSignal): Promise<string> {
   const tree = shellQuote(sandbox.tree)
   await run(sandbox, `( cd -- ${tree} && find . -name .git -prune -exec rm -rf {} + )`, limits, signal)
-  for (const patch of bugPatches(bug)) {
+  for (const patch of patches) {
     const reason = await applyPatch(sandbox, patch, limits, signal)
-    if (reason !== null) throw new SparError('BUG_INAPPLICABLE', `Cannot prepare ${bug.id}: ${patch.name} does not apply: ${reason}`)
+    if (reason !== null) throw new SparError('BUG_INAPPLICABLE', `Cannot prepare ${name}: ${patch.name} does not apply: ${reason}`)
   }
   await run(sandbox, `( cd -- ${tree} && ${purge} && ${evenDates} )`, limits, signal)
   return (await run(sandbox, `( cd -- ${tree} && ${commit} )`, limits, signal)).trim()

@@ -31,7 +31,7 @@ const cases: Case[] = [
   { name: 'both', contextTokens: 4096, options: url => ['--policy', `openai=${url}`, '--max-turns', '6', '--max-context', '4096', '--tools', 'text'] },
   // Tools are offered that this server makes nothing of, and the first reply without a call ends the rollout.
   { name: 'native', contextTokens: 4096, options: url => [...mixed(url), '--tools', 'native', '--format-errors', 'end'] },
-  { name: 'small context', contextTokens: 1280, options: url => [...mixed(url), '--tools', 'text'] }
+  { name: 'small context', contextTokens: 1000, options: url => [...mixed(url), '--tools', 'text'] }
 ]
 
 const say = (line: string): void => { console.log(line) }

@@ -24,7 +24,6 @@ interface Runtime { getLlama (options: object): Promise<{ loadModel (options: ob
 interface Model {
   tokenize (text: string, specialTokens: boolean): Token[]
   detokenize (tokens: readonly Token[]): string
-  isEogToken (token: Token): boolean
   createContext (options: object): Promise<{ getSequence (): Sequence }>
 }
 interface Sequence {
@@ -47,12 +46,13 @@ export async function loadModel ({ entry, weights }: Installed, contextTokens: n
     if (room < 1) throw new TooLong(`the request (${prompt.length} tokens) exceeds the available context size (${contextTokens} tokens)`)
     const cachedTokens = await keepCommon(sequence, prompt)
     const drawn: Token[] = []
-    let finishReason: Completion['finishReason'] = 'length'
+    let finishReason: Completion['finishReason'] = 'stop'
     if (!signal.aborted) {
+      // It ends by itself where the model does; the token that says so is kept to itself.
       for await (const token of sequence.evaluate(prompt.slice(cachedTokens), { temperature: sampling.temperature, topP: sampling.topP, seed: sampling.seed })) {
-        if (model.isEogToken(token)) finishReason = 'stop'
-        else drawn.push(token)
-        if (finishReason === 'stop' || drawn.length >= room || signal.aborted) break
+        drawn.push(token)
+        if (drawn.length >= room) finishReason = 'length'
+        if (finishReason === 'length' || signal.aborted) break
       }
     }
     return { text: model.detokenize(drawn), finishReason, promptTokens: prompt.length, completionTokens: drawn.length, cachedTokens }

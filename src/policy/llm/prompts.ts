@@ -51,6 +51,6 @@ export function openingOf (prompts: Prompts, task: RolloutTask, tools: 'native' 
   }).trimEnd()
   const user = task.role === 'breaker'
     ? fill(prompts.breaker, { strategy: prompts[task.strategy], test_command: testCommand, min_passing: task.params.minPassing, min_files: task.params.minFiles, min_failing: task.params.minFailing, tree, scratch })
-    : fill(prompts.solver, { problem: fill(prompts.oracle, { patch: task.oraclePatch.trimEnd() }), test_command: testCommand, tree, scratch })
+    : fill(prompts.solver, { problem: task.issue?.trim() ?? fill(prompts.oracle, { patch: task.oraclePatch.trimEnd() }), test_command: testCommand, tree, scratch })
   return { system, user }
 }

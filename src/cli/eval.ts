@@ -1,0 +1,168 @@
+// `spar eval <tasks.jsonl>`: plays the solver on SWE-bench instances and says how many it resolves. The edge: options, ports,
+// the folder of the evaluation, and the table.
+
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
+import { evaluateAttempt, type EvaluationPorts } from '../../actors/work/evaluate.ts'
+import { openArena } from '../arena/open.ts'
+import { systemClock } from '../clock.ts'
+import { SparError } from '../errors.ts'
+import { createArenas } from '../eval/arenas.ts'
+import { readInstances, readPredictions, type EvalInstance } from '../eval/instances.ts'
+import { openEval, summarise, writePredictions, type AttemptResult, type EvalStore, type EvalSummary } from '../eval/results.ts'
+import { createLimiter } from '../limiter.ts'
+import { createRandom } from '../random.ts'
+import { parseWhole, runDefaults } from '../run/options.ts'
+import { policyDefaults, type PolicyOptions } from '../run/policy-options.ts'
+import { createSandboxes } from '../sandbox/index.ts'
+import { writeJson, writeLarge } from '../store/files.ts'
+import { createPool } from '../workers/pool.ts'
+import { exitInterrupted, exitUndecided, shownPath, sparHome, type Io } from './command.ts'
+import { onlyArgument, sandboxesFor } from './parse.ts'
+import { createPolicies } from './policies.ts'
+import { readPolicy } from './policy-values.ts'
+import { renderTable } from './table.ts'
+import { neutral } from './terminal.ts'
+
+const usage = `Usage: spar eval <tasks.jsonl> [options]
+
+Tasks: SWE-bench instances, one a line; those of spar export --format swebench as well.
+
+  --solver openai=<url>|vllm=<url>|sglang=<url>|procedural   who plays (default: procedural, which needs tasks of spar export)
+  --model name  --temperature 1  --top-p 1  --max-tokens 8192  --tools auto|native|text  --format-errors answer|end  --prompts dir
+  --predictions f   grades the patches of a predictions file instead; gold: the instances' own
+  --arena target    the repository of every instance; or
+  --repo-dir dir    clones by the names in repo: owner__name, owner/name or name
+  --attempts 1      on every instance       --seed 1
+  --max-turns 128   turns of an attempt     --max-context 131072  its tokens
+  --sandbox auto|docker|process   --setup "cmd"   --jobs n
+  --out dir         default: out/eval-<tasks>      --resume  goes on there; attempts that ended as an error are made again
+  --json            one object on the last line
+
+Exit code: 0 every attempt has a verdict, 2 some ended as an error.`
+
+const text = { type: 'string' } as const
+const optionTypes = {
+  solver: text, model: text, temperature: text, 'top-p': text, 'max-tokens': text, tools: text, 'format-errors': text, prompts: text, 'logprobs-mode': text, predictions: text, arena: text, 'repo-dir': text,
+  attempts: text, seed: text, 'max-turns': text, 'max-context': text, sandbox: text, setup: text, jobs: text, out: text,
+  resume: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+} as const
+type Values = { [Name in keyof typeof optionTypes]?: (typeof optionTypes)[Name]['type'] extends 'boolean' ? boolean | undefined : string | undefined }
+
+export async function run (argv: string[], io: Io): Promise<number> {
+  const { values, positionals } = parseArgs({ args: argv, options: optionTypes, allowPositionals: true })
+  if (values.help) {
+    io.out(usage)
+    return 0
+  }
+  const tasksFile = onlyArgument(positionals, 'a file of tasks', usage)
+  const tasks = readText(tasksFile)
+  const instances = readInstances(tasks, tasksFile)
+  const predictions = readPredicted(values.predictions, instances)
+  const options = { ...policyDefaults, ...readPolicy(values) }
+  if (options.solver === 'procedural' && predictions === null && instances.some(({ own }) => own === null)) {
+    throw new SparError('OPTION_INVALID', 'Cannot play these tasks with the procedural solver: it repairs what tests show and reads no issue. Name a model with --solver and --model')
+  }
+  const attempts = parseWhole('attempts', values.attempts ?? '1', 1, predictions === null ? 1000 : 1)
+  const seed = parseWhole('seed', values.seed ?? '1', 0, 2 ** 31 - 1)
+  const budgets = { seed, turnsMax: parseWhole('max-turns', values['max-turns'] ?? String(runDefaults.turnsMax), 1, 100_000), tokensMax: parseWhole('max-context', values['max-context'] ?? String(runDefaults.tokensMax), 1000, 100_000_000) }
+  const jobs = parseWhole('jobs', values.jobs ?? String(availableParallelism()), 1, 1024)
+  const solverName = predictions === null ? options.solver : `predictions ${values.predictions}`
+  const model = predictions === null ? options.model ?? 'procedural-solver' : values.predictions === 'gold' ? 'gold' : basename(values.predictions!)
+  const store = openEval(resolve(values.out ?? join('out', `eval-${basename(tasksFile).replace(/\.jsonl?$/, '')}`)), {
+    schema_version: 1, tasks_sha256: createHash('sha256').update(tasks).digest('hex'), solver: solverName, model, attempts, seed, options: { ...options, ...budgets, arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, setup: values.setup ?? null }
+  }, values.resume === true)
+  const edge = { values, options, store, instances, predictions, attempts, budgets, jobs }
+  const { results, interrupted } = await evaluate(edge, io)
+  if (interrupted) {
+    io.err(`Interrupted. Go on with the same options and --resume --out ${shownPath(store.dir)}`)
+    return exitInterrupted
+  }
+  const summary = summarise(store.dir, model, attempts, instances.map(({ id }) => ({ id, results: results.filter(result => result.instance === id) })))
+  writePredictions(store, model, attempts, results)
+  writeJson(store.path('results.json'), summary)
+  io.out(values.json ? JSON.stringify(summary) : neutral(tableOf(summary)))
+  return summary.error > 0 ? exitUndecided : 0
+}
+
+interface Evaluation {
+  values: Values
+  options: PolicyOptions
+  store: EvalStore
+  instances: EvalInstance[]
+  predictions: Map<string, string> | null
+  attempts: number
+  budgets: { seed: number; turnsMax: number; tokensMax: number }
+  jobs: number
+}
+
+async function evaluate ({ values, options, store, instances, predictions, attempts, budgets, jobs }: Evaluation, io: Io): Promise<{ results: AttemptResult[]; interrupted: boolean }> {
+  const home = sparHome()
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox, values.arena ?? ''), home }))
+  const workers = createPool()
+  const stop = new AbortController()
+  const interrupt = (): void => { stop.abort() }
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  let close = async (): Promise<void> => {}
+  try {
+    await sandboxes.reap()
+    const policies = await createPolicies(predictions === null ? options : policyDefaults, { workers, clock: systemClock, random: createRandom(budgets.seed).fork('servers') })
+    close = policies.close
+    const open = createArenas({ arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null }, async target => await openArena({
+      target, home, sandboxKind: sandboxes.kind, onProgress: line => io.err(neutral(line)), ...values.setup === undefined ? {} : { setup: values.setup }
+    }, { sandboxes, clock: systemClock }))
+    const keep: EvaluationPorts['keep'] = async (id, record, transcript) => {
+      await writeLarge(store.path('trajectories', `${id}.msgpack`), record)
+      await writeLarge(store.path('transcripts', `${id}.md`), transcript)
+    }
+    const ports: EvaluationPorts = { sandboxes, clock: systemClock, verify: { sandboxes, cores: createLimiter(availableParallelism()) }, solver: policies.solver, keep }
+    const slots = createLimiter(jobs)
+    const wanted = instances.flatMap(instance => Array.from({ length: attempts }, (_, at) => ({ instance, attempt: at + 1 })))
+    const results = await Promise.all(wanted.map(async ({ instance, attempt }) => {
+      const known = store.result(instance.id, attempt)
+      if (known !== null && known.outcome !== 'error') return known
+      const predicted = predictions === null ? null : predictions.get(instance.id) ?? ''
+      const result = await slots.run(async () => await evaluateAttempt({ instance, attempt, open, predicted }, budgets, ports, stop.signal), stop.signal)
+      store.keep(result)
+      io.err(neutral(`  ${result.outcome.padEnd(10)}  ${instance.id}${attempts > 1 ? ` (${attempt})` : ''}  ${result.reason.slice(0, 160)}`))
+      return result
+    }))
+    return { results, interrupted: false }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    return { results: [], interrupted: true }
+  } finally {
+    stop.abort()
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    await Promise.allSettled([sandboxes.close(), workers.close(), close()])
+  }
+}
+
+/** Patches by instance; an instance without one has an empty patch. */
+function readPredicted (file: string | undefined, instances: readonly EvalInstance[]): Map<string, string> | null {
+  if (file === undefined) return null
+  if (file === 'gold') return new Map(instances.map(({ id, gold }) => [id, gold ?? '']))
+  return new Map(readPredictions(readText(file), file).map(({ instanceId, patch }) => [instanceId, patch]))
+}
+
+function readText (file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new SparError('EVAL_TASKS_INVALID', `Cannot read ${file}: ${(error as Error).message}`)
+  }
+}
+
+function tableOf ({ instances, resolved, unresolved, empty, error, resolvedShare, out }: EvalSummary): string {
+  const rows = instances.map(({ instance_id: id, attempts }) => {
+    const scored = attempts.filter(({ outcome }) => outcome !== 'error')
+    const last = attempts.find(({ outcome }) => outcome === 'resolved') ?? attempts[0]!
+    return [id, `${scored.filter(({ outcome }) => outcome === 'resolved').length}/${scored.length}`, last.outcome, last.reason.replace(/\s+/g, ' ').slice(0, 90)]
+  })
+  const share = resolvedShare === null ? 'nothing has a verdict' : `${(100 * resolvedShare).toFixed(1)} % resolved`
+  return `${renderTable(['instance', 'resolved', 'ending', 'reason'], rows)}\n\n${share}: ${resolved} resolved, ${unresolved} unresolved, ${empty} empty; ${error} ended as an error and count for nothing.\nKept in ${shownPath(out)} (predictions.jsonl, results.json, transcripts, trajectories)`
+}
