@@ -12,7 +12,7 @@ import { pathKind, readPatch, touchedPaths, type PatchFile } from '../artifact/i
 import type { Arena } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
 import { verifyLimits } from '../verify/limits.ts'
-import { createBench, runTree, type Bench } from '../verify/run.ts'
+import { createBench, runTree } from '../verify/run.ts'
 import type { NamedPatch, Suite, TreeRun, VerifyPorts } from '../verify/types.ts'
 import type { EvalInstance } from './instances.ts'
 
@@ -34,7 +34,7 @@ export async function gradePatch (instance: EvalInstance, arena: Arena, patch: s
       const runWith = async (attempt: NamedPatch[]): Promise<TreeRun> => await runTree(bench, { patches: [...setupOf(instance), ...attempt, testsOf(instance)], purpose: 'grade', ...signal ? { signal } : {} })
       return await judge(instance, await runWith([{ name: attemptName, bytes: kept.bytes }]), runWith)
     } finally {
-      await Promise.all((bench as Bench).removals)
+      await Promise.all(bench.removals)
     }
   } catch (error) {
     const { code, message, retryable } = toPlain(error)
@@ -70,6 +70,7 @@ function keptParts ({ own }: EvalInstance, arena: Arena, testFiles: readonly str
     if (!(error instanceof SparError)) throw error
     return evalGrade('unresolved', `the patch cannot be read: ${error.message}`)
   }
+  if (files.length === 0) return evalGrade('unresolved', 'the patch holds no file of a git diff')
   const isTests = (file: PatchFile): boolean => touchedPaths(file).some(path => testFiles.some(test => test === path || test.startsWith(`${path}/`) || path.startsWith(`${test}/`)))
   const known = new Set(arena.testFiles.map(({ path }) => path))
   const forbidden = own === null ? undefined : files.find(file => isTests(file) || touchedPaths(file).some(path => pathKind(path, known) === 'infrastructure'))

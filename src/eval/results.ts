@@ -54,7 +54,7 @@ export interface EvalSummary {
   unresolved: number
   empty: number
   error: number
-  /** Of the attempts that have a verdict, the share that resolves; null where none has one. Mean over instances, so that each counts alike. */
+  /** Share of an instance's attempts with a verdict that resolve it, the mean over the instances that have one; null where none has. */
   resolvedShare: number | null
   resolved_ids: string[]
   unresolved_ids: string[]

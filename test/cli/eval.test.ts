@@ -9,6 +9,7 @@ import t from 'tap'
 import type { EvalSummary } from '../../src/eval/results.ts'
 import type { SwebenchInstance } from '../../src/export/swebench.ts'
 import { startFakeServer } from '../helpers/fake-server.ts'
+import { status } from '../helpers/fake-server/faults.ts'
 import { makeScriptedRepository } from '../helpers/scripted-model.ts'
 import { spar, type Ran } from '../helpers/spar.ts'
 
@@ -96,7 +97,7 @@ t.test('an issue in words is played by a model that never sees its tests', { tim
   t.test('a server that fails is an error, and is asked again', async t => {
     const gone = await startFakeServer({ kind: 'vllm' })
     t.teardown(() => gone.close())
-    gone.failAll({ kind: 'status', status: 404 } as never)
+    gone.failAll(status(404))
     const ran = await run('eval', tasks, '--solver', `openai=${gone.url}`, '--model', 'fake', '--out', join(cwd, 'gone'))
     t.match(ran, { code: 2, json: { error: 1, resolvedShare: null, instances: [{ attempts: [{ outcome: 'error', tries: 3, reason: /SERVER_REFUSED/ }] }] } })
   })
