@@ -17,7 +17,7 @@ import type { VerifyPorts } from '../../src/verify/types.ts'
 import { playRollout } from '../rollout.ts'
 import { rolloutDeadlines } from './rollout.ts'
 
-export interface EvaluationPorts { sandboxes: Sandboxes; clock: Clock; verify: Pick<VerifyPorts, 'sandboxes' | 'cores'>; solver: Policy; keep (rolloutId: string, record: Uint8Array, transcript: string): Promise<void> }
+export interface EvaluationPorts { sandboxes: Sandboxes; clock: Clock; verify: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'readLog'>; solver: Policy; keep (rolloutId: string, record: Uint8Array, transcript: string): Promise<void> }
 export interface EvaluationOptions { seed: number; turnsMax: number; tokensMax: number }
 export interface Evaluated {
   instance: EvalInstance

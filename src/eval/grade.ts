@@ -23,7 +23,7 @@ export interface EvalGrade { outcome: EvalOutcome; reason: string; missing: stri
 export const evalGrade = (outcome: EvalOutcome, reason: string, { missing = [], failing = [], retryable = false }: Partial<EvalGrade> = {}): EvalGrade => ({ outcome, reason, missing, failing, retryable })
 
 /** Never rejects: what goes wrong on our side is `error`. */
-export async function gradePatch (instance: EvalInstance, arena: Arena, patch: string, ports: Pick<VerifyPorts, 'sandboxes' | 'cores'>, signal?: AbortSignal): Promise<EvalGrade> {
+export async function gradePatch (instance: EvalInstance, arena: Arena, patch: string, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'readLog'>, signal?: AbortSignal): Promise<EvalGrade> {
   if (patch.trim() === '') return evalGrade('empty', 'the patch is empty')
   try {
     const plan = planOf(instance, arena)
