@@ -7,6 +7,7 @@ import type { RolloutRecord } from '../../../rollout/record.ts'
 import type { ModelCall } from '../../../workers/codec/tokens.ts'
 import { callOf, unansweredCall, whyUntrainable } from '../calls.ts'
 import type { Answer, AskedTool, ChatMessage, ModelServer, Sampling } from '../types.ts'
+import { createCallIds } from './call-ids.ts'
 import { createConversations, type Base } from './conversations.ts'
 import type { Asked } from './dialect.ts'
 import { badRequest, fault } from './faults.ts'
@@ -50,6 +51,7 @@ export interface Attempt {
 
 export function createAttempt ({ rollout, attempt, server, settings, clock, limits }: AttemptOptions): Attempt {
   const conversations = createConversations(limits.conversationsMax)
+  const ids = createCallIds()
   const calls = new Map<number, { call: ModelCall; said: Said | null }>()
   const leftOut = new Set<string>()
   const stopping = new AbortController()
@@ -76,14 +78,15 @@ export function createAttempt ({ rollout, attempt, server, settings, clock, limi
   }
 
   const play = async (asked: Asked, number: number, signal: AbortSignal): Promise<Answered> => {
-    const base = conversations.find(asked.messages)
+    const messages = ids.inward(asked.messages)
+    const base = conversations.find(messages)
     const before = base.call === null ? null : calls.get(base.call)?.said
-    if (before) before.heard ??= heardOf(asked.messages.slice(base.messages.findLastIndex(message => message.role === 'assistant') + 1))
+    if (before) before.heard ??= heardOf(messages.slice(base.messages.findLastIndex(message => message.role === 'assistant') + 1))
     const sampling = samplingOf(asked, number)
     const begunAt = clock.now()
     try {
       const answer = await server.ask({ messages: base.messages, tools: asked.tools, sampling, conversation: `${rollout}.${attempt}`, tokensSoFar: base.tokensSoFar, messagesSoFar: base.messagesSoFar }, signal)
-      return { call: keep(number, base, sampling, answer), answer }
+      return { call: keep(number, base, sampling, answer), answer: { ...answer, toolCalls: ids.outward(answer.toolCalls, number) } }
     } catch (error) {
       calls.set(number, { call: unansweredCall(`${rollout}.${number}`, sampling, server, settings.version, { startedAt: begunAt, endedAt: clock.now(), error: toPlain(error) }), said: null })
       throw error

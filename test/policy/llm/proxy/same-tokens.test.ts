@@ -85,6 +85,8 @@ t.test('with tools', async t => {
         assert.deepEqual(wordless(record), wordless(native), 'and the traces are the same')
         assert.deepEqual(heard.map(({ text }) => text), holder.script.replies.map(({ content }) => content), 'and the agent hears what was said')
         assert.deepEqual(heard.map(({ calls }) => calls.map(({ name }) => name)), holder.script.replies.map(({ toolCalls = [] }) => toolCalls.map(({ name }) => name)))
+        const ids = heard.flatMap(({ calls }) => calls.map(({ id }) => id))
+        assert.equal(new Set(ids).size, ids.length, 'no id is given twice, though the server does')
         assert.deepEqual(heard.map(({ usage }) => usage), native.calls.map(call => [call.prompt_tokens, call.completion_tokens]))
       }), { numRuns: 10 })
     })
