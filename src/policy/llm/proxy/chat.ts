@@ -6,7 +6,11 @@ import { badRequest, type FaultKind, type Told } from './faults.ts'
 import { contentText, fields, flag, isFields, list, number, refuse, text, toolChoice, toolSchema, type Fields } from './read.ts'
 
 /** What would change the answer, with the values that ask for what is done anyway. */
-const refused = { n: [1], stop: [], functions: [], function_call: ['none', 'auto'], logit_bias: [], frequency_penalty: [0], presence_penalty: [0], audio: [], prediction: [] }
+const refused = {
+  n: [1], stop: [], functions: [], function_call: ['none', 'auto'], logit_bias: [], frequency_penalty: [0], presence_penalty: [0], audio: [], prediction: [], logprobs: [false], top_logprobs: [0],
+  // Words of open servers.
+  min_p: [0], repetition_penalty: [1], stop_token_ids: [], guided_json: [], guided_regex: [], guided_choice: [], guided_grammar: [], structured_outputs: []
+}
 
 function read (body: Fields, { messagesMax, toolsMax }: { messagesMax: number; toolsMax: number }): Asked {
   refuse(body, refused)

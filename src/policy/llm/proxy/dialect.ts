@@ -2,7 +2,8 @@
 // expects it, in one piece or in events. A dialect knows nothing of HTTP, of attempts or of records.
 //
 // 1. What the client asks for is done or refused, never left out in silence. Tools that only the vendor's own servers have
-//    are the exception, since agents send them without being asked: they are named in `leftOut`.
+//    are the exception, since agents send them without being asked: they are named in `leftOut`. So are settings that say
+//    nothing of what is drawn, and those of how much a model thinks or how many calls it may make, which are its own affair here.
 // 2. The same conversation is read into the same messages in every dialect, however its texts are cut into parts.
 
 import type { Answer, AskedTool, ChatMessage, Sampling, ToolSchema } from '../types.ts'

@@ -7,7 +7,7 @@ import { event, usageOf, type Asked, type Dialect, type ReplyTo, type Stream } f
 import { badRequest } from './faults.ts'
 import { contentText, fields, flag, list, number, refuse, text, toolChoice, toolSchema, type Fields } from './read.ts'
 
-const refused = { previous_response_id: [], conversation: [], prompt: [], background: [false] }
+const refused = { previous_response_id: [], conversation: [], prompt: [], background: [false], truncation: ['disabled'], top_logprobs: [0] }
 
 function read (body: Fields, { messagesMax, toolsMax }: { messagesMax: number; toolsMax: number }): Asked {
   refuse(body, refused)
