@@ -10,6 +10,8 @@ export const exitNo = 1
 export const exitUndecided = 2
 export const exitUsage = 64
 export const exitInterrupted = 130
+/** As a shell says of a program that SIGPIPE ended. */
+export const exitPipeClosed = 141
 
 /** A folder as a person would type it from here. */
 export const shownPath = (dir: string): string => relative(process.cwd(), dir) || '.'

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // `spar`: finds the command, runs it, turns what it threw into one clear line and an exit code.
-// Exit codes: 0 done, 1 the answer is no, 2 could not be done or decided, 64 wrong usage, 130 interrupted.
+// Exit codes: 0 done, 1 the answer is no, 2 could not be done or decided, 64 wrong usage, 130 interrupted,
+// 141 whoever read the output has left (`spar show run | head`).
 
 import { toPlain } from '../errors.ts'
-import { exitUsage, exitUndecided, type Command, type Io } from './command.ts'
+import { exitPipeClosed, exitUsage, exitUndecided, type Command, type Io } from './command.ts'
 
 const commands: Record<string, { summary: string; load: () => Promise<{ run: Command }> }> = {
   play: { summary: 'play self-play episodes on a target', load: () => import('./play.ts') },
@@ -53,6 +54,13 @@ function report (error: unknown, name: string, json: boolean, io: Io): number {
   if (code === 'DEFECT' && error instanceof Error && error.stack) io.err(error.stack)
   if (json) io.out(JSON.stringify({ error: { ...plain, code } }))
   return isUsage ? exitUsage : exitUndecided
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(exitPipeClosed)
+  })
 }
 
 process.exitCode = await main(process.argv.slice(2), {

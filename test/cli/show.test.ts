@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { run } from '../../src/cli/show.ts'
 import { renderBug, viewBug } from '../../src/cli/show-bug.ts'
@@ -65,4 +68,14 @@ t.test('what is not there has a clear error', async t => {
   await t.rejects(show(store.dir, 'bug-6'), { code: 'BUG_AMBIGUOUS', data: { matches: [bug.id, rejected.id] } })
   await t.rejects(show(store.dir, `${bug.id.slice(0, 12)}zzzz`), { code: 'BUG_NOT_FOUND', data: { nearest: { 0: bug.id } }, message: /The nearest are/ })
   await t.rejects(show(), { code: 'OPTION_MISSING' })
+})
+
+t.test('a reader that leaves ends the program without a word', async t => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)), 'show', store.dir, bug.id, '--all'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => { said += text.toString() })
+  const [code] = await once(child, 'close') as [number | null]
+  t.equal(code, 141)
+  t.equal(said, '')
 })
