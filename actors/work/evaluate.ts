@@ -15,7 +15,7 @@ import { toolLimits } from '../../src/rollout/tools.ts'
 import { prepareTree } from '../../src/verify/solver-tree.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
 import { playRollout } from '../rollout.ts'
-import { rolloutDeadlines } from './rollout.ts'
+import { openPrepared, rolloutDeadlines } from './rollout.ts'
 
 export interface EvaluationPorts { sandboxes: Sandboxes; clock: Clock; verify: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'readLog'>; solver: Policy; keep (rolloutId: string, record: Uint8Array, transcript: string): Promise<void> }
 export interface EvaluationOptions { seed: number; turnsMax: number; tokensMax: number }
@@ -65,16 +65,7 @@ async function playInstance (instance: EvalInstance, attempt: number, delivery: 
     },
     limits: toolLimits,
     clock: ports.clock,
-    open: async signal => {
-      const sandbox = await ports.sandboxes.open({ arena, view: 'tree', network: 'none', label: { run: 'eval', purpose: rolloutId } }, signal)
-      try {
-        base = await prepareTree(sandbox, instance.id, setupOf(instance), undefined, signal)
-        return sandbox
-      } catch (error) {
-        await sandbox.destroy()
-        throw error
-      }
-    },
+    open: signal => openPrepared(ports.sandboxes, arena, { run: 'eval', purpose: rolloutId }, async sandbox => { base = await prepareTree(sandbox, instance.id, setupOf(instance), undefined, signal) }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
   const ended = await playRollout('solver', session, { rolloutId, turnsMax, tokensMax, ...rolloutDeadlines }, signal)

@@ -1,9 +1,10 @@
 // What the two kinds of rollout share: budgets and deadlines, the record that is kept, the outcome in the domain's words.
 
-import type { Outcome, Role } from '../../src/domain.ts'
+import type { Arena, Outcome, Role } from '../../src/domain.ts'
 import type { Delivery } from '../../src/bus/types.ts'
 import { SparError } from '../../src/errors.ts'
 import type { RolloutInput, RolloutOutcome } from '../../machines/rollout.ts'
+import type { Sandbox, Sandboxes, SandboxSpec } from '../../src/ports.ts'
 import { encodeRecord, recordOf, transcriptOf } from '../../src/rollout/record.ts'
 import type { RolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'
@@ -16,6 +17,18 @@ export const rolloutDeadlines = { openMsMax: 180_000, askMsMax: serverLimits.tur
 
 export const rolloutInput = (system: System, rolloutId: string): RolloutInput =>
   ({ rolloutId, turnsMax: system.options.turnsMax, tokensMax: system.options.tokensMax, ...rolloutDeadlines })
+
+/** Opens a sandbox and makes its tree the solver's; one that could not be made is not left behind. */
+export async function openPrepared (sandboxes: Pick<Sandboxes, 'open'>, arena: Arena, label: SandboxSpec['label'], prepare: (sandbox: Sandbox) => Promise<void>, signal: AbortSignal): Promise<Sandbox> {
+  const sandbox = await sandboxes.open({ arena, view: 'tree', network: 'none', label }, signal)
+  try {
+    await prepare(sandbox)
+    return sandbox
+  } catch (error) {
+    await sandbox.destroy()
+    throw error
+  }
+}
 
 export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number }
 

@@ -10,7 +10,7 @@ import type { SolveResult } from '../../src/run/results.ts'
 import { oraclePatch, prepareSolverTree } from '../../src/verify/solver-tree.ts'
 import { playRollout } from '../rollout.ts'
 import type { System } from '../system.ts'
-import { keepRollout, rolloutInput } from './rollout.ts'
+import { keepRollout, openPrepared, rolloutInput } from './rollout.ts'
 
 export interface AttemptPayload { number: number; episodeId: string; bugId: string; order: number; member: number }
 
@@ -31,16 +31,7 @@ export async function handleSolve (system: System, delivery: Delivery): Promise<
     },
     limits: toolLimits,
     clock: ports.clock,
-    open: async signal => {
-      const sandbox = await ports.sandboxes.open({ arena, view: 'tree', network: 'none', label: { run: store.run, purpose: rolloutId } }, signal)
-      try {
-        base = await prepareSolverTree(sandbox, bug, undefined, signal)
-        return sandbox
-      } catch (error) {
-        await sandbox.destroy()
-        throw error
-      }
-    },
+    open: signal => openPrepared(ports.sandboxes, arena, { run: store.run, purpose: rolloutId }, async sandbox => { base = await prepareSolverTree(sandbox, bug, undefined, signal) }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
   const ended = await playRollout('solver', session, rolloutInput(system, rolloutId), delivery.signal)

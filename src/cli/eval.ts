@@ -15,12 +15,12 @@ import { createArenas } from '../eval/arenas.ts'
 import { readInstances, readPredictions, type EvalInstance } from '../eval/instances.ts'
 import { openEval, summarise, writePredictions, type AttemptResult, type EvalStore, type EvalSummary } from '../eval/results.ts'
 import { createLimiter } from '../limiter.ts'
-import { readLogHere } from '../workers/logs.ts'
 import { createRandom } from '../random.ts'
 import { parseWhole, runDefaults } from '../run/options.ts'
 import { policyDefaults, type PolicyOptions } from '../run/policy-options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson, writeLarge } from '../store/files.ts'
+import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { exitInterrupted, exitUndecided, shownPath, sparHome, type Io } from './command.ts'
 import { onlyArgument, sandboxesFor } from './parse.ts'
@@ -120,7 +120,7 @@ async function evaluate ({ values, options, store, instances, predictions, attem
       await writeLarge(store.path('trajectories', `${id}.msgpack`), record)
       await writeLarge(store.path('transcripts', `${id}.md`), transcript)
     }
-    const ports: EvaluationPorts = { sandboxes, clock: systemClock, verify: { sandboxes, cores: createLimiter(availableParallelism()), readLog: readLogHere }, solver: policies.solver, keep }
+    const ports: EvaluationPorts = { sandboxes, clock: systemClock, verify: { sandboxes, cores: createLimiter(availableParallelism()), readLog: createReadLog(workers) }, solver: policies.solver, keep }
     const slots = createLimiter(jobs)
     const wanted = instances.flatMap(instance => Array.from({ length: attempts }, (_, at) => ({ instance, attempt: at + 1 })))
     const results = await Promise.all(wanted.map(async ({ instance, attempt }) => {

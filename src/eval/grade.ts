@@ -11,6 +11,7 @@ import { isTestPath } from '../arena/runners/paths.ts'
 import { pathKind, readPatch, touchedPaths, type PatchFile } from '../artifact/index.ts'
 import type { Arena } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
+import { unmet } from '../verify/compare.ts'
 import { verifyLimits } from '../verify/limits.ts'
 import { createBench, runTree } from '../verify/run.ts'
 import type { NamedPatch, Suite, TreeRun, VerifyPorts } from '../verify/types.ts'
@@ -87,8 +88,7 @@ async function judge (instance: EvalInstance, run: TreeRun, runWith: (attempt: N
     return control.fault === null ? evalGrade('unresolved', fault.reason) : evalGrade('error', `${control.fault.reason}; so it is without the patch`)
   }
   const ids = [...instance.f2p, ...instance.p2p]
-  const missing = ids.filter(id => !Object.hasOwn(results!, id))
-  const failing = ids.filter(id => Object.hasOwn(results!, id) && results![id] !== 'passed')
+  const { missing, failing } = unmet(ids, run)
   if (missing.length + failing.length > 0) return evalGrade('unresolved', `of ${ids.length} tests ${failing.length} fail and ${missing.length} have no result`, { missing, failing })
   const stopped = run.exitCode !== 0 && !Object.values(results!).includes('failed')
   if (!stopped) return evalGrade('resolved', `all ${ids.length} tests pass`)

@@ -76,6 +76,19 @@ export function unstable (ids: readonly string[], statuses: readonly Map<string,
   return ids.filter(id => statuses.some(status => status.get(id) !== statuses[0]!.get(id)))
 }
 
+/**
+ * Expected tests without a result, and those that did not pass. Two channels: a test has passed where neither the parser nor
+ * the runner's own words say otherwise.
+ */
+export function unmet (ids: readonly string[], { results, opinion }: Pick<TreeRun, 'results' | 'opinion'>): { missing: string[]; failing: string[] } {
+  const contradicted = new Set(opinion?.contradicted)
+  const statuses = ids.map(id => ({ id, status: get(results ?? {}, id) }))
+  return {
+    missing: statuses.filter(({ status }) => status === undefined).map(({ id }) => id),
+    failing: statuses.filter(({ id, status }) => status !== undefined && (status !== 'passed' || contradicted.has(id))).map(({ id }) => id)
+  }
+}
+
 export const withStatus = (statuses: Map<string, Status>, ...wanted: Status[]): string[] =>
   [...statuses].filter(([, status]) => wanted.includes(status)).map(([id]) => id)
 

@@ -10,6 +10,7 @@ import { pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from
 import type { Arena, Bug, Grade, GradeOutcome } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
 import { cleanRunKey } from './clean-runs.ts'
+import { unmet } from './compare.ts'
 import { runEvidence } from './evidence.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
 import { keepTestFiles, restoreTestFiles } from './restore.ts'
@@ -92,10 +93,7 @@ async function judge ({ expected }: GradeRequest, run: TreeRun, control: () => P
   if (run.fault !== null) return await judgeFault(run, control, evidence)
   const results = run.results!
   const ids = [...expected.f2p, ...expected.p2p]
-  const missing = ids.filter(id => !Object.hasOwn(results, id))
-  // Two channels: a test has passed where neither the parser nor the runner's own words say otherwise.
-  const contradicted = new Set(run.opinion?.contradicted)
-  const failing = ids.filter(id => Object.hasOwn(results, id) && (results[id] !== 'passed' || contradicted.has(id)))
+  const { missing, failing } = unmet(ids, run)
   if (missing.length + failing.length > 0) return grade(false, 'failing', `of ${ids.length} expected tests ${failing.length} fail and ${missing.length} have no result`, evidence, missing, failing)
   if (ids.length === 0) return grade(null, 'infra_fault', 'no test is expected: the bug has no verdict to grade against', evidence)
   const stopped = run.exitCode !== 0 && !Object.values(results).includes('failed')

@@ -4,7 +4,8 @@
 // other has not. Where the log is not the runner's own words, or the names differ, nothing is said.
 
 import type { RunnerName, TestMap } from '../domain.ts'
-import { doubtful, type LogReading, type LogRunner } from '../workers/testlog/index.ts'
+import { doubtful, toTestMap, type LogReading, type LogRunner } from '../workers/testlog/index.ts'
+import { sortedMap } from './parser.ts'
 
 export interface Opinion {
   runner: LogRunner
@@ -57,11 +58,7 @@ export function certainResults (reading: LogReading): TestMap | null {
   return reading.tests.size > 0 && reading.problems.every(({ code }) => harmless.has(code)) ? resultsOf(reading) : null
 }
 
-/** Sorted, as a parser's map is; a skipped test has no result. */
-function resultsOf ({ tests }: LogReading): TestMap {
-  const entries = [...tests].filter(([, status]) => status !== 'skipped').sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
-  return Object.fromEntries(entries.map(([id, status]) => [id, status === 'passed' ? 'passed' : 'failed']))
-}
+const resultsOf = (reading: LogReading): TestMap => sortedMap(toTestMap(reading))
 
 function contradicts (status: 'passed' | 'failed', { tests }: LogReading, id: string): boolean {
   const read = tests.get(id)!

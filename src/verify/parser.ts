@@ -1,7 +1,7 @@
 // Runs a parser: a program that a model wrote, in a sandbox of its own that holds nothing else. It gets the log on
 // standard input, twice, and must print the same one object both times.
 
-import type { TestMap, TestStatus } from '../domain.ts'
+import type { TestMap } from '../domain.ts'
 import type { Sandbox } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
@@ -74,7 +74,8 @@ function readMap (value: unknown, limits: VerifyLimits): Parsed {
   if (entries.length > limits.testsMax) return { kind: 'fault', reason: `the parser names ${entries.length} tests, the limit is ${limits.testsMax} (testsMax)` }
   const odd = entries.find(([, status]) => status !== 'passed' && status !== 'failed')
   if (odd !== undefined) return { kind: 'fault', reason: `the parser gives ${JSON.stringify(odd[1])?.slice(0, 80)} for ${JSON.stringify(odd[0]).slice(0, 200)}: only "passed" and "failed" are known` }
-  return { kind: 'map', results: Object.fromEntries(entries.sort(byId)) as Record<string, TestStatus> }
+  return { kind: 'map', results: sortedMap(value as TestMap) }
 }
 
-const byId = ([a]: [string, unknown], [b]: [string, unknown]): number => a < b ? -1 : a > b ? 1 : 0
+/** By id, whoever read the log: the same results are the same bytes. */
+export const sortedMap = (map: TestMap): TestMap => Object.fromEntries(Object.entries(map).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))

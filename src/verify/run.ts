@@ -28,6 +28,8 @@ export interface BenchOptions {
 
 /** What runs of one suite need; `removals` are not waited for where they happen, but before the work counts as over. */
 export interface Bench extends BenchOptions {
+  /** The parser is the one that Spar has for the arena's runner, so that our reader knows its logs. */
+  ownParser: boolean
   readLog: VerifyPorts['readLog']
   sandboxes: VerifyPorts['sandboxes']
   cores: Limiter
@@ -38,7 +40,7 @@ export interface Bench extends BenchOptions {
 }
 
 export function createBench (options: BenchOptions, { sandboxes, cores, readLog }: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'readLog'>): Bench {
-  return { ...options, sandboxes, readLog, cores, trees: createLimiter(cores.slots + options.limits.treesAhead), parsers: createLimiter(cores.slots), removals: [] }
+  return { ...options, ownParser: isOwnParser(options), sandboxes, readLog, cores, trees: createLimiter(cores.slots + options.limits.treesAhead), parsers: createLimiter(cores.slots), removals: [] }
 }
 
 const remove = (bench: Bench, sandbox: Sandbox): void => { bench.removals.push(sandbox.destroy().catch(() => {})) }
@@ -64,7 +66,7 @@ export async function runTree (bench: Bench, options: RunOptions): Promise<TreeR
   if ('fault' in result) return result
   const run = summarise(result)
   // Of the clean tree the parser is always asked: what our reader says is held against it once for each suite.
-  const known = !['clean', 'control'].includes(options.purpose) && bench.asksEveryParser !== true && isOurs(bench)
+  const known = !['clean', 'control'].includes(options.purpose) && bench.asksEveryParser !== true && bench.ownParser
   const reason = scriptFault(result, bench.limits)
   if (reason !== null) return { ...run, fault: { by: 'script', reason } }
   return { ...run, ...await bench.parsers.run(async () => await readLog(bench, result, known, options.signal), options.signal) }
@@ -106,16 +108,14 @@ const summarise = ({ exitCode, killed, durationMs, output, truncatedBytes }: Exe
   command, exitCode, killed, durationMs, results: null, fault: null, opinion: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
 })
 
-/** Whether the parser is the one that Spar has for the arena's runner, so that our reader knows its logs. */
-function isOurs ({ arena, suite }: Bench): boolean {
-  return arena.runner !== 'custom' && Buffer.from(runners[arena.runner].parser.source).equals(suite.parser)
-}
+const isOwnParser = ({ arena, suite }: BenchOptions): boolean =>
+  arena.runner !== 'custom' && Buffer.from(runners[arena.runner].parser.source).equals(suite.parser)
 
 type Read = Pick<TreeRun, 'results' | 'fault' | 'opinion'>
 
 async function readLog (bench: Bench, { output: log, exitCode }: ExecResult, known: boolean, signal?: AbortSignal): Promise<Read> {
   const runner = readerOf(bench.arena.runner)
-  const reading = runner === null ? null : await bench.readLog(log, { runner, exitCode, form: isOurs(bench) ? 'launcher' : 'auto' })
+  const reading = runner === null ? null : await bench.readLog(log, { runner, exitCode, form: bench.ownParser ? 'launcher' : 'auto' })
   const certain = known && reading !== null ? certainResults(reading) : null
   if (certain !== null) return { results: certain, fault: null, opinion: null }
   const parsed = await askParser(bench, log, signal)

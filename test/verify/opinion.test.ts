@@ -3,6 +3,7 @@
 
 import t from 'tap'
 import type { TestMap } from '../../src/domain.ts'
+import { unmet } from '../../src/verify/compare.ts'
 import { certainResults, compareReading } from '../../src/verify/opinion.ts'
 import { readTestLog, type LogRunner } from '../../src/workers/testlog/index.ts'
 
@@ -43,6 +44,14 @@ t.test('agreement and disagreement', async t => {
     ['a log that contradicts itself', 'pytest', pytest.replace('1 failed, 2 passed', '3 passed'), all, null, /does not agree with itself/]
   ]
   for (const [name, runner, log, parsed, agrees, reason] of cases) t.match(opinionOf(runner, log, parsed), { agrees, reason }, name)
+})
+
+t.test('an expected test is met where both channels say that it passed', async t => {
+  const results: TestMap = { a: 'passed', b: 'failed', c: 'passed' }
+  t.same(unmet(['a', 'b', 'c', 'd'], { results, opinion: null }), { missing: ['d'], failing: ['b'] })
+  const opinion = { ...opinionOf('pytest', pytest, all), contradicted: ['c'] }
+  t.same(unmet(['a', 'c'], { results, opinion }), { missing: [], failing: ['c'] })
+  t.same(unmet(['a'], { results: null, opinion: null }), { missing: ['a'], failing: [] })
 })
 
 t.test('the reader decides alone only where nothing speaks against its reading', async t => {
