@@ -22,12 +22,9 @@ export type PatchLimits = typeof patchLimits
 
 /** The files of a patch, in its order; none for an empty one. Throws PATCH_MALFORMED and the codes of the guards (workers/diff/guard.ts). */
 export function readPatch (bytes: Uint8Array, limits: PatchLimits = patchLimits): PatchFile[] {
-  const index = parsePatch(bytes, { patchBytesMax: limits.bytesMax, filesMax: limits.filesMax, binaryBytesMax: limits.binaryBytesMax })
-  const files = index.files()
-  files.forEach((file, at) => { requirePlain(file, at, index) })
-  guardPatch(index, { limits })
+  const index = readIndex(bytes, limits)
   const parts = splitPatch(index)
-  return files.map(({ oldPath, newPath, status, oldMode, newMode, binary, addedLines, deletedLines }, at) => ({
+  return index.files().map(({ oldPath, newPath, status, oldMode, newMode, binary, addedLines, deletedLines }, at) => ({
     oldPath,
     newPath,
     status,
@@ -39,6 +36,13 @@ export function readPatch (bytes: Uint8Array, limits: PatchLimits = patchLimits)
     deletedLines,
     bytes: parts[at]!
   }))
+}
+
+function readIndex (bytes: Uint8Array, limits: PatchLimits): PatchIndex {
+  const index = parsePatch(bytes, { patchBytesMax: limits.bytesMax, filesMax: limits.filesMax, binaryBytesMax: limits.binaryBytesMax })
+  index.files().forEach((file, at) => { requirePlain(file, at, index) })
+  guardPatch(index, { limits })
+  return index
 }
 
 /** What git takes, and a diff of ours never is. */
@@ -53,7 +57,4 @@ function requirePlain ({ oldPath, newPath, status, start, binary }: PatchFileEnt
  * The patch turned around: what `git diff -R` prints for the same change. Needed as text for the solver, who is shown the
  * weakening backwards. Throws what `readPatch` throws, and PATCH_NO_REVERSE.
  */
-export function reversePatch (bytes: Uint8Array): Uint8Array {
-  readPatch(bytes)
-  return reverseDiff(bytes)
-}
+export const reversePatch = (bytes: Uint8Array): Uint8Array => reverseDiff(readIndex(bytes, patchLimits))

@@ -10,8 +10,8 @@ import { blockMethod } from './binary.ts'
 import { file, fileFlag, type PatchIndex } from './patch-index.ts'
 
 /** Text outside of git's own sections is left out. Throws PATCH_NO_REVERSE, and what parsePatch throws. */
-export function reversePatch (patch: Uint8Array): Uint8Array {
-  const index = parsePatch(patch)
+export function reversePatch (patch: Uint8Array | PatchIndex): Uint8Array {
+  const index = patch instanceof Uint8Array ? parsePatch(patch) : patch
   return Buffer.concat(Array.from({ length: index.fileCount }, (_, at) => reverseSection(index, at)).flat())
 }
 

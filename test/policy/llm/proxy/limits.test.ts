@@ -18,6 +18,15 @@ const opened = async (test: Test, limits: Partial<ProxyLimits>): Promise<OpenPro
   return { ...await openProxy(test, fake, { limits }), fake }
 }
 
+/** A call that the server has and will not answer. */
+async function askHanging (proxy: Awaited<ReturnType<typeof opened>>): Promise<{ answer: ReturnType<typeof ask> }> {
+  proxy.fake.fail({ kind: 'hang' })
+  const asked = once(proxy.fake.events, 'turn')
+  const answer = ask(proxy)
+  await asked
+  return { answer }
+}
+
 const connect = async (origin: string, text: string): Promise<Socket> => {
   const socket = createConnection(Number(new URL(origin).port), '127.0.0.1')
   socket.on('error', () => {})
@@ -104,10 +113,7 @@ t.test('an attempt ends once, and as it is said', async t => {
 
 t.test('an ending takes the calls under way with it', async t => {
   const proxy = await opened(t, {})
-  proxy.fake.fail({ kind: 'hang' })
-  const asked = once(proxy.fake.events, 'turn')
-  const hanging = ask(proxy)
-  await asked
+  const { answer: hanging } = await askHanging(proxy)
   t.match(await proxy.finish(), { calls: [{ error: { code: 'ABORTED' } }] })
   t.match(await hanging, { status: 503 })
 })
@@ -164,10 +170,7 @@ t.test('the proxy ends: what is under way may finish, nothing new begins, every 
 
 t.test('and what takes too long is aborted, as is a client that never ends its request', async t => {
   const proxy = await opened(t, { lingerMsMax: 20 })
-  proxy.fake.fail({ kind: 'hang' })
-  const asked = once(proxy.fake.events, 'turn')
-  const hanging = ask(proxy)
-  await asked
+  const { answer: hanging } = await askHanging(proxy)
   const stuck = await connect(proxy.origin, `POST ${new URL(proxy.base('other')).pathname}/finish HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n{`)
   const closed = once(stuck, 'close')
   await proxy.proxy.drain(20)
@@ -178,10 +181,7 @@ t.test('and what takes too long is aborted, as is a client that never ends its r
 
 t.test('a second word ends it at once', async t => {
   const proxy = await opened(t, {})
-  proxy.fake.fail({ kind: 'hang' })
-  const asked = once(proxy.fake.events, 'turn')
-  const hanging = ask(proxy)
-  await asked
+  const { answer: hanging } = await askHanging(proxy)
   const drained = proxy.proxy.drain(600_000)
   await proxy.proxy.close()
   await drained
