@@ -63,3 +63,9 @@ t.test('nothing is left for later', async t => {
     t.notMatch(text, /\/\/ *(TODO|FIXME|XXX|HACK)\b/, path)
   }
 })
+
+t.test('the folder of a test outlives what its teardown closes', async t => {
+  for (const { path, text } of inFolder('test')) {
+    if (path !== 'test/helpers/test-folder.ts') t.notMatch(text, /\.testdir\(/, `${path} takes its folder by testFolder`)
+  }
+})

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { unpack } from '../../src/arena/archive.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const limits = { archiveBytesMax: 1_000_000, archiveEntriesMax: 100, archivePathMax: 300 }
 
@@ -30,7 +31,7 @@ function entry ({ path, type = '0', body = '', link = '', size, mode = '0000644'
 const archive = (...entries: Entry[]): Buffer => gzipSync(Buffer.concat([...entries.map(entry), Buffer.alloc(1024)]))
 
 t.test('unpacks files, folders, modes, long names and links that stay inside', async t => {
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const long = `package/${'d'.repeat(90)}/${'e'.repeat(90)}.txt`
   const record = (text: string): string => { const length = text.length + 4; return `${String(length).padStart(3, '0')} ${text}` }
   const entries = await unpack('x', archive(
@@ -76,14 +77,14 @@ const hostile: [string, Buffer, RegExp][] = [
 
 for (const [name, bytes, why] of hostile) {
   t.test(`refuses an archive that ${name}`, async t => {
-    const outer = t.testdir({ inside: {} })
+    const outer = testFolder(t, { inside: {} })
     await t.rejects(unpack('bad', bytes, join(outer, 'inside'), limits), { code: 'ARENA_BAD_ARCHIVE', message: why })
     t.same(readdirSync(outer), ['inside'], 'nothing stands beside the folder')
   })
 }
 
 t.test('does not follow links that stood in the folder before', async t => {
-  const outer = t.testdir({ secret: {}, inside: {} })
+  const outer = testFolder(t, { secret: {}, inside: {} })
   symlinkSync('../secret', join(outer, 'inside', 'a'))
   await t.rejects(unpack('bad', archive({ path: 'p/a/evil', body: 'x' }), join(outer, 'inside'), limits), { code: 'ARENA_BAD_ARCHIVE' })
   t.same(readdirSync(join(outer, 'secret')), [])

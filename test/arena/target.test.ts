@@ -2,9 +2,10 @@ import t from 'tap'
 import { compareVersions } from '../../src/arena/npm.ts'
 import { nameOf, parseTarget } from '../../src/arena/target.ts'
 import { packageOf } from '../../src/arena/install/node.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 t.test('reads every kind of target', async t => {
-  const folder = t.testdir({ 'a b@c': {} })
+  const folder = testFolder(t, { 'a b@c': {} })
   const table: [string, unknown, string][] = [
     [`${folder}/a b@c`, { kind: 'path', path: `${folder}/a b@c` }, 'a-b-c'],
     ['https://example.org/owner/name.git', { kind: 'git', url: 'https://example.org/owner/name.git', ref: null }, 'owner__name'],

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { bugId, createBug, createManifest, readArtifact, writeArtifact } from '../../src/artifact/index.ts'
 import type { Arena, ArtifactFiles } from '../../src/domain.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 const files: ArtifactFiles = {
@@ -13,7 +14,7 @@ const arena = { id: '0123456789abcdef', target: 'npm:x@1', name: 'x', commit: 'c
 const provenance = { params: { minPassing: 1, minFiles: 1, minFailing: 1 }, strategy: 'removal', seed: 7, policy: null, verdict: null } as const
 
 t.test('a bug is written whole, read back the same, and written only once', async t => {
-  const dir = t.testdir()
+  const dir = testFolder(t)
   const bug = createBug(files)
   const manifest = createManifest(bug, arena, provenance)
   const path = join(dir, 'bugs', bug.id)
@@ -27,7 +28,7 @@ t.test('a bug is written whole, read back the same, and written only once', asyn
 })
 
 t.test('both sets of names are read, and have the same address', async t => {
-  const dir = t.testdir({ 'test_script.sh': files.testScript, 'test_files.txt': files.testFiles, 'parse_test_output.py': files.testParser, 'bug_patch.diff': files.bugInject, 'test_patch.diff': files.testWeaken } as never)
+  const dir = testFolder(t, { 'test_script.sh': files.testScript, 'test_files.txt': files.testFiles, 'parse_test_output.py': files.testParser, 'bug_patch.diff': files.bugInject, 'test_patch.diff': files.testWeaken } as never)
   for (const [name, content] of [['test_script.sh', files.testScript], ['test_files.txt', files.testFiles], ['parse_test_output.py', files.testParser], ['bug_patch.diff', files.bugInject], ['test_patch.diff', files.testWeaken]] as const) await writeFile(join(dir, name), content)
   t.strictSame((await readArtifact(dir)).bug, createBug(files))
   await writeFile(join(dir, 'bug_inject.diff'), 'x')
@@ -44,7 +45,7 @@ t.test('the address depends on every file, and not on how the bytes are split ov
 })
 
 t.test('a folder that lacks a file, holds a link or was changed is refused', async t => {
-  const dir = t.testdir()
+  const dir = testFolder(t)
   const bug = createBug(files)
   const path = join(dir, bug.id)
   await t.rejects(readArtifact(path), { code: 'ARTIFACT_NOT_FOUND' })

@@ -12,8 +12,9 @@ import { startFakeServer } from '../helpers/fake-server.ts'
 import { status } from '../helpers/fake-server/faults.ts'
 import { makeScriptedRepository } from '../helpers/scripted-model.ts'
 import { spar, type Ran } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
-const cwd = t.testdir({})
+const cwd = testFolder(t)
 const home = join(cwd, 'home')
 const repository = makeScriptedRepository(join(cwd, 'numbers'))
 const run = (...args: string[]): Promise<Ran> => spar([...args, '--sandbox', 'process', '--json'], { home, cwd })

@@ -10,6 +10,7 @@ import type { GradeResult } from '../../src/run/results.ts'
 import type { RunSummary } from '../../src/run/summary.ts'
 import { imageLabels } from '../../src/sandbox/docker/images.ts'
 import { spar, type Ran } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const target = 'npm:process-warning@4.0.0 - 5.0.0'
 const options = ['--episodes', '1', '--group', '2', '--max-order', '1', '--min-files', '1', '--min-passing', '5', '--json']
@@ -43,7 +44,7 @@ t.test('spar play --sandbox docker', { timeout: 900_000 }, async t => {
   if (!await docker.ping().then(() => true, () => false)) {
     return void (process.env['CI'] !== undefined ? t.fail('no Docker engine answers') : t.pass('no engine here', { skip: 'no Docker engine answers' }))
   }
-  const cwd = t.testdir({})
+  const cwd = testFolder(t)
   const home = join(cwd, 'home')
   const play = (name: string, sandbox: string): Promise<Ran> => spar(['play', target, ...options, '--sandbox', sandbox, '--out', join(cwd, name)], { home, cwd })
   const inProcesses = await play('process', 'process')

@@ -14,6 +14,7 @@ import { startFakeServer, type FakeServerOptions } from '../helpers/fake-server.
 import { status } from '../helpers/fake-server/faults.ts'
 import { makeScriptedRepository, scriptedReply } from '../helpers/scripted-model.ts'
 import { spar } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const samplesOf = (out: string): Sample[] => readFileSync(join(out, 'samples.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as Sample)
 
@@ -27,7 +28,7 @@ function model (parserLies = false): NonNullable<FakeServerOptions['reply']> {
 }
 
 t.test('models play both roles', { timeout: 600_000 }, async t => {
-  const cwd = t.testdir({})
+  const cwd = testFolder(t)
   const home = join(cwd, 'home')
   const repository = makeScriptedRepository(join(cwd, 'numbers'))
   const play = (name: string, url: string, protocol: string, more: string[] = []): ReturnType<typeof spar> => spar([

@@ -10,6 +10,7 @@ import { decodeRecord } from '../../src/rollout/record.ts'
 import type { Sample } from '../../src/run/results.ts'
 import type { RunSummary } from '../../src/run/summary.ts'
 import { spar, type Ran } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const target = 'npm:process-warning@4.0.0 - 5.0.0'
 const options = ['--episodes', '3', '--group', '3', '--min-files', '1', '--min-passing', '5', '--sandbox', 'process', '--json']
@@ -23,7 +24,7 @@ const essence = (summary: RunSummary): unknown => [
 const samplesOf = (out: string): Sample[] => readFileSync(join(out, 'samples.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as Sample)
 
 t.test('spar play', { timeout: 900_000 }, async t => {
-  const cwd = t.testdir({})
+  const cwd = testFolder(t)
   const home = process.env['SPAR_TEST_HOME'] ?? join(cwd, 'home')
   const play = (name: string, more: string[], onErr?: Parameters<typeof spar>[1]['onErr']): Promise<Ran> =>
     spar(['play', target, ...options, '--out', join(cwd, name), ...more], { home, cwd, ...(onErr ? { onErr } : {}) })
@@ -118,7 +119,7 @@ t.test('spar play', { timeout: 900_000 }, async t => {
 })
 
 t.test('bad input is refused with a code, and what to do', async t => {
-  const cwd = t.testdir({ empty: {}, notes: { 'a.txt': 'x' } })
+  const cwd = testFolder(t, { empty: {}, notes: { 'a.txt': 'x' } })
   const home = join(cwd, 'home')
   const rows: [string[], number, RegExp][] = [
     [['play'], 64, /OPTION_MISSING/],

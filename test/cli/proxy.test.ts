@@ -9,9 +9,10 @@ import { toolSchemas } from '../../src/policy/llm/tools.ts'
 import { startFakeServer } from '../helpers/fake-server.ts'
 import { agents, post } from '../helpers/proxy-fixture.ts'
 import { spar, type Ran } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 t.test('agents play through the command line', async t => {
-  const cwd = t.testdir({})
+  const cwd = testFolder(t)
   const server = await startFakeServer({ reply: conversation => conversation.length < 3 ? { content: 'I look.', toolCalls: [{ name: 'bash', arguments: '{"command": "ls"}' }] } : { content: 'Done.' } })
   t.teardown(() => server.close())
   let address: (origin: string) => void = () => {}
@@ -53,7 +54,7 @@ t.test('agents play through the command line', async t => {
 })
 
 t.test('what cannot be started says why', async t => {
-  const cwd = t.testdir({})
+  const cwd = testFolder(t)
   const start = async (...args: string[]): Promise<Ran> => await spar(['proxy', ...args, '--json'], { home: join(cwd, 'home'), cwd })
   t.match(await start('--model', 'x'), { code: 64, json: { error: { code: 'OPTION_MISSING' } } })
   t.match(await start('--server', 'procedural', '--model', 'x'), { code: 64, err: /it takes openai=<url>, vllm=<url>, sglang=<url>/ })

@@ -7,8 +7,9 @@ import { run } from '../../src/cli/show.ts'
 import { renderBug, viewBug } from '../../src/cli/show-bug.ts'
 import { findBug } from '../../src/cli/find-bug.ts'
 import { makeRun } from '../helpers/run-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
-const base = t.testdir()
+const base = testFolder(t)
 const { store, bug, second, rejected } = await makeRun(base)
 
 async function show (...args: string[]): Promise<string> {

@@ -14,8 +14,9 @@ import { createSandboxes } from '../../src/sandbox/index.ts'
 import { settleId } from '../../src/run/ids.ts'
 import type { SettledEpisode } from '../../src/run/settle.ts'
 import { applyHere, f2p, makeRun, p2p, patchedTree, readTree, type RunFixture } from '../helpers/run-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
-const base = t.testdir()
+const base = testFolder(t)
 const fixture = await makeRun(base)
 const sandboxes = await createSandboxes({ kind: 'process', home: join(base, 'home') })
 t.teardown(() => sandboxes.close())

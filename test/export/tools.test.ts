@@ -10,9 +10,10 @@ import { createSandboxes } from '../../src/sandbox/index.ts'
 import { f2p, makeRun, p2p } from '../helpers/run-fixture.ts'
 import { pythonTool, type PythonTool } from '../helpers/python-tools.ts'
 import { findTestEngine, testImage } from '../helpers/sandbox-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const inCi = Boolean(process.env['CI'])
-const base = t.testdir()
+const base = testFolder(t)
 const fixture = await makeRun(base)
 const sandboxes = await createSandboxes({ kind: 'process', home: join(base, 'home') })
 t.teardown(() => sandboxes.close())

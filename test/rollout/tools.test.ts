@@ -6,11 +6,12 @@ import { executeTool, toolLimits, wholeLineMatches } from '../../src/rollout/too
 import { collectArtifact, collectPatch } from '../../src/rollout/collect.ts'
 import type { Sandbox } from '../../src/ports.ts'
 import { createSandboxes } from '../../src/sandbox/index.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const limits = { ...toolLimits, commandMsMax: 1500, outputBytesMax: 2000 }
 
 t.test('tools', async t => {
-  const home = t.testdir({ arena: { tree: { 'a.txt': 'one\ntwo\ntwo\nthree', 'crlf.txt': 'one\r\ntwo\r\n', 'latin.txt': Buffer.from([0xe9, 10, 0x62, 10]), 'run.sh': '#!/bin/sh\nexit 0\n' }, git: {}, env: {} } })
+  const home = testFolder(t, { arena: { tree: { 'a.txt': 'one\ntwo\ntwo\nthree', 'crlf.txt': 'one\r\ntwo\r\n', 'latin.txt': Buffer.from([0xe9, 10, 0x62, 10]), 'run.sh': '#!/bin/sh\nexit 0\n' }, git: {}, env: {} } })
   const arena = { id: 'x', dir: `${home}/arena`, image: null, imagePath: null, mounts: [], path: [], env: {} } as unknown as Arena
   const sandboxes = await createSandboxes({ kind: 'process', home })
   t.teardown(() => sandboxes.close())

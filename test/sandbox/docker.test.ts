@@ -14,6 +14,7 @@ import { imageLabels } from '../../src/sandbox/docker/images.ts'
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const secret = join(homedir(), `.spar-test-secret-docker-${process.pid}`)
 writeFileSync(secret, 'secret')
@@ -33,7 +34,7 @@ const murderWith = (docker: Docker) => async (sandbox: Sandbox): Promise<void> =
 t.test('docker, an arena in an image', async t => {
   const docker = await engine(t)
   if (docker === null) return
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const { arena, remove } = await makeArenaImage(docker, makeArenaFolder(folder))
   const sandboxes = await createDockerSandboxes({ docker, home: folder })
   t.teardown(async () => {
@@ -121,7 +122,7 @@ t.test('homes, sockets and the state of the host are shown to no container', asy
     t.throws(() => assertBindable(folder), { code: 'SANDBOX_BAD_MOUNT' }, folder)
   }
   for (const folder of ['/usr', '/opt/node', '/nix/store', join(homedir(), '.spar', 'arenas', 'x', 'env')]) t.doesNotThrow(() => assertBindable(folder), folder)
-  const folder = t.testdir({ file: '' })
+  const folder = testFolder(t, { file: '' })
   t.throws(() => hostBinds({ links: [], systemMounts: [] }, [join(folder, 'file')]), { code: 'SANDBOX_BAD_MOUNT' })
   t.throws(() => hostBinds({ links: [], systemMounts: [] }, [join(folder, 'nothing')]), { code: 'SANDBOX_BAD_MOUNT' })
 })

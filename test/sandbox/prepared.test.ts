@@ -13,6 +13,7 @@ import { Prepared } from '../../src/sandbox/process/prepared.ts'
 import { withDescendants } from '../../src/sandbox/process/processes.ts'
 import type { Lease } from '../../src/sandbox/lease.ts'
 import { makeArenaFolder, run, specOf } from '../helpers/sandbox-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const arena = { id: 'a', dir: '/a', mounts: [], path: [], env: {} } as unknown as SandboxSpec['arena']
 
@@ -82,7 +83,7 @@ t.test('views that were not used lately give way, and one that cannot be opened 
 })
 
 t.test('what is handed out is a sandbox like any other', async t => {
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const home = join(folder, 'home')
   const sandboxes = await createProcessSandboxes({ home })
   t.teardown(() => sandboxes.close())

@@ -8,6 +8,7 @@ import { startsPerCore } from '../../src/sandbox/limits.ts'
 import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { makeArenaFolder, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const secret = join(homedir(), `.spar-test-secret-${process.pid}`)
 writeFileSync(secret, 'secret')
@@ -15,7 +16,7 @@ t.teardown(() => rmSync(secret, { force: true }))
 
 for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
   t.test(isolation, async t => {
-    const folder = t.testdir({})
+    const folder = testFolder(t)
     const home = join(folder, 'home')
     let sandboxes: ProcessSandboxes
     try {
@@ -49,7 +50,7 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
 }
 
 t.test('no more are being made at once than the cores afford', async t => {
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const home = join(folder, 'home')
   const arena = makeArenaFolder(folder)
   const sandboxes = await createProcessSandboxes({ home, isolation: 'none', prepared: 0 })

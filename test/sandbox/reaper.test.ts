@@ -13,6 +13,7 @@ import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
 import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const ownerProgram = fileURLToPath(new URL(`../helpers/sandbox-owner.${extension}`, import.meta.url))
@@ -42,7 +43,7 @@ async function killOwner (child: ChildProcess): Promise<void> {
 }
 
 function prepare (t: Test): { home: string; arenaFile: string; arena: ReturnType<typeof makeArenaFolder> } {
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const arena = makeArenaFolder(folder)
   const arenaFile = join(folder, 'arena.json')
   writeFileSync(arenaFile, JSON.stringify(arena))

@@ -6,9 +6,10 @@ import { runDefaults } from '../../src/run/options.ts'
 import { openJsonLog } from '../../src/store/files.ts'
 import { openLedger } from '../../src/store/ledger.ts'
 import { createRunStore, openRunStore } from '../../src/store/run.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 t.test('a log whose last line was torn by a crash goes on after the last whole line', async t => {
-  const path = join(t.testdir(), 'log.jsonl')
+  const path = join(testFolder(t), 'log.jsonl')
   openJsonLog(path).append({ n: 1 })
   appendFileSync(path, '{"n": 2, "té')
   const again = openJsonLog<{ n: number }>(path)
@@ -18,7 +19,7 @@ t.test('a log whose last line was torn by a crash goes on after the last whole l
 })
 
 t.test('the ledger counts each piece of work once, also over a restart', async t => {
-  const path = join(t.testdir(), 'ledger.jsonl')
+  const path = join(testFolder(t), 'ledger.jsonl')
   const book = openLedger(path)
   for (const id of ['a', 'b', 'c']) book.enter(id, 'dispatched', 1)
   book.enter('a', 'settled', 2)
@@ -35,7 +36,7 @@ t.test('the ledger counts each piece of work once, also over a restart', async t
 const file = { spar: '0', node: '20', options: { target: 'x', ...runDefaults }, arena: {} as Arena, policies: { breaker: 'b', solver: 's' } }
 
 t.test('a run folder is made once, opened again, and refused when it is not one', async t => {
-  const dir = join(t.testdir(), 'run')
+  const dir = join(testFolder(t), 'run')
   const store = createRunStore(dir, file)
   store.keepResult('e0001.break', { kind: 'submitted' })
   t.throws(() => createRunStore(dir, file), { code: 'RUN_EXISTS' })
@@ -49,12 +50,12 @@ t.test('a run folder is made once, opened again, and refused when it is not one'
   t.throws(() => openRunStore(t.testdirName), { code: 'RUN_NOT_FOUND' })
   writeFileSync(join(dir, 'run.json'), JSON.stringify({ ...file, schema_version: 99, run: 'run' }))
   t.throws(() => openRunStore(dir), { code: 'RUN_SCHEMA_NEWER' })
-  const other = t.testdir({ taken: { 'notes.txt': 'mine' } })
+  const other = testFolder(t, { taken: { 'notes.txt': 'mine' } })
   t.throws(() => createRunStore(join(other, 'taken'), file), { code: 'RUN_FOLDER_NOT_EMPTY' })
 })
 
 t.test('a line that could not be written whole does not spoil the next one', async t => {
-  const path = join(t.testdir(), 'log.jsonl')
+  const path = join(testFolder(t), 'log.jsonl')
   const log = openJsonLog<{ n: number }>(path)
   log.append({ n: 1 })
   const { append } = log

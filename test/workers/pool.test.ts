@@ -9,6 +9,7 @@ import { SparError } from '../../src/errors.ts'
 import { createPool } from '../../src/workers/pool.ts'
 import type { PoolOptions, Workers } from '../../src/workers/pool.ts'
 import type { Tasks } from '../../src/workers/tasks.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const source = { path: 'a.js', text: 'export function f (a, b) { return !a && b }' }
 
@@ -47,7 +48,7 @@ t.test('beyond the waiting tasks a task is refused', async t => {
 })
 
 t.test('a task can be aborted while it waits and while it runs', async t => {
-  const folder = t.testdir({ 'slow.mjs': answering('name === "index" ? new Promise(resolve => setTimeout(resolve, 600000)) : true') })
+  const folder = testFolder(t, { 'slow.mjs': answering('name === "index" ? new Promise(resolve => setTimeout(resolve, 600000)) : true') })
   const pool = open(t, { threadFile: join(folder, 'slow.mjs') })
   const [running, waiting] = [new AbortController(), new AbortController()]
   const stuck = codeOf(pool.run('index', source, { signal: running.signal }))
@@ -61,13 +62,13 @@ t.test('a task can be aborted while it waits and while it runs', async t => {
 })
 
 t.test('a task that outlasts its limit loses its thread', async t => {
-  const folder = t.testdir({ 'spin.mjs': 'export default () => { for (;;); }' })
+  const folder = testFolder(t, { 'spin.mjs': 'export default () => { for (;;); }' })
   const pool = open(t, { threadFile: join(folder, 'spin.mjs'), taskMsMax: 300 })
   t.equal(await codeOf(pool.run('parses', source)), 'WORKER_TIMEOUT')
 })
 
 t.test('a thread that dies loses its task only, which is tried once more', async t => {
-  const folder = t.testdir({
+  const folder = testFolder(t, {
     'dies.mjs': answering('name === "index" ? process.exit(7) : true'),
     'once.mjs': 'import { existsSync, writeFileSync } from "node:fs"\n' + answering('existsSync(input.path) ? true : (writeFileSync(input.path, ""), process.exit(7))')
   })
@@ -95,7 +96,7 @@ t.test('what waits is bounded in bytes, and one task may always wait', async t =
 })
 
 t.test('what runs is bounded in bytes: a task waits for room though a thread is free', async t => {
-  const folder = t.testdir({ 'late.mjs': answering('new Promise(resolve => setTimeout(resolve, 50, true))') })
+  const folder = testFolder(t, { 'late.mjs': answering('new Promise(resolve => setTimeout(resolve, 50, true))') })
   const pool = open(t, { threadFile: join(folder, 'late.mjs'), threads: 2, runningBytesMax: 1500 })
   const all = [1, 2].map(() => pool.run('parses', { path: 'a.js', text: ' '.repeat(1000) }))
   t.match(pool.stats(), { running: 1, queued: 1 })
@@ -103,7 +104,7 @@ t.test('what runs is bounded in bytes: a task waits for room though a thread is 
 })
 
 t.test('small tasks that wait go to a thread together; one that kills it loses only itself', async t => {
-  const folder = t.testdir({ 'batch.mjs': answering('input.text === "die" ? process.exit(7) : tasks.length') })
+  const folder = testFolder(t, { 'batch.mjs': answering('input.text === "die" ? process.exit(7) : tasks.length') })
   const pool = open(t, { threadFile: join(folder, 'batch.mjs'), batchMax: 4 })
   const run = (text: string): Promise<unknown> => pool.run('parses', { path: 'a.js', text })
   t.same(await Promise.all(['0', '1', '2', '3', '4', '5', ' '.repeat(2 ** 16)].map(run)), [1, 4, 4, 4, 4, 1, 1], 'a large one goes alone')
@@ -123,7 +124,7 @@ t.test('what cannot be sent rejects alone', async t => {
 })
 
 t.test('buffers are moved out, and in where the caller says so', async t => {
-  const folder = t.testdir({ 'echo.mjs': `import { serve } from ${JSON.stringify(new URL('../../src/workers/thread.js', import.meta.url).href)}\nexport default serve({ parses: ({ bytes }) => ({ bytes }), index: () => process.exit(7) })` })
+  const folder = testFolder(t, { 'echo.mjs': `import { serve } from ${JSON.stringify(new URL('../../src/workers/thread.js', import.meta.url).href)}\nexport default serve({ parses: ({ bytes }) => ({ bytes }), index: () => process.exit(7) })` })
   const pool = open(t, { threadFile: join(folder, 'echo.mjs') })
   const bytes = new Uint8Array(1000).fill(7)
   const back = await pool.run('parses', { bytes } as never, { transfer: [bytes.buffer] }) as unknown as { bytes: Uint8Array }
@@ -133,7 +134,7 @@ t.test('buffers are moved out, and in where the caller says so', async t => {
 })
 
 t.test('an error keeps its code across the thread', async t => {
-  const folder = t.testdir({ 'fails.mjs': 'export default () => [{ ok: false, error: { code: "AREA_FAILED", message: "why", retryable: true, data: { n: 1 } } }]' })
+  const folder = testFolder(t, { 'fails.mjs': 'export default () => [{ ok: false, error: { code: "AREA_FAILED", message: "why", retryable: true, data: { n: 1 } } }]' })
   const pool = open(t, { threadFile: join(folder, 'fails.mjs') })
   const error = await pool.run('parses', source).catch(error => error as unknown)
   t.ok(error instanceof SparError)
@@ -156,7 +157,7 @@ t.test('closing refuses what waits, finishes what runs, and lets the process end
 
   const poolUrl = new URL(`../../src/workers/pool${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
   const script = `import { createPool } from ${JSON.stringify(poolUrl)}\nconst pool = createPool()\nconsole.log(await pool.run('parses', { path: 'a.js', text: '1' }))\nawait pool.close()`
-  const program = join(t.testdir({ 'closing.mjs': script }), 'closing.mjs')
+  const program = join(testFolder(t, { 'closing.mjs': script }), 'closing.mjs')
   const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv.filter(option => !option.includes('@tapjs')), program], { timeout: 60_000 })
   t.match(stdout, /true/)
 })

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { customRunner } from '../../../src/arena/runners/custom.ts'
 import { parse } from '../support.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
 const logs: [string, string, Record<string, string>][] = [
   ['pytest -v', 'tests/a.py::test_x PASSED        [ 50%]\ntests/a.py::test_y[a "b" \\c] FAILED  [100%]\nFAILED tests/a.py::test_y[a "b" \\c] - assert 0\n', { 'tests/a.py::test_x': 'passed', 'tests/a.py::test_y[a "b" \\c]': 'failed' }],
@@ -20,7 +21,7 @@ const logs: [string, string, Record<string, string>][] = [
 for (const [name, log, expected] of logs) {
   t.test(`reads ${name}`, async t => {
     const runner = customRunner('make test', log, 'node')
-    t.same(parse(runner, log, join(t.testdir({}), 'work')).results, expected)
+    t.same(parse(runner, log, join(testFolder(t), 'work')).results, expected)
   })
 }
 
@@ -28,12 +29,12 @@ t.test('what tests print in the words of another format does not decide', async 
   const forged = ['PASSED a::b', 'FAILED c::d', 'PASSED e::f', 'g::h PASSED'].map(line => `${line}\n`).join('')
   const log = `TAP version 13\n# Subtest: adds\n${forged}ok 1 - adds\n# Subtest: drops\nnot ok 2 - drops\n1..2\n`
   const runner = customRunner('make test', log, 'node')
-  t.same(parse(runner, log, join(t.testdir({}), 'work')).results, { adds: 'passed', drops: 'failed' })
+  t.same(parse(runner, log, join(testFolder(t), 'work')).results, { adds: 'passed', drops: 'failed' })
 })
 
 t.test('a log without tests is refused, and so is an empty one later', async t => {
   t.throws(() => customRunner('make', 'compiling\ndone\n', 'node'), { code: 'ARENA_UNREADABLE_LOG' })
-  t.equal(parse(customRunner('make', 'PASS: x\n', 'node'), 'nothing\n', join(t.testdir({}), 'work')).parserCode, 1)
+  t.equal(parse(customRunner('make', 'PASS: x\n', 'node'), 'nothing\n', join(testFolder(t), 'work')).parserCode, 1)
 })
 
 t.test('puts the files where the command wants them', async t => {

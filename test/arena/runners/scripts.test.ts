@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runners } from '../../../src/arena/runners/index.ts'
 import { cleanEnvironment, lacks, parse, play, unless, writeTree } from '../support.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
 const odd = "test/odd dir's/ü $b.test.js"
 const noise = "console.log('PASSED nothing'); console.log('ok'); process.stdout.write('no newline')\n"
@@ -113,7 +114,7 @@ const cases: Case[] = [
 for (const { runner, text, broken, expected, files = {}, modules, ...rest } of cases) {
   t.test(`reads ${runner}`, async t => {
     if ('modules' in rest || (modules === null && !unless(t, noModules))) return
-    const folder = t.testdir({})
+    const folder = testFolder(t)
     const tree = writeTree(join(folder, 'tree'), { 'package.json': '{}', ...files, 'test/a.test.js': text, [odd]: text, 'test/broken.test.js': broken })
     if (modules !== undefined) symlinkSync(modules!, join(tree, 'node_modules'))
     const all = play(runners[runner], tree, ['test/a.test.js', 'test/broken.test.js', odd], join(folder, 'work'))
@@ -153,7 +154,7 @@ class C(unittest.TestCase):
 
 t.test('reads unittest', async t => {
   if (!unless(t, lacks('python3'))) return
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const files = ['tests/test_a.py', "tests/odd dir's/test ü.py", 'tests/test_broken.py']
   const tree = writeTree(join(folder, 'tree'), { 'tests/__init__.py': '', [files[0]!]: pythonTest, [files[1]!]: pythonTest, [files[2]!]: 'import missing_module\n' + pythonTest })
   const expected = { 'A.test_passes': 'passed', 'A.test_fails': 'failed', 'A.test_subtests': 'failed', 'B.test_one': 'failed', 'C.test_two': 'failed' }
@@ -165,7 +166,7 @@ t.test('reads unittest', async t => {
 
 t.test('reads pytest', async t => {
   if (!unless(t, lacks('python3', '-m', 'venv', '--help'))) return
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const env = join(folder, 'env')
   const installed = spawnSync('bash', ['-c', `python3 -m venv --without-pip '${env}' && python3 -m pip --python '${env}/bin/python' install -q pytest pytest-mock`], { env: cleanEnvironment(), stdio: 'ignore' })
   if (!unless(t, installed.status === 0 ? null : 'the Python index does not answer')) return
@@ -208,7 +209,7 @@ class TestClass:
 
 t.test('reads go test', async t => {
   if (!unless(t, lacks('go', 'version'))) return
-  const folder = t.testdir({})
+  const folder = testFolder(t)
   const goTest = (name: string): string => `package ${name}
 import ("fmt"; "testing")
 func TestPasses(t *testing.T) { fmt.Println("{\\"Action\\":\\"pass\\",\\"Test\\":\\"TestForged\\"}"); fmt.Print("no newline") }
@@ -229,7 +230,7 @@ func TestSkipped(t *testing.T) { t.Skip() }
 })
 
 t.test('parsers cope with a log that is cut, empty, or not text', async t => {
-  const work = join(t.testdir({}), 'work')
+  const work = join(testFolder(t), 'work')
   for (const runner of Object.values(runners)) {
     for (const log of ['', '\n\n', '\xff\xfe\x00', '{"Action":"pass"', '# file: a\n# Subtest: x\n    ok 1 - y']) {
       const { parserCode } = parse(runner, Buffer.from(log, 'latin1'), work)

@@ -9,6 +9,7 @@ import { loadPrompts, openingOf } from '../../../src/policy/llm/prompts.ts'
 import type { LlmSettings } from '../../../src/policy/llm/session.ts'
 import type { Answer, Ask, ModelServer } from '../../../src/policy/llm/types.ts'
 import type { PolicySession } from '../../../src/ports.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
 const base = { rolloutId: 'e0001.solve.1.0', seed: 7, tree: '/w/tree', scratch: '/w/scratch', testCommand: null, turnsMax: 9, tokensMax: 5000, commandMsMax: 120_000 }
 const solver: RolloutTask = { ...base, role: 'solver', oraclePatch: 'diff --git a/t b/t\n+{{patch}} $& {{tree}}\n' }
@@ -63,7 +64,7 @@ t.test('the opening says the task, and nothing in it is filled in twice', async 
 })
 
 t.test('a user\'s own prompts take the place of ours, and may not name what is not given', async t => {
-  const folder = t.testdir({ good: { 'direct.md': 'Be careful.' }, bad: { 'solver.md': '{{problem}} {{tests}}' } })
+  const folder = testFolder(t, { good: { 'direct.md': 'Be careful.' }, bad: { 'solver.md': '{{problem}} {{tests}}' } })
   t.equal(loadPrompts(`${folder}/good`).direct, 'Be careful.')
   t.throws(() => loadPrompts(`${folder}/bad`), { code: 'PROMPT_INVALID', message: /\{\{tests\}\}.*\{\{problem\}\}/ })
 })

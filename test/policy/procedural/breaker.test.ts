@@ -11,8 +11,9 @@ import type { Sandbox } from '../../../src/ports.ts'
 import { createProcessSandboxes } from '../../../src/sandbox/index.ts'
 import { createPool } from '../../../src/workers/pool.ts'
 import { breakerTask, makeArena, openSandbox, playTask, shell, type Files, type Played } from '../../helpers/arena-fixture.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
-const base = t.testdir()
+const base = testFolder(t)
 const sandboxes = await createProcessSandboxes({ home: join(base, 'home') })
 const workers = createPool({ threads: 1 })
 const breaker = createProceduralBreaker({ workers })

@@ -15,8 +15,9 @@ import { toolTree } from '../../../src/policy/procedural/tree.ts'
 import { executeTool, toolLimits } from '../../../src/rollout/tools.ts'
 import { createProcessSandboxes } from '../../../src/sandbox/index.ts'
 import { breakerTask, makeArena, openSandbox, type Files } from '../../helpers/arena-fixture.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
-const base = t.testdir()
+const base = testFolder(t)
 const sandboxes = await createProcessSandboxes({ home: join(base, 'home') })
 let arenas = 0
 t.teardown(async () => { await sandboxes.close() })

@@ -8,9 +8,10 @@ import t from 'tap'
 import { hunkOf } from '../../../src/workers/mutate/hunk.ts'
 import { applyEdit } from '../../../src/workers/mutate/source.ts'
 import { lineStartsOf } from '../../../src/workers/mutate/syntax.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
 t.test('git applies the hunk of any edit', t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const file = join(folder, 'f')
   const line = fc.constantFrom('a\n', 'b\n', '\n', 'cc\r\n', 'é\n', 'd')
   fc.assert(fc.property(fc.array(line, { minLength: 1, maxLength: 14 }), fc.nat(), fc.nat(), fc.array(line, { maxLength: 3 }), (lines, from, length, inserted) => {

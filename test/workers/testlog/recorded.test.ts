@@ -8,6 +8,7 @@ import { runners } from '../../../src/arena/runners/index.ts'
 import { readTestLog, toTestMap, type LogRunner } from '../../../src/workers/testlog/index.ts'
 import { parse } from '../../arena/support.ts'
 import { logs, plain, recorded, sorted } from './support.ts'
+import { testFolder } from '../../helpers/test-folder.ts'
 
 for (const { name, log, options, tests, suites, problems } of recorded()) {
   t.test(`reads ${name}`, async t => {
@@ -21,7 +22,7 @@ t.test("agrees with the parsers of Spar's own scripts", async t => {
   t.equal(readdirSync(join(logs, 'launcher')).length, names.length)
   for (const [script, runner] of names) {
     const log = readFileSync(join(logs, 'launcher', `${script.replace(/\W/g, '-')}.log`))
-    const { results, complaint } = parse(runners[script], log, t.testdir({}))
+    const { results, complaint } = parse(runners[script], log, testFolder(t))
     t.ok(Object.keys(results).length > 3, `${script}: ${complaint}`)
     t.same(sorted(Object.entries(toTestMap(readTestLog(log, { runner })))), sorted(Object.entries(results)), script)
   }

@@ -6,8 +6,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { applyEdits, areApart, patchOf } from '../../../../src/policy/procedural/breaker/patch.ts'
+import { testFolder } from '../../../helpers/test-folder.ts'
 
-const folder = t.testdir()
+const folder = testFolder(t)
 execFileSync('git', ['init', '-q'], { cwd: folder })
 
 const line = fc.constantFrom('a', 'b', 'one two', '  return x', '', 'größe', '-- not a header', '+++')

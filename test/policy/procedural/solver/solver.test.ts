@@ -11,6 +11,7 @@ import { createProceduralSolver } from '../../../../src/policy/procedural/solver
 import type { Sandbox } from '../../../../src/ports.ts'
 import { executeTool, toolLimits } from '../../../../src/rollout/tools.ts'
 import { createPool } from '../../../../src/workers/pool.ts'
+import { testFolder } from '../../../helpers/test-folder.ts'
 
 const code = `'use strict'
 
@@ -91,7 +92,7 @@ async function play (dir: string, seed: number): Promise<Ending> {
 const withoutFolder = (calls: ToolCall[], dir: string): string => JSON.stringify(calls).replaceAll(dir, '')
 
 t.test('a flipped operator is found again, and the diff holds that line alone', { timeout: 300_000 }, async t => {
-  const dir = t.testdir({ a: {}, b: {} })
+  const dir = testFolder(t, { a: {}, b: {} })
   const first = await play(join(dir, 'a'), 1)
   t.equal(first.fault, null)
   t.match(first.diff, /^ M index\.js\ndiff --git a\/index\.js/)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ochiai, readTestSpectrum } from '../../../../src/policy/procedural/solver/spectrum.ts'
 import { nodeTracer } from '../../../../src/policy/procedural/solver/tracers.ts'
+import { testFolder } from '../../../helpers/test-folder.ts'
 
 const code = `exports.sign = function (n) {
   if (n < 0) {
@@ -51,7 +52,7 @@ function check (t: Test, tree: string): void {
 }
 
 t.test('node:test, with promises, callbacks and subtests', async t => {
-  const tree = makeTree(t.testdir({}), `const { test } = require('node:test')
+  const tree = makeTree(testFolder(t), `const { test } = require('node:test')
 const assert = require('node:assert')
 const { sign } = require('./code.js')
 test('positive', async () => assert.equal(sign(2), 1))
@@ -84,7 +85,7 @@ describe('sign', () => {
   ]
   for (const [name, test, args] of cases) {
     t.test(name, async t => {
-      const tree = makeTree(t.testdir({}), test)
+      const tree = makeTree(testFolder(t), test)
       execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', name], { cwd: tree })
       run(t, tree, args)
       check(t, tree)

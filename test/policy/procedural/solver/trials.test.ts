@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { batchCommand, readRun, readTrials, runCommand, trialLibrary, type Trial } from '../../../../src/policy/procedural/solver/trials.ts'
+import { testFolder } from '../../../helpers/test-folder.ts'
 
 const source = 'const grüße = "x"\r\nreturn a - b\r\n'
 
@@ -32,7 +33,7 @@ const folders = { tree: { "it's code.js": source }, "scra'tch": {} }
 const adds = `if grep -q 'a + b' *.js; then echo '{"adds":"passed","prints \\": \\"passed\\"": "passed"}'; else echo '{"adds": "failed", "prints \\": \\"passed\\"":"passed"}'; fi`
 
 t.test('the first improvement stays, what lost before it is undone, what follows is not tried', async t => {
-  const played = bench(t.testdir(folders), adds)
+  const played = bench(testFolder(t, folders), adds)
   const results = played.try(1, candidate(0, '-', '*'), candidate(1, '"x"', "'$(touch x) `y` \\n'"), candidate(2, '-', '+'), candidate(3, 'a', 'b'))
   t.strictSame(results.map(({ index, passed, failed, won }) => [index, passed, failed, won]), [[0, 1, 1, false], [1, 1, 1, false], [2, 2, 0, true]])
   t.equal(played.code(), source.replace('-', '+'))
@@ -40,13 +41,13 @@ t.test('the first improvement stays, what lost before it is undone, what follows
 })
 
 t.test('without an improvement the file is as it was, byte for byte', async t => {
-  const played = bench(t.testdir(folders), adds)
+  const played = bench(testFolder(t, folders), adds)
   t.strictSame(played.try(1, candidate(0, 'grüße', 'ß')).map(({ won }) => won), [false])
   t.equal(played.code(), source)
 })
 
 t.test('a candidate that hangs is cut and passes nothing', async t => {
-  const played = bench(t.testdir(folders), `if grep -q 'a + b' *.js; then sleep 1000; fi; ${adds}`)
+  const played = bench(testFolder(t, folders), `if grep -q 'a + b' *.js; then sleep 1000; fi; ${adds}`)
   t.strictSame(played.try(1, candidate(0, '-', '+')), [{ index: 0, passed: 0, failed: 0, won: false }])
   t.equal(played.code(), source)
 })
