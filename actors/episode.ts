@@ -3,7 +3,7 @@
 
 import { createActor, fromPromise, type Snapshot } from 'xstate'
 import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOutcome, type PlayedBug, type Verified } from '../machines/episode.ts'
-import type { Work, WorkEnding } from '../src/bus/types.ts'
+import type { Work, WorkEnding } from '../src/bus/work.ts'
 import type { Verdict } from '../src/domain.ts'
 import { toPlain } from '../src/errors.ts'
 import { episodeIdOf } from '../src/run/draw.ts'

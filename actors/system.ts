@@ -5,9 +5,9 @@
 
 import type { Arena } from '../src/domain.ts'
 import type { Clock, Policy, Sandboxes } from '../src/ports.ts'
-import { createMemoryQueue, type QueueEvent } from '../src/bus/memory.ts'
-import type { WorkQueue } from '../src/bus/types.ts'
-import type { Delivery, WorkKind } from '../src/bus/types.ts'
+import { createMemoryQueue, type QueueEvent } from '../src/bus/memory-queue.ts'
+import type { WorkQueue } from '../src/bus/work.ts'
+import type { Delivery, WorkKind } from '../src/bus/work.ts'
 import { SparError } from '../src/errors.ts'
 import type { RunOutcome } from '../machines/run.ts'
 import type { RunOptions } from '../src/run/options.ts'

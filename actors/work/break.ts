@@ -1,7 +1,7 @@
 // Work `break`: one rollout of the breaker. Its five files are kept as a submission, to be verified.
 
 import { createBug, createManifest, writeArtifact } from '../../src/artifact/index.ts'
-import type { Delivery } from '../../src/bus/types.ts'
+import type { Delivery } from '../../src/bus/work.ts'
 import { collectArtifact } from '../../src/rollout/collect.ts'
 import { createRolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'

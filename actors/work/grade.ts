@@ -2,7 +2,7 @@
 // the work is delivered again and never becomes a lost attempt.
 
 import { readArtifact } from '../../src/artifact/index.ts'
-import type { Delivery } from '../../src/bus/types.ts'
+import type { Delivery } from '../../src/bus/work.ts'
 import type { Verdict } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
 import { solveId, verifyId } from '../../src/run/ids.ts'

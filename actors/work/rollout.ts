@@ -1,7 +1,7 @@
 // What the two kinds of rollout share: budgets and deadlines, the record that is kept, the outcome in the domain's words.
 
 import type { Arena, Outcome, Role } from '../../src/domain.ts'
-import type { Delivery } from '../../src/bus/types.ts'
+import type { Delivery } from '../../src/bus/work.ts'
 import { SparError } from '../../src/errors.ts'
 import type { RolloutInput, RolloutOutcome } from '../../machines/rollout.ts'
 import type { Sandbox, Sandboxes, SandboxSpec } from '../../src/ports.ts'

@@ -1,7 +1,7 @@
 // Work `solve`: one rollout of the solver on a bug. Only its diff leaves the sandbox.
 
 import { readArtifact } from '../../src/artifact/index.ts'
-import type { Delivery } from '../../src/bus/types.ts'
+import type { Delivery } from '../../src/bus/work.ts'
 import { collectPatch } from '../../src/rollout/collect.ts'
 import { createRolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'

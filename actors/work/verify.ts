@@ -2,7 +2,7 @@
 // `rejected/` when not. A verdict that could not be reached is thrown, so that the work is delivered again.
 
 import { createManifest, readArtifact, writeArtifact } from '../../src/artifact/index.ts'
-import type { Delivery } from '../../src/bus/types.ts'
+import type { Delivery } from '../../src/bus/work.ts'
 import type { Verdict } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
 import { breakId } from '../../src/run/ids.ts'

@@ -1,31 +1,114 @@
-// The work queue of a run. A piece of work is named by its id; whoever adds it gets its ending, whoever takes it may die:
-// work that fails by infrastructure is delivered again, and is put in quarantine after `deliveriesMax` deliveries.
-// The memory queue serves one process; the same contract fits a JetStream work queue.
+// The bus: what nodes share, and nothing else. Two implementations pass one contract suite: `memory` (one process) and
+// `nats` (JetStream). Keys and names are tokens joined by dots; a token is one or more of [A-Za-z0-9_-].
+//
+// B1. First write wins: `Log.create` and `Queue.add` never replace. Whoever comes second is told so, and nothing changes.
+// B2. What a call has confirmed survives a restart of the bus (file storage, synced). The buckets `nodes` and all signals
+//     are the exception: they are about the present.
+// B3. Every call either does what it says or throws a SparError: BUS_UNAVAILABLE, BUS_FULL (both retryable: nothing is known
+//     to have happened, and trying again is safe by B1), BUS_CONFLICT, BUS_DENIED, BUS_TOO_LARGE, BUS_MISSING, BUS_CLOSED.
 
-export type WorkKind = 'break' | 'verify' | 'solve' | 'grade'
+import type { WorkKind } from './work.ts'
 
-/** `payload` is JSON. Work with a higher `priority` is delivered first, equal priorities in the order they were added. */
-export interface Work { id: string; kind: WorkKind; priority: number; payload: unknown }
+/** What nodes take from the queue: runs and episodes are owned, work is done. */
+export type QueueKind = 'run' | 'episode' | WorkKind
 
-export interface Delivery { work: Work; /** 1 for the first. */ delivery: number; signal: AbortSignal }
+/** Where a piece of work waits: `kind` and `arena` say who may take it. */
+export interface WorkSubject { kind: QueueKind; arena: string; run: string; id: string }
 
-/** What became of a piece of work. `result` is what the handler returned. */
-export type WorkEnding =
-  | { kind: 'settled'; result: unknown; deliveries: number }
-  | { kind: 'cancelled'; reason: string; deliveries: number }
-  | { kind: 'quarantined'; code: string; reason: string; deliveries: number }
+/** A message that was taken, and has to be answered within `ackWaitMs`, or it is delivered again to somebody else. */
+export interface QueueMessage {
+  readonly subject: WorkSubject
+  readonly bytes: Uint8Array
+  /** 1 for the first. */
+  readonly delivery: number
+  /** Done: removes it for good. Confirmed by the bus. */
+  ack (): Promise<void>
+  /** Still at it: `ackWaitMs` counts anew. Not confirmed. */
+  working (): void
+  /** Hands it back: delivered again after `delayMs`. */
+  again (delayMs: number): void
+}
 
-export interface Ledger { dispatched: number; settled: number; cancelled: number; quarantined: number }
+/** Work that waits for a taker. A message stays until it is acknowledged. */
+export interface Queue {
+  /** How long a taker may be silent. */
+  readonly ackWaitMs: number
+  /** `present`: a message of the same subject is there, waiting or taken. Throws BUS_FULL. */
+  add (subject: WorkSubject, bytes: Uint8Array): Promise<'added' | 'present'>
+  /** One message, oldest first, or null when none came within `waitMs` (or the signal aborted: what came then is handed back). */
+  pull (kind: QueueKind, arena: string, options: { waitMs: number; signal: AbortSignal }): Promise<QueueMessage | null>
+  /** `waiting` for a taker, and `taken` but not yet acknowledged. */
+  depth (kind: QueueKind, arena: string): Promise<{ waiting: number; taken: number }>
+  /** Kinds and arenas that hold work, of one run or of all. */
+  subjects (run?: string): Promise<WorkSubject[]>
+  /** Removes the work of a run, waiting or taken. */
+  purge (run: string): Promise<void>
+}
 
-export interface WorkQueue {
-  /** Adds work, or joins the work of the same id that was added before. Throws QUEUE_FULL above `workMax`. */
-  add (work: Work): Promise<WorkEnding>
-  /** Sets the handler of a kind. A rejection with a `retryable` error, or a defect, means: deliver again. */
-  handle (kind: WorkKind, handler: (delivery: Delivery) => Promise<unknown>): void
-  cancel (id: string, reason: string): void
+export interface LogEntry {
+  key: string
+  bytes: Uint8Array
+  /** Grows with every entry of the log. */
+  sequence: number
+}
+
+/** Entries by key, each written once. */
+export interface Log {
+  create (key: string, bytes: Uint8Array): Promise<'created' | 'present'>
+  get (key: string): Promise<Uint8Array | null>
+  /** Makes room for another entry of that key. */
+  remove (key: string): Promise<void>
   /**
-   * Stops delivering; resolves when nothing is in flight, or after `graceMs` with what was in flight aborted. What fails from
-   * then on is neither delivered again nor put in quarantine: it has no ending, and whoever goes on plays it again.
+   * Entries whose keys begin with the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
+   * `null` (from here on it is news), then those that come, until the signal aborts (which ends the iteration quietly).
+   * Goes on by itself after a reconnect.
    */
-  drain (graceMs: number): Promise<void>
+  follow (prefix: string, signal: AbortSignal): AsyncIterable<LogEntry | null>
+}
+
+export interface KeyEntry { key: string; /** null: removed, or its time ran out. */ bytes: Uint8Array | null; revision: number }
+
+/** Values by key, each with a revision that grows with every write of the bucket. */
+export interface KeyValue {
+  get (key: string): Promise<{ bytes: Uint8Array; revision: number } | null>
+  /** Whatever is there. Resolves to the revision. */
+  put (key: string, bytes: Uint8Array): Promise<number>
+  /** Only over `revision`; 0: only where nothing is. Throws BUS_CONFLICT. */
+  update (key: string, bytes: Uint8Array, revision: number): Promise<number>
+  remove (key: string): Promise<void>
+  /** As `Log.follow`, for the latest value of each key; values may be skipped where a newer one follows. */
+  watch (prefix: string, signal: AbortSignal): AsyncIterable<KeyEntry | null>
+}
+
+/** Bytes by name, for what is too large for a message. Names are content addresses: what is there is never replaced. */
+export interface Objects {
+  put (name: string, bytes: Uint8Array): Promise<void>
+  get (name: string): Promise<Uint8Array | null>
+  remove (name: string): Promise<void>
+}
+
+/** `runs`: documents. `episodes`: snapshots. `nodes`: who is there; entries fade after `nodeTtlMs`. `policies`: versions. */
+export const buckets = ['runs', 'episodes', 'nodes', 'policies'] as const
+export type Bucket = typeof buckets[number]
+
+/** `records`: what was dispatched, and what became of it. `samples`: for the trainer. */
+export const logs = ['records', 'samples'] as const
+export type LogName = typeof logs[number]
+
+export interface Bus {
+  readonly kind: 'memory' | 'nats'
+  /** Largest value that `Queue.add`, `Log.create` and `KeyValue` take. */
+  readonly valueBytesMax: number
+  readonly queue: Queue
+  readonly log: Record<LogName, Log>
+  readonly kv: Record<Bucket, KeyValue>
+  readonly objects: Objects
+  /** Tells whoever listens now. Not kept, not confirmed; dropped while the bus is away. */
+  signal (topic: string, bytes: Uint8Array): void
+  /** Signals whose topics begin with the tokens of `prefix`, from now on. The oldest are dropped when the reader is slow. */
+  signals (prefix: string, signal: AbortSignal): AsyncIterable<{ topic: string; bytes: Uint8Array }>
+  /** Whether the bus answers right now, for readiness. */
+  readonly isConnected: boolean
+  /** Idempotent. Iterations end; what was taken and not acknowledged is delivered again after `ackWaitMs`. */
+  close (): Promise<void>
 }

@@ -1,7 +1,7 @@
 // What a run reports, turned into the live view.
 
 import type { EpisodeStep } from '../../actors/episode.ts'
-import type { QueueEvent } from '../bus/memory.ts'
+import type { QueueEvent } from '../bus/memory-queue.ts'
 import type { BreakResult } from '../run/results.ts'
 import { breakId } from '../run/ids.ts'
 import { drawEpisode } from '../run/draw.ts'

@@ -1,7 +1,7 @@
 // A run summed up from its folder alone: what `spar play --json` prints and `spar show` reads.
 
 import type { Strategy, Verdict } from '../domain.ts'
-import type { Ledger } from '../bus/types.ts'
+import type { Ledger } from '../bus/work.ts'
 import { groupAdvantages } from '../rewards/index.ts'
 import type { RunStore } from '../store/run.ts'
 import { writeJson } from '../store/files.ts'

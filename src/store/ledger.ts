@@ -2,7 +2,7 @@
 // nothing counts twice however often it was delivered or resumed.
 // L1. dispatched = settled + cancelled + quarantined, once a run has ended.
 
-import type { Ledger } from '../bus/types.ts'
+import type { Ledger } from '../bus/work.ts'
 import { openJsonLog } from './files.ts'
 
 export type LedgerEntry = 'dispatched' | 'settled' | 'cancelled' | 'quarantined'

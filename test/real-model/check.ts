@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Ledger } from '../../src/bus/types.ts'
+import type { Ledger } from '../../src/bus/work.ts'
 import { decodeRecord, type RolloutRecord } from '../../src/rollout/record.ts'
 import type { Sample } from '../../src/run/results.ts'
 import type { RunSummary } from '../../src/run/summary.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createMemoryQueue, type QueueEvent } from '../../src/bus/memory.ts'
-import type { Work } from '../../src/bus/types.ts'
+import { createMemoryQueue, type QueueEvent } from '../../src/bus/memory-queue.ts'
+import type { Work } from '../../src/bus/work.ts'
 import { systemClock } from '../../src/clock.ts'
 import { SparError } from '../../src/errors.ts'
 

@@ -2,7 +2,7 @@
 
 import { SparError, toPlain } from '../errors.ts'
 import type { Clock } from '../ports.ts'
-import type { Delivery, Work, WorkEnding, WorkKind, WorkQueue } from './types.ts'
+import type { Delivery, Work, WorkEnding, WorkKind, WorkQueue } from './work.ts'
 
 export interface MemoryQueueOptions {
   /** Pieces of work in flight at a time. */
