@@ -1,18 +1,30 @@
-// Plays one episode: the machine with its holes filled by the queue, its snapshot kept at every step, so that a run that
-// was killed goes on where it was. Work that had finished answers from the run folder.
+// Plays one episode: the machine with its holes filled by the queue, its snapshot kept as it goes, so that an episode whose
+// owner was killed goes on where it was. Work that had finished answers from the store.
 
 import { createActor, fromPromise, type Snapshot } from 'xstate'
 import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOutcome, type PlayedBug, type Verified } from '../machines/episode.ts'
-import type { Work, WorkEnding } from '../src/bus/work.ts'
-import type { Verdict } from '../src/domain.ts'
+import type { Work, WorkEnding, WorkQueue } from '../src/bus/work.ts'
+import type { Arena, Role, Verdict } from '../src/domain.ts'
 import { toPlain } from '../src/errors.ts'
+import { latestOnly } from '../src/latest-only.ts'
 import { episodeIdOf } from '../src/run/draw.ts'
 import { breakId, gradeId, priorities, settleId, solveId, verifyId } from '../src/run/ids.ts'
-import { promoteAttempt } from '../src/run/promote.ts'
-import type { BreakResult, GradeResult, SolveResult } from '../src/run/results.ts'
+import type { RunOptions } from '../src/run/options.ts'
+import { promoteAttempt, type Promoted } from '../src/run/promote.ts'
+import type { BreakResult, GradeResult, PlayedPolicy, SolveResult } from '../src/run/results.ts'
 import { settleEpisode } from '../src/run/settle.ts'
-import type { System } from './system.ts'
+import type { EpisodeStore } from '../src/store/episodes.ts'
 import type { AttemptPayload } from './work/solve.ts'
+
+/** What an episode is played with. */
+export interface EpisodeSystem {
+  store: EpisodeStore
+  options: RunOptions
+  arena: Arena
+  queue: Pick<WorkQueue, 'add'>
+  policies: Record<Role, PlayedPolicy>
+  onStep: (step: EpisodeStep) => void
+}
 
 /** What an onlooker is told at every step of an episode. */
 export interface EpisodeStep { number: number; episodeId: string; state: string; bugs: PlayedBug[]; outcome: EpisodeOutcome | null }
@@ -21,44 +33,45 @@ export interface EpisodeStep { number: number; episodeId: string; state: string;
 const lost = (ending: Exclude<WorkEnding, { kind: 'settled' }>): { outcome: 'infra_fault' | 'cancelled'; reason: string } =>
   ({ outcome: ending.kind === 'cancelled' ? 'cancelled' : 'infra_fault', reason: ending.reason })
 
-export async function playEpisode (system: System, number: number): Promise<EpisodeOutcome> {
+export async function playEpisode (system: EpisodeSystem, number: number): Promise<EpisodeOutcome> {
   const episodeId = episodeIdOf(number)
-  const finished = system.store.result<EpisodeOutcome>(settleId(episodeId))
+  const finished = await system.store.result<EpisodeOutcome>(settleId(episodeId))
   if (finished) {
     system.onStep({ number, episodeId, state: 'done', bugs: finished.bugs, outcome: finished })
     return finished
   }
   const input: EpisodeInput = { episodeId, groupSize: system.options.group, orderMax: system.options.maxOrder }
-  const kept = system.store.snapshot(episodeId) as Snapshot<unknown> | null
+  const kept = await system.store.snapshot(episodeId) as Snapshot<unknown> | null
   const actor = createActor(logicOf(system, number), { id: episodeId, input, ...(kept ? { snapshot: kept } : {}) })
-  return await new Promise<EpisodeOutcome>((resolve, reject) => {
-    actor.subscribe({
-      next: snapshot => {
-        try {
-          system.store.keepSnapshot(episodeId, actor.getPersistedSnapshot())
-        } catch (error) {
-          actor.stop()
-          return reject(error)
-        }
-        const outcome = snapshot.status === 'done' ? snapshot.output : null
-        system.onStep({ number, episodeId, state: String(snapshot.value), bugs: snapshot.context.bugs, outcome })
-        if (outcome) resolve(outcome)
-      },
-      error: reject
+  const snapshots = latestOnly<unknown>(snapshot => system.store.keepSnapshot(episodeId, snapshot))
+  try {
+    return await new Promise<EpisodeOutcome>((resolve, reject) => {
+      actor.subscribe({
+        next: snapshot => {
+          const written = snapshots.write(actor.getPersistedSnapshot())
+          written.catch(reject)
+          const outcome = snapshot.status === 'done' ? snapshot.output : null
+          system.onStep({ number, episodeId, state: String(snapshot.value), bugs: snapshot.context.bugs, outcome })
+          if (outcome) written.then(() => resolve(outcome), reject)
+        },
+        error: reject
+      })
+      actor.start()
     })
-    actor.start()
-  })
+  } finally {
+    actor.stop()
+  }
 }
 
-function logicOf (system: System, number: number) {
+function logicOf (system: EpisodeSystem, number: number) {
   const add = (id: string, kind: Work['kind'], payload: unknown): Promise<WorkEnding> => system.queue.add({ id, kind, priority: priorities[kind], payload })
   return episode.provide({
     actors: {
       break: fromPromise<Broken, { episodeId: string }>(async ({ input }) => brokenOf(await add(breakId(input.episodeId), 'break', { number }))),
       verify: fromPromise<Verified, { episodeId: string; bugId: string }>(async ({ input }) => verifiedOf(await add(verifyId(input.episodeId), 'verify', input))),
       attempt: fromPromise<Attempted, Omit<AttemptPayload, 'number'>>(({ input }) => attempt({ ...input, number }, add)),
-      promote: fromPromise<{ bugId: string | null }, { episodeId: string; parent: PlayedBug }>(({ input }) => promoteAttempt(system.store, system.arena, input.episodeId, input.parent)),
-      settle: fromPromise<void, EpisodeOutcome>(async ({ input }) => settleEpisode(system, number, input))
+      promote: fromPromise<Promoted, { episodeId: string; parent: PlayedBug }>(({ input }) => promoteAttempt(system.store, system.arena, input.episodeId, input.parent)),
+      settle: fromPromise<void, EpisodeOutcome>(({ input }) => settleEpisode(system, number, input))
     }
   })
 }

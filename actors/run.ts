@@ -15,7 +15,7 @@ export function playRun (system: System): RunActor {
   const logic = run.provide({
     actors: {
       episode: fromPromise<unknown, { number: number }>(({ input }) => playEpisode(system, input.number)),
-      summarise: fromPromise<void, { runId: string }>(async () => { summariseRun(system.store) })
+      summarise: fromPromise<void, { runId: string }>(async () => { summariseRun(system.folder) })
     }
   })
   const input = { runId: system.store.run, episodes: system.options.episodes, inFlight: Math.min(system.jobs, inFlightMax) }

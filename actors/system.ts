@@ -4,29 +4,23 @@
 //     resume plays on.
 
 import type { Arena } from '../src/domain.ts'
-import type { Clock, Policy, Sandboxes } from '../src/ports.ts'
+import type { Clock } from '../src/ports.ts'
 import { createMemoryQueue, type QueueEvent } from '../src/bus/memory-queue.ts'
-import type { WorkQueue } from '../src/bus/work.ts'
-import type { Delivery, WorkKind } from '../src/bus/work.ts'
 import { SparError } from '../src/errors.ts'
 import type { RunOutcome } from '../machines/run.ts'
 import type { RunOptions } from '../src/run/options.ts'
+import { folderEpisodes } from '../src/store/episodes.ts'
 import type { RunStore } from '../src/store/run.ts'
-import type { VerifyPorts } from '../src/verify/types.ts'
-import type { EpisodeStep } from './episode.ts'
+import type { EpisodeStep, EpisodeSystem } from './episode.ts'
 import { playRun } from './run.ts'
-import { handleBreak } from './work/break.ts'
-import { handleGrade } from './work/grade.ts'
-import { handleSolve } from './work/solve.ts'
-import { handleVerify } from './work/verify.ts'
-
-export interface SystemPorts { clock: Clock; sandboxes: Sandboxes; verify: VerifyPorts; policies: { breaker: Policy; solver: Policy } }
+import { doWork, workKinds } from './work/index.ts'
+import type { WorkPorts, Workplace } from './work/types.ts'
 
 export interface SystemOptions {
   store: RunStore
   options: RunOptions
   arena: Arena
-  ports: SystemPorts
+  ports: WorkPorts
   /** Pieces of work, and episodes, in flight at a time. */
   jobs: number
   onQueue?: (event: QueueEvent) => void
@@ -34,7 +28,7 @@ export interface SystemOptions {
 }
 
 /** What every part of the system is handed. */
-export interface System extends Required<Omit<SystemOptions, 'onQueue'>> { queue: WorkQueue }
+export interface System extends EpisodeSystem { folder: RunStore; jobs: number }
 
 export interface PlayingRun { ended: Promise<RunOutcome>; /** Stops taking work; what is in flight has `graceMs` to finish. */ drain (graceMs: number): Promise<void> }
 
@@ -45,11 +39,13 @@ export function startSystem (input: SystemOptions): PlayingRun {
     onQueue(event)
   }
   const queue = createMemoryQueue({ slots: jobs, clock: ports.clock, onEvent })
-  const system: System = { ...input, onStep, queue }
-  for (const kind of Object.keys(handlers) as WorkKind[]) {
+  const episodes = folderEpisodes(store)
+  const place: Workplace = { options: input.options, arena: input.arena, ports, store: episodes }
+  const system: System = { folder: store, jobs, store: episodes, options: input.options, arena: input.arena, policies: ports.policies, queue, onStep }
+  for (const kind of workKinds) {
     queue.handle(kind, async delivery => {
       try {
-        return await handlers[kind](system, delivery)
+        return await doWork(place, delivery)
       } catch (error) {
         haltOnLoss(() => { throw error })
         throw error
@@ -82,8 +78,6 @@ export function startSystem (input: SystemOptions): PlayingRun {
     }
   }
 }
-
-const handlers: Record<WorkKind, (system: System, delivery: Delivery) => Promise<unknown>> = { break: handleBreak, verify: handleVerify, solve: handleSolve, grade: handleGrade }
 
 function keepBooks (store: RunStore, clock: Clock, event: QueueEvent): void {
   const now = clock.now()

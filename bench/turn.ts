@@ -13,8 +13,8 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { handleBreak } from '../actors/work/break.ts'
-import type { System } from '../actors/system.ts'
+import { doWork } from '../actors/work/index.ts'
+import type { Workplace } from '../actors/work/types.ts'
 import { createMemoryQueue } from '../src/bus/memory-queue.ts'
 import { systemClock } from '../src/clock.ts'
 import type { Arena, Observation, Reply } from '../src/domain.ts'
@@ -22,6 +22,7 @@ import type { ExecResult, Policy, Sandbox, Sandboxes } from '../src/ports.ts'
 import { breakId } from '../src/run/ids.ts'
 import { episodeIdOf } from '../src/run/draw.ts'
 import { runDefaults } from '../src/run/options.ts'
+import { folderEpisodes } from '../src/store/episodes.ts'
 import { createRunStore } from '../src/store/run.ts'
 
 const { values } = parseArgs({
@@ -100,8 +101,8 @@ async function playReal (pace: Pace, folder: string, watch: Stopwatch): Promise<
   const store = createRunStore(folder, { spar: '0.0.0', node: process.version, options, arena, policies: { breaker: policy.name, solver: policy.name } })
   const queue = createMemoryQueue({ slots: inFlight, clock: systemClock, onEvent: ({ type, work }) => { if (type === 'ended') watch.close(work.id) } })
   const ports = { clock: systemClock, sandboxes: createStandIn(pace, watch), policies: { breaker: policy, solver: policy } }
-  const system = { store, options, arena, ports, queue } as unknown as System
-  queue.handle('break', delivery => handleBreak(system, delivery))
+  const place = { store: folderEpisodes(store), options, arena, ports } as unknown as Workplace
+  queue.handle('break', delivery => doWork(place, delivery))
   const endings = await Promise.all(Array.from({ length: rollouts }, (_, index) => queue.add({ id: breakId(episodeIdOf(index + 1)), kind: 'break', priority: 0, payload: { number: index + 1 } })))
   const lost = endings.find(ending => ending.kind !== 'settled' || (ending.result as { outcome: string }).outcome !== 'scored')
   if (lost) throw new Error(`a rollout did not end with a submit: ${JSON.stringify(lost)}`)

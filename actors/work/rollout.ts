@@ -10,13 +10,14 @@ import type { RolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'
 import { serverLimits } from '../../src/policy/llm/servers/limits.ts'
 import { roundOf } from '../../src/run/draw.ts'
-import type { System } from '../system.ts'
+import { trajectoryPath, transcriptPath, type OutputFile } from '../../src/store/episodes.ts'
+import type { Workplace } from './types.ts'
 
 /** Deadlines of ours in a rollout, milliseconds. Past them the fault is ours, not the policy's. */
 export const rolloutDeadlines = { openMsMax: 180_000, askMsMax: serverLimits.turnMsMax + 60_000, actMsMax: toolLimits.commandMsMax + 60_000, collectMsMax: 120_000 }
 
-export const rolloutInput = (system: System, rolloutId: string): RolloutInput =>
-  ({ rolloutId, turnsMax: system.options.turnsMax, tokensMax: system.options.tokensMax, ...rolloutDeadlines })
+export const rolloutInput = ({ options }: Workplace, rolloutId: string): RolloutInput =>
+  ({ rolloutId, turnsMax: options.turnsMax, tokensMax: options.tokensMax, ...rolloutDeadlines })
 
 /** Opens a sandbox and makes its tree the solver's; one that could not be made is not left behind. */
 export async function openPrepared (sandboxes: Pick<Sandboxes, 'open'>, arena: Arena, label: SandboxSpec['label'], prepare: (sandbox: Sandbox) => Promise<void>, signal: AbortSignal): Promise<Sandbox> {
@@ -32,28 +33,27 @@ export async function openPrepared (sandboxes: Pick<Sandboxes, 'open'>, arena: A
 
 export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number }
 
-/** Keeps record and transcript of a rollout that has a verdict on the policy; throws what has to be issued again. */
-export async function keepRollout (system: System, delivery: Delivery, played: PlayedRollout, session: RolloutSession<unknown>, ended: RolloutOutcome): Promise<{ outcome: Outcome; reason: string }> {
-  const result = domainOutcome(ended)
-  if (result.outcome === 'cancelled') throw new SparError('ROLLOUT_CANCELLED', 'The rollout was cancelled', { retryable: true })
-  const policy = system.ports.policies[played.role]
+export interface RolloutOutput { outcome: Outcome; reason: string; policy: { name: string; version: string }; files: OutputFile[] }
+
+/** Record and transcript of a rollout that has a verdict on the policy; throws what has to be issued again. */
+export function rolloutOutput (place: Workplace, delivery: Delivery, played: PlayedRollout, session: RolloutSession<unknown>, ended: RolloutOutcome): RolloutOutput {
+  const { outcome, reason } = domainOutcome(ended)
+  if (outcome === 'cancelled') throw new SparError('ROLLOUT_CANCELLED', 'The rollout was cancelled', { retryable: true })
+  const { name, version } = place.ports.policies[played.role]
   const record = recordOf({
-    run: system.store.run,
+    run: place.store.run,
     episodeId: played.rolloutId.split('.')[0]!,
-    roundId: roundOf(system.options, played.number),
-    arena: system.arena,
+    roundId: roundOf(place.options, played.number),
+    arena: place.arena,
     ...played,
     delivery: delivery.delivery,
-    policy: { name: policy.name, version: policy.version },
+    policy: { name, version },
     session,
-    outcome: result.outcome,
-    endedAt: system.ports.clock.now()
+    outcome,
+    endedAt: place.ports.clock.now()
   })
-  await Promise.all([
-    system.store.keepTranscript(played.rolloutId, transcriptOf(record)),
-    system.store.keepTrajectory(played.rolloutId, encodeRecord(record))
-  ])
-  return result
+  const files = [{ path: transcriptPath(played.rolloutId), bytes: Buffer.from(transcriptOf(record)) }, { path: trajectoryPath(played.rolloutId), bytes: encodeRecord(record) }]
+  return { outcome, reason, policy: { name, version }, files }
 }
 
 function domainOutcome (ended: RolloutOutcome): { outcome: Outcome; reason: string } {

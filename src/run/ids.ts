@@ -4,6 +4,8 @@ export const breakId = (episodeId: string): string => `${episodeId}.break`
 export const verifyId = (episodeId: string): string => `${episodeId}.verify`
 export const solveId = (episodeId: string, order: number, member: number): string => `${episodeId}.solve.${order}.${member}`
 export const gradeId = (episodeId: string, order: number, member: number): string => `${episodeId}.grade.${order}.${member}`
+/** Of the bug that a failed attempt becomes; not on the queue. */
+export const promoteId = (episodeId: string, order: number): string => `${episodeId}.promote.${order}`
 export const settleId = (episodeId: string): string => `${episodeId}.settle`
 
 /** Priorities on the queue: what ends an episode comes before what starts one. */

@@ -2,11 +2,14 @@
 
 import type { Grade, Outcome } from '../domain.ts'
 
+/** Who played, at which version of its weights. */
+export interface PlayedPolicy { name: string; version: string }
+
 /** Of `break`: the rollout's ending, and the bug if it submitted one. */
-export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; turns: number; delivery: number }
+export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; policy: PlayedPolicy; turns: number; delivery: number }
 
 /** Of `solve`: the rollout's ending; the patch lies in the bug's folder. */
-export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; turns: number; delivery: number }
+export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; policy: PlayedPolicy; turns: number; delivery: number }
 
 /** Of `grade`. */
 export interface GradeResult { grade: Grade; delivery: number }
@@ -22,7 +25,7 @@ export interface Sample {
   bug_id: string | null
   order: number
   parent_bug_id: string | null
-  policy: { name: string; version: string }
+  policy: PlayedPolicy
   outcome: Outcome
   reason: string
   solved: boolean | null

@@ -3,11 +3,11 @@
 
 import type { Outcome, Verdict } from '../domain.ts'
 import { breakerReward, groupAdvantages, solverReward } from '../rewards/index.ts'
-import type { RunStore } from '../store/run.ts'
+import type { EpisodeStore } from '../store/episodes.ts'
 import { roundOf } from './draw.ts'
-import { breakId, settleId, solveId, verifyId } from './ids.ts'
+import { breakId, solveId, verifyId } from './ids.ts'
 import type { RunOptions } from './options.ts'
-import type { BreakResult, Sample } from './results.ts'
+import type { BreakResult, PlayedPolicy, Sample, SolveResult } from './results.ts'
 
 interface Attempt { member: number; outcome: Outcome; solved: boolean | null; reason: string }
 interface SolvedBug { bugId: string; order: number; attempts: Attempt[] }
@@ -17,15 +17,17 @@ export interface SettledEpisode {
   bugs: SolvedBug[]
 }
 
-interface Settling { store: RunStore; options: RunOptions; ports: { policies: Record<'breaker' | 'solver', { name: string; version: string }> } }
+/** `policies`: who was to play, for rollouts that infrastructure took. */
+interface Settling { store: EpisodeStore; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
 
-export function settleEpisode ({ store, options, ports }: Settling, number: number, episode: SettledEpisode): void {
-  const samples = [breakerSample(store, options, number, episode), ...episode.bugs.flatMap(bug => solverSamples(options, number, episode, bug))]
-  for (const sample of samples) {
-    const { name, version } = ports.policies[sample.role]
-    store.samples.add({ ...sample, policy: { name, version } })
-  }
-  store.keepResult(settleId(episode.episodeId), episode)
+export async function settleEpisode ({ store, options, policies }: Settling, number: number, episode: SettledEpisode): Promise<void> {
+  const bare = [await breakerSample(store, options, number, episode), ...episode.bugs.flatMap(bug => solverSamples(options, number, episode, bug))]
+  const samples = await Promise.all(bare.map(async sample => {
+    const played = await store.result<BreakResult | SolveResult>(sample.rollout_id)
+    const { name, version } = played?.policy ?? policies[sample.role]
+    return { ...sample, policy: { name, version } }
+  }))
+  await store.settle(episode.episodeId, samples, episode)
 }
 
 /** Attempts that count for the solve rate, and those that solved the bug. */
@@ -42,12 +44,12 @@ export function rewardBreaker (options: RunOptions, episode: SettledEpisode): nu
   return breakerReward({ valid, ...countAttempts(valid ? episode.bugs[0]!.attempts : []) }, rule)
 }
 
-function breakerSample (store: RunStore, options: RunOptions, number: number, episode: SettledEpisode): Omit<Sample, 'policy'> {
+async function breakerSample (store: EpisodeStore, options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
   const rolloutId = breakId(episode.episodeId)
-  const played = store.result<BreakResult>(rolloutId)
+  const played = await store.result<BreakResult>(rolloutId)
   const { ending } = episode
   const counted = countAttempts(ending.kind === 'played' ? episode.bugs[0]!.attempts : [])
-  const verdict = store.result<Verdict>(verifyId(episode.episodeId))
+  const verdict = await store.result<Verdict>(verifyId(episode.episodeId))
   return {
     rollout_id: rolloutId,
     episode_id: episode.episodeId,

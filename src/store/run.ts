@@ -19,7 +19,7 @@ import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { RunOptions } from '../run/options.ts'
 import type { Sample } from '../run/results.ts'
-import { openJsonLog, readJson, writeAtomic, writeJson, writeLarge, type JsonLog } from './files.ts'
+import { openJsonLog, readJson, writeAtomic, writeJson, type JsonLog } from './files.ts'
 import { openLedger, type LedgerBook } from './ledger.ts'
 
 export const runSchema = 1
@@ -39,9 +39,6 @@ export interface RunStore {
   keepResult (workId: string, result: unknown): void
   /** The patch of a solver's rollout. */
   attempt (rolloutId: string): Uint8Array
-  keepAttempt (rolloutId: string, patch: Uint8Array): void
-  keepTrajectory (rolloutId: string, bytes: Uint8Array): Promise<void>
-  keepTranscript (rolloutId: string, text: string): Promise<void>
   bugDir (bugId: string): string
   path (...parts: string[]): string
 }
@@ -75,9 +72,6 @@ export function openRunStore (dir: string, { mend = false } = {}): RunStore {
     result: workId => readJson(path('results', `${workId}.json`)),
     keepResult: (workId, result) => writeJson(path('results', `${workId}.json`), result),
     attempt: rolloutId => new Uint8Array(readFileSync(path('attempts', `${rolloutId}.diff`))),
-    keepAttempt: (rolloutId, patch) => writeAtomic(path('attempts', `${rolloutId}.diff`), patch),
-    keepTrajectory: (rolloutId, bytes) => writeLarge(path('trajectories', `${rolloutId}.msgpack`), bytes),
-    keepTranscript: (rolloutId, text) => writeLarge(path('transcripts', `${rolloutId}.md`), text),
     bugDir: bugId => path('bugs', bugId),
     path
   }

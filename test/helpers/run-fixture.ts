@@ -14,6 +14,7 @@ import { runDefaults } from '../../src/run/options.ts'
 import { promoteAttempt } from '../../src/run/promote.ts'
 import { settleEpisode, type SettledEpisode } from '../../src/run/settle.ts'
 import { summariseRun } from '../../src/run/summary.ts'
+import { folderEpisodes, trajectoryPath, transcriptPath } from '../../src/store/episodes.ts'
 import { createRunStore, type RunStore } from '../../src/store/run.ts'
 import { writeAtomic } from '../../src/store/files.ts'
 
@@ -119,18 +120,18 @@ export async function makeRun (base: string): Promise<RunFixture> {
   await keepBug(store, arena, 1, bug, null)
   await keepAttempts(store, arena, 1, 1, bug, predPatch!)
   const second = createBug({ ...files, predPatch: predPatch! }, bug.id)
-  const promoted = await promoteAttempt(store, arena, episodeIdOf(1), { bugId: bug.id, order: 1, attempts: [{ member: 1, solved: false }] })
+  const promoted = await promoteAttempt(folderEpisodes(store), arena, episodeIdOf(1), { bugId: bug.id, order: 1, attempts: [{ member: 1, solved: false }] })
   if (promoted.bugId !== second.id) throw new Error('the failed attempt is the second order')
   await keepAttempts(store, arena, 1, 2, second, predPatch!)
-  settle(store, 1, {
+  await settle(store, 1, {
     ending: { kind: 'played' },
     bugs: [{ bugId: bug.id, order: 1, attempts: attempts('scored', 'infra_fault') }, { bugId: second.id, order: 2, attempts: attempts('scored', 'scored') }]
   })
   await keepBug(store, arena, 2, rejected, 'inverse')
-  settle(store, 2, { ending: { kind: 'rejected', failed: 'inverse', reason: 'restoring "lib/add.js" repairs no test: it did not contribute' }, bugs: [] })
+  await settle(store, 2, { ending: { kind: 'rejected', failed: 'inverse', reason: 'restoring "lib/add.js" repairs no test: it did not contribute' }, bugs: [] })
   await keepRollout(store, arena, breakId(episodeIdOf(3)), 3, 'breaker', null, 'policy_fault')
-  store.keepResult(breakId(episodeIdOf(3)), { outcome: 'policy_fault', reason: 'gave up', bugId: null, turns: 4, delivery: 1 })
-  settle(store, 3, { ending: { kind: 'fault', outcome: 'policy_fault', reason: 'gave up' }, bugs: [] })
+  store.keepResult(breakId(episodeIdOf(3)), { outcome: 'policy_fault', reason: 'gave up', bugId: null, policy: { name: 'procedural-breaker', version: '1' }, turns: 4, delivery: 1 })
+  await settle(store, 3, { ending: { kind: 'fault', outcome: 'policy_fault', reason: 'gave up' }, bugs: [] })
   keepLedger(store)
   summariseRun(store)
   return { store, arena, bug, second, rejected, tree: folder => { put(folder, original); return folder } }
@@ -154,7 +155,7 @@ async function keepBug (store: RunStore, arena: Arena, number: number, bug: Bug,
   await writeArtifact(store.path('submissions', breakId(episodeId)), bug, { ...manifest, verdict: null })
   await writeArtifact(store.path(failed === null ? 'bugs' : 'rejected', bug.id), bug, manifest)
   await keepRollout(store, arena, breakId(episodeId), number, 'breaker', bug.id, 'scored')
-  store.keepResult(breakId(episodeId), { outcome: 'scored', reason: '', bugId: bug.id, turns: 7, delivery: 1 })
+  store.keepResult(breakId(episodeId), { outcome: 'scored', reason: '', bugId: bug.id, policy: { name: 'procedural-breaker', version: '1' }, turns: 7, delivery: 1 })
   store.keepResult(verifyId(episodeId), verdict)
 }
 
@@ -179,7 +180,7 @@ async function keepAttempts (store: RunStore, arena: Arena, number: number, orde
     const rollout = solveId(episodeId, order, member)
     writeAtomic(store.path('attempts', `${rollout}.diff`), member === 2 ? '' : patch)
     await keepRollout(store, arena, rollout, number, 'solver', bug.id, 'scored')
-    store.keepResult(rollout, { outcome: 'scored', reason: '', submitted: true, turns: 3 + member, delivery: 1 })
+    store.keepResult(rollout, { outcome: 'scored', reason: '', submitted: true, policy: { name: 'procedural-solver', version: '1' }, turns: 3 + member, delivery: 1 })
     const outcome = ['solved', 'failing', 'empty'][member]!
     store.keepResult(gradeId(episodeId, order, member), {
       delivery: member === 1 ? 2 : 1, grade: { solved: member === 0, outcome, reason: `${outcome}\u001b]0;title\u0007`, missing: [], failing: member === 1 ? [f2p[1]!] : [], evidence: {} }
@@ -199,13 +200,13 @@ async function keepRollout (store: RunStore, arena: Arena, rolloutId: string, nu
     },
     outcome, startedAt: 1_700_000_000_000, endedAt: 1_700_000_001_000
   })
-  await store.keepTrajectory(rolloutId, encodeRecord(record))
-  await store.keepTranscript(rolloutId, transcriptOf(record))
+  writeAtomic(store.path(trajectoryPath(rolloutId)), encodeRecord(record))
+  writeAtomic(store.path(transcriptPath(rolloutId)), transcriptOf(record))
 }
 
-function settle (store: RunStore, number: number, episode: Omit<SettledEpisode, 'episodeId'>): void {
+async function settle (store: RunStore, number: number, episode: Omit<SettledEpisode, 'episodeId'>): Promise<void> {
   const policies = { breaker: { name: 'procedural-breaker', version: '1' }, solver: { name: 'procedural-solver', version: '1' } }
-  settleEpisode({ store, options: store.file().options, ports: { policies } }, number, { episodeId: episodeIdOf(number), ...episode })
+  await settleEpisode({ store: folderEpisodes(store), options: store.file().options, policies }, number, { episodeId: episodeIdOf(number), ...episode })
 }
 
 function keepLedger (store: RunStore): void {
