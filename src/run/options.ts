@@ -9,6 +9,8 @@ export interface Range { min: number; max: number }
 
 export interface RunOptions extends PolicyOptions {
   target: string
+  /** How many arenas the run plays on: episodes take them in turn. */
+  arenas: number
   episodes: number
   /** Attempts on every bug: the solver's group. */
   group: number
@@ -30,6 +32,7 @@ export interface RunOptions extends PolicyOptions {
 }
 
 export const runDefaults: Omit<RunOptions, 'target'> = {
+  arenas: 1,
   episodes: 6,
   group: 8,
   strategy: { removal: 1, history: 1, direct: 0 },

@@ -36,6 +36,17 @@ t.test('a round holds as many episodes of one strategy as a group has members, i
   }
 })
 
+t.test('episodes take several arenas in turn, and a round stays within its arena', async t => {
+  const several = { ...options, arenas: 3, group: 2, strategy: { removal: 1, history: 1, direct: 0 } }
+  const numbers = Array.from({ length: 24 }, (_, index) => index + 1)
+  t.strictSame(numbers.slice(0, 6).map(number => drawEpisode(several, number).arena), [0, 1, 2, 0, 1, 2])
+  for (let arena = 0; arena < 3; arena++) {
+    const own = numbers.filter(number => drawEpisode(several, number).arena === arena)
+    t.equal(own.filter(number => drawEpisode(several, number).strategy === 'removal').length, 4, 'half of each arena')
+    t.strictSame([...new Set(own.map(number => roundOf(several, number)))].sort(), ['history.1', 'history.2', 'removal.1', 'removal.2'].map(name => `a${arena}.${name}`))
+  }
+})
+
 t.test('options are refused by name, value and rule', async t => {
   t.throws(() => parseWhole('episodes', '1.5', 1), { code: 'OPTION_INVALID', message: /--episodes "1.5": it takes a whole number/ })
   t.throws(() => parseWhole('group', '0', 1), { code: 'OPTION_INVALID' })
