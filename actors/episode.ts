@@ -33,7 +33,8 @@ export interface EpisodeStep { number: number; episodeId: string; state: string;
 const lost = (ending: Exclude<WorkEnding, { kind: 'settled' }>): { outcome: 'infra_fault' | 'cancelled'; reason: string } =>
   ({ outcome: ending.kind === 'cancelled' ? 'cancelled' : 'infra_fault', reason: ending.reason })
 
-export async function playEpisode (system: EpisodeSystem, number: number): Promise<EpisodeOutcome> {
+/** Rejects with the signal's reason when it aborts: the episode is left where it is, for whoever goes on with it. */
+export async function playEpisode (system: EpisodeSystem, number: number, signal?: AbortSignal): Promise<EpisodeOutcome> {
   const episodeId = episodeIdOf(number)
   const finished = await system.store.result<EpisodeOutcome>(settleId(episodeId))
   if (finished) {
@@ -44,8 +45,12 @@ export async function playEpisode (system: EpisodeSystem, number: number): Promi
   const kept = await system.store.snapshot(episodeId) as Snapshot<unknown> | null
   const actor = createActor(logicOf(system, number), { id: episodeId, input, ...(kept ? { snapshot: kept } : {}) })
   const snapshots = latestOnly<unknown>(snapshot => system.store.keepSnapshot(episodeId, snapshot))
+  let leave = (): void => {}
   try {
     return await new Promise<EpisodeOutcome>((resolve, reject) => {
+      leave = () => reject(signal!.reason)
+      signal?.addEventListener('abort', leave)
+      signal?.throwIfAborted()
       actor.subscribe({
         next: snapshot => {
           const written = snapshots.write(actor.getPersistedSnapshot())
@@ -59,6 +64,7 @@ export async function playEpisode (system: EpisodeSystem, number: number): Promi
       actor.start()
     })
   } finally {
+    signal?.removeEventListener('abort', leave)
     actor.stop()
   }
 }

@@ -1,6 +1,7 @@
 // One run: plays its episodes, at most `inFlight` at a time, and sums up.
 //
 //   playing ──> summarising ──> done
+//      ├─ pause, resume: no new episode starts in between
 //      ├─ drain: no new episode starts; those in flight are left to a resume
 //      └─ halt: the same, and the run has failed: what it finds out can no longer be kept
 //
@@ -14,10 +15,10 @@ export interface RunInput { runId: string; episodes: number; inFlight: number }
 /** `failed` episodes ended by a defect or a fault of ours; a resume plays them on. */
 export type RunOutcome = { kind: 'finished'; played: number; failed: number; reason: string } | { kind: 'drained'; played: number } | { kind: 'failed'; reason: string }
 
-type Context = RunInput & { next: number; active: number; played: number; failed: number; reason: string; outcome: RunOutcome | null }
+type Context = RunInput & { paused: boolean; next: number; active: number; played: number; failed: number; reason: string; outcome: RunOutcome | null }
 
 export type RunEvent =
-  | { type: 'run.drain' }
+  | { type: 'run.drain' | 'run.pause' | 'run.resume' }
   | { type: 'run.halt'; reason: string }
   | { type: `xstate.done.actor.episode.${string}`; output: unknown; actorId: string }
   | { type: `xstate.error.actor.episode.${string}`; error: unknown; actorId: string }
@@ -33,12 +34,14 @@ export const run = setup({
   guards: { isLast: ({ context }) => context.played + context.failed + 1 >= context.episodes },
   actions: {
     fill: enqueueActions(({ context, enqueue }) => {
-      const starts = Math.min(context.inFlight - context.active, context.episodes - context.next + 1)
+      const starts = context.paused ? 0 : Math.min(context.inFlight - context.active, context.episodes - context.next + 1)
       for (let offset = 0; offset < starts; offset++) {
         enqueue.spawnChild('episode', { id: `episode.${context.next + offset}`, input: { number: context.next + offset } })
       }
       if (starts > 0) enqueue.assign({ next: context.next + starts, active: context.active + starts })
     }),
+    pause: assign({ paused: true }),
+    resume: assign({ paused: false }),
     dropChild: stopChild((_, actorId: string) => actorId),
     played: assign({ played: ({ context }) => context.played + 1, active: ({ context }) => context.active - 1 }),
     failed: assign({ failed: ({ context }) => context.failed + 1, active: ({ context }) => context.active - 1, reason: (_, reason: string) => reason }),
@@ -48,13 +51,15 @@ export const run = setup({
   }
 }).createMachine({
   id: 'run',
-  context: ({ input }) => ({ ...input, next: 1, active: 0, played: 0, failed: 0, reason: '', outcome: null }),
+  context: ({ input }) => ({ ...input, paused: false, next: 1, active: 0, played: 0, failed: 0, reason: '', outcome: null }),
   output: ({ context }) => context.outcome!,
   initial: 'playing',
   states: {
     playing: {
       entry: 'fill',
       on: {
+        'run.pause': { actions: 'pause' },
+        'run.resume': { actions: ['resume', 'fill'] },
         'run.drain': { target: 'done', actions: 'drained' },
         'run.halt': { target: 'done', actions: { type: 'fail', params: ({ event }) => event.reason } },
         'xstate.done.actor.episode.*': [

@@ -43,6 +43,7 @@ export interface EpisodeStore {
   settle (episodeId: string, samples: Sample[], outcome: unknown): Promise<void>
 }
 
+export const resultPath = (workId: string): string => `results/${workId}.json`
 export const attemptPath = (rolloutId: string): string => `attempts/${rolloutId}.diff`
 export const trajectoryPath = (rolloutId: string): string => `trajectories/${rolloutId}.msgpack`
 export const transcriptPath = (rolloutId: string): string => `transcripts/${rolloutId}.md`

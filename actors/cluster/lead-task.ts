@@ -1,0 +1,94 @@
+// A run of the cluster as a task: whoever takes its message leads it: keeps its episodes in flight, pauses and resumes, and ends
+// it. The leader keeps nothing to itself: what is settled stands in the records, so that the next one goes on from there.
+
+import type { QueueMessage } from '../../src/bus/types.ts'
+import type { Task } from '../../src/cluster/deliver.ts'
+import { changeDocument, isFinal } from '../../src/cluster/document.ts'
+import { anyArena, settledPrefix } from '../../src/cluster/keys.ts'
+import { cancelRest } from '../../src/cluster/cancel.ts'
+import { SparError } from '../../src/errors.ts'
+import { episodeIdOf } from '../../src/run/draw.ts'
+import { runActor, type RunActor } from '../run.ts'
+import type { NodeSystem } from './types.ts'
+
+export function leadTask (system: NodeSystem, message: QueueMessage): Task {
+  const { bus, retry, runs } = system
+  const { run } = message.subject
+  const end = async (state: 'done' | 'failed', reason = ''): Promise<void> => {
+    await retry(() => changeDocument(bus, run, document => isFinal(document.state) ? null : { ...document, state, reason }))
+  }
+  return {
+    isDone: async () => runs.get(run)?.state === 'done',
+    async play (_delivery, signal) {
+      const document = await runs.when(run, ({ arenas }) => arenas.every(({ opened }) => opened !== null), signal)
+      const over = new AbortController()
+      const following = AbortSignal.any([signal, over.signal])
+      const settled = followSettled(system, run, following)
+      const actor = runActor({
+        run,
+        episodes: document.options.episodes,
+        inFlight: document.inFlight,
+        episode: number => playOnQueue(system, run, number, settled),
+        summarise: () => end('done')
+      })
+      const leave = runs.listen(changed => { if (changed.name === run) steer(actor, changed.state) })
+      const drain = (): void => actor.drain()
+      signal.addEventListener('abort', drain)
+      settled.broken.catch(error => actor.halt((error as Error).message))
+      try {
+        const outcome = await actor.ended
+        signal.throwIfAborted()
+        if (outcome.kind === 'failed' || (outcome.kind === 'finished' && outcome.failed > 0)) throw new SparError('RUN_LEAD_LOST', `Cannot lead the run ${run} on: ${outcome.reason}`, { retryable: true })
+      } finally {
+        signal.removeEventListener('abort', drain)
+        leave()
+        over.abort()
+      }
+    },
+    cancel: async reason => await cancelRest(system, run, reason),
+    quarantine: async ({ code, reason }) => {
+      await end('failed', `${reason} [${code}]`)
+      await cancelRest(system, run, `the run failed: ${reason}`)
+    }
+  }
+}
+
+function steer (actor: RunActor, state: string): void {
+  if (state === 'paused') actor.pause()
+  if (state === 'running') actor.resume()
+}
+
+interface Settled { has (episode: string): boolean; when (episode: string): Promise<void>; caughtUp: Promise<void>; broken: Promise<never> }
+
+/** Which episodes have an outcome. */
+function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal): Settled {
+  const known = new Set<string>()
+  const waiting = new Map<string, () => void>()
+  let arrive!: () => void
+  const caughtUp = new Promise<void>(resolve => { arrive = resolve })
+  const broken = (async () => {
+    for await (const entry of bus.log.records.follow(settledPrefix(run), signal)) {
+      if (entry === null) { arrive(); continue }
+      const episode = entry.key.slice(settledPrefix(run).length + 1)
+      known.add(episode)
+      waiting.get(episode)?.()
+      waiting.delete(episode)
+    }
+    return await new Promise<never>(() => {})
+  })()
+  broken.catch(() => {})
+  return {
+    caughtUp,
+    broken,
+    has: episode => known.has(episode),
+    when: episode => known.has(episode) ? Promise.resolve() : new Promise(resolve => { waiting.set(episode, resolve) })
+  }
+}
+
+async function playOnQueue ({ bus, retry }: NodeSystem, run: string, number: number, settled: Settled): Promise<void> {
+  const id = episodeIdOf(number)
+  await Promise.race([settled.caughtUp, settled.broken])
+  if (settled.has(id)) return
+  await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id }, Buffer.from(JSON.stringify({ number }))))
+  await settled.when(id)
+}

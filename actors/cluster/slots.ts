@@ -1,0 +1,86 @@
+// What a slot does: waits at one of its group's places for a message, and answers it by the task that it stands for.
+
+import type { QueueKind, QueueMessage } from '../../src/bus/types.ts'
+import { deliver, type Delivered, type Task } from '../../src/cluster/deliver.ts'
+import type { Rotation } from '../../src/cluster/rotation.ts'
+import { toPlain } from '../../src/errors.ts'
+import type { NodeReport } from '../node.ts'
+import { episodeTask } from './episode-task.ts'
+import { leadTask } from './lead-task.ts'
+import type { NodeSystem } from './types.ts'
+import { workTask } from './work-task.ts'
+
+export interface SlotGroup { name: string; kinds: QueueKind[]; total: number; busy: number; done: number; ids: string[]; rotation: Rotation }
+
+export interface SlotWork {
+  /** Whether a message was taken. */
+  pull (slotId: string, signal: AbortSignal): Promise<boolean>
+  work (slotId: string): Promise<void>
+  delivered (): Record<string, number>
+}
+
+/** While there is no place to wait at. */
+const noPlaceMs = 200
+
+export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[], onEvent: (event: NodeReport) => void): SlotWork {
+  const taken = new Map<string, QueueMessage>()
+  const counts: Record<string, number> = {}
+  const groupOf = (slotId: string): SlotGroup => groups.find(({ ids }) => ids.includes(slotId))!
+  const { bus, ports, runs, records, nodeId, limits, aborting } = system
+
+  async function pull (slotId: string, signal: AbortSignal): Promise<boolean> {
+    const turn = groupOf(slotId).rotation.next()
+    if (turn === null) {
+      await ports.clock.sleep(noPlaceMs, signal).catch(() => {})
+      return false
+    }
+    try {
+      const message = await bus.queue.pull(turn.place.kind, turn.place.arena, { waitMs: turn.waitMs, signal })
+      // The slot may have been stopped meanwhile: nobody would answer it.
+      if (message !== null && signal.aborted) message.again(0)
+      else if (message !== null) taken.set(slotId, message)
+      return message !== null && !signal.aborted
+    } finally { turn.end() }
+  }
+
+  async function work (slotId: string): Promise<void> {
+    const message = taken.get(slotId)!
+    const group = groupOf(slotId)
+    taken.delete(slotId)
+    group.busy++
+    const startedAt = ports.clock.now()
+    let delivered: Delivered | { kind: 'lost'; code: string; reason: string }
+    try {
+      await knowRun(message)
+      delivered = await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, ackWaitMs: bus.queue.ackWaitMs, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting })
+    } catch (error) {
+      // Nothing was answered: it is delivered again when its time has run out.
+      const { code, message: reason } = toPlain(error)
+      delivered = { kind: 'lost', code, reason }
+    } finally {
+      group.busy--
+      group.done++
+    }
+    counts[delivered.kind] = (counts[delivered.kind] ?? 0) + 1
+    const { kind, ...why } = delivered
+    onEvent({ type: 'delivered', kind: message.subject.kind, run: message.subject.run, work: message.subject.id, delivery: message.delivery, outcome: kind, ms: ports.clock.now() - startedAt, ...why })
+  }
+
+  /** Work can be here before the document of its run is. */
+  async function knowRun ({ subject }: QueueMessage): Promise<void> {
+    if (runs.get(subject.run) === null) await runs.when(subject.run, () => true, AbortSignal.any([aborting, AbortSignal.timeout(knowRunMs)]))
+  }
+
+  return { pull, work, delivered: () => ({ ...counts }) }
+}
+
+/** How long the document of a run may come after its work. */
+const knowRunMs = 10_000
+
+function taskOf (system: NodeSystem, message: QueueMessage): Task {
+  switch (message.subject.kind) {
+    case 'run': return leadTask(system, message)
+    case 'episode': return episodeTask(system, message)
+    default: return workTask(system, message)
+  }
+}

@@ -1,0 +1,37 @@
+// A piece of work of the cluster (break, verify, solve, grade) as a task: the same handlers as on one machine, with the bus as
+// their store.
+
+import type { QueueMessage } from '../../src/bus/types.ts'
+import type { WorkKind } from '../../src/bus/work.ts'
+import type { Task } from '../../src/cluster/deliver.ts'
+import { busEpisodes } from '../../src/cluster/episodes.ts'
+import { SparError } from '../../src/errors.ts'
+import { priorities } from '../../src/run/ids.ts'
+import { arenaOf } from '../../src/run/draw.ts'
+import { doWork } from '../work/index.ts'
+import type { NodeSystem } from './types.ts'
+
+export function workTask (system: NodeSystem, message: QueueMessage): Task {
+  const { bus, retry, records, nodeId, runs, arenas, ports } = system
+  const { run, id, arena: arenaId } = message.subject
+  const kind = message.subject.kind as WorkKind
+  const made = (delivery: number): { delivery: number; node: string; at: number } => ({ delivery, node: nodeId, at: ports.clock.now() })
+  return {
+    isDone: async () => await records.ending(run, id) !== null,
+    async play (delivery, signal) {
+      const payload = JSON.parse(Buffer.from(message.bytes).toString('utf8')) as { number: number }
+      const arena = arenas.get(arenaId)
+      if (arena === null) throw new SparError('ARENA_NOT_HELD', `Cannot do ${id}: this node does not hold the arena ${arenaId} any more`, { retryable: true })
+      const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, payload.number))
+      const store = busEpisodes({ bus, retry, records, run, claim: '', entry: 'ended', by: () => made(delivery), find: (work, entry) => records.ending(run, work, entry) })
+      const { clock, sandboxes, verify } = ports
+      await doWork(
+        { options, arena, store, ports: { clock, sandboxes, verify, policies: await ports.policiesOf(options) } },
+        { work: { id, kind, priority: priorities[kind], payload }, delivery, signal },
+        ports.handlers
+      )
+    },
+    async cancel (reason, delivery) { await records.end(run, id, { ...made(delivery), kind: 'cancelled', reason }) },
+    async quarantine (why, delivery) { await records.end(run, id, { ...made(delivery), kind: 'quarantined', ...why }) }
+  }
+}

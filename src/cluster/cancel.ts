@@ -1,0 +1,30 @@
+// What is left of a run that was given up: its work leaves the queue, and what was dispatched and has no ending gets one, so
+// that the ledger balances.
+
+import type { Bus } from '../bus/types.ts'
+import type { Clock } from '../ports.ts'
+import { readRecordKey } from './keys.ts'
+import type { Records } from './records.ts'
+import type { Retry } from './retry.ts'
+
+export interface CancelPorts { bus: Bus; retry: Retry; records: Records; nodeId: string; ports: { clock: Clock } }
+
+export async function cancelRest ({ bus, retry, records, nodeId, ports }: CancelPorts, run: string, reason: string): Promise<void> {
+  for (const work of await openWork(bus, run)) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, at: ports.clock.now() })
+  await retry(() => bus.queue.purge(run))
+}
+
+/** Work of a run that was dispatched and has no ending. */
+export async function openWork (bus: Bus, run: string): Promise<string[]> {
+  const open = new Set<string>()
+  const over = new AbortController()
+  for await (const entry of bus.log.records.follow(`${run}.work`, over.signal)) {
+    if (entry === null) break
+    const name = readRecordKey(entry.key)
+    if (name?.kind !== 'work') continue
+    if (name.entry === 'dispatched') open.add(name.work)
+    if (name.entry === 'ended') open.delete(name.work)
+  }
+  over.abort()
+  return [...open]
+}

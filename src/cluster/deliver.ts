@@ -1,0 +1,89 @@
+// One delivery, from taking a message to answering it. Whatever happens on the way, the message is answered once, or not at
+// all, and then it is delivered again: a node that dies here costs time and nothing else.
+//
+// D1. A message is acknowledged only when its ending is kept.
+// D2. Work that failed is delivered again after a pause; after `failuresMax` failures, or `deliveriesMax` deliveries of whatever
+//     fate, it is put in quarantine with its evidence. A fault of ours is never an ending with a verdict.
+// D3. What a node gives up because it drains is handed back and counts as no failure.
+
+import type { QueueMessage } from '../bus/types.ts'
+import { toPlain } from '../errors.ts'
+import type { Clock } from '../ports.ts'
+import { clusterLimits } from './limits.ts'
+import type { Failure, Records } from './records.ts'
+
+/** What there is to do for a message; each method is safe to do twice. */
+export interface Task {
+  /** Whether its ending is kept already. */
+  isDone (): Promise<boolean>
+  /** Does it, and keeps its ending. */
+  play (delivery: number, signal: AbortSignal): Promise<void>
+  cancel (reason: string, delivery: number): Promise<void>
+  quarantine (why: { code: string; reason: string; failures: Failure[] }, delivery: number): Promise<void>
+}
+
+export interface DeliverPorts { clock: Clock; records: Records; node: string; ackWaitMs: number; limits?: Partial<typeof clusterLimits> }
+
+/** `abandoned`: somebody else has it now. */
+export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'quarantined'; code: string; reason: string }
+
+/** `cancelled` says why the run has given this up, or null; `draining` aborts with the node. */
+export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining }: { cancelled: AbortSignal; draining: AbortSignal }): Promise<Delivered> {
+  const held = hold(message, ports)
+  try {
+    const delivered = await answer(message, task, ports, cancelled, draining)
+    if (delivered.kind === 'handedBack') message.again(0)
+    else if (delivered.kind !== 'failed' && delivered.kind !== 'abandoned') await message.ack()
+    return delivered
+  } finally {
+    held.abort()
+  }
+}
+
+/** Says that the node is at it, as long as it is. */
+function hold (message: QueueMessage, { clock, ackWaitMs }: DeliverPorts): AbortController {
+  const over = new AbortController()
+  void (async () => {
+    for (;;) {
+      await clock.sleep(Math.max(1, Math.floor(ackWaitMs / 3)), over.signal)
+      message.working()
+    }
+  })().catch(() => {})
+  return over
+}
+
+async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, cancelled: AbortSignal, draining: AbortSignal): Promise<Delivered> {
+  const { delivery, subject } = message
+  const limits = { ...clusterLimits, ...ports.limits }
+  if (await task.isDone()) return { kind: 'known' }
+  if (cancelled.aborted) return await cancel()
+  if (draining.aborted) return { kind: 'handedBack' }
+  const before = delivery === 1 ? [] : await ports.records.failures(subject.run, subject.id, delivery - 1)
+  if (before.length >= limits.failuresMax || delivery > limits.deliveriesMax) return await quarantine(before)
+  try {
+    await task.play(delivery, AbortSignal.any([cancelled, draining]))
+    return { kind: 'settled' }
+  } catch (error) {
+    const { code, message: reason } = toPlain(error)
+    if (code === 'STORE_FENCED') return { kind: 'abandoned' }
+    if (cancelled.aborted) return await cancel()
+    if (draining.aborted) return { kind: 'handedBack' }
+    const failures = [...before, { delivery, node: ports.node, at: ports.clock.now(), code, reason }]
+    await ports.records.fail(subject.run, subject.id, failures.at(-1)!)
+    if (failures.length >= limits.failuresMax) return await quarantine(failures)
+    message.again(Math.min(limits.redeliverMs * 2 ** (failures.length - 1), limits.redeliverMsMax))
+    return { kind: 'failed', code, reason }
+  }
+
+  async function cancel (): Promise<Delivered> {
+    await task.cancel(String((cancelled.reason as { message?: string } | undefined)?.message ?? 'cancelled'), delivery)
+    return { kind: 'cancelled' }
+  }
+
+  async function quarantine (failures: Failure[]): Promise<Delivered> {
+    const last = failures.at(-1)
+    const why = last ?? { code: 'NODE_LOST', reason: `${delivery - 1} deliveries were lost with their nodes` }
+    await task.quarantine({ code: why.code, reason: why.reason, failures }, delivery)
+    return { kind: 'quarantined', code: why.code, reason: why.reason }
+  }
+}

@@ -1,0 +1,45 @@
+// Keys of the cluster's logs and buckets. Tokens are joined by dots, so that a prefix finds what belongs together.
+//
+//   records   <run>.work.<work>.dispatched      it was put on the queue
+//             <run>.work.<work>.failed.<n>      a delivery failed (evidence for quarantine)
+//             <run>.work.<work>.ended           its ending, with result and files: the commit point
+//             <run>.work.<work>.kept            the same of what an episode's owner does itself, off the queue
+//             <run>.settled.<episode>           the outcome of an episode
+//   samples   <run>.<rollout>
+//   runs      <run>
+//   episodes  <run>.<episode>
+
+import { SparError } from '../errors.ts'
+
+/** Where work waits that belongs to no arena: any node may own it. */
+export const anyArena = 'any'
+/** Id of the message whose taker leads a run. */
+export const leadId = 'lead'
+
+export type RecordEntry = 'dispatched' | 'ended' | 'kept' | `failed.${number}`
+
+export const recordKey = (run: string, work: string, entry: RecordEntry): string => `${run}.work.${work}.${entry}`
+export const workPrefix = (run: string, episode: string): string => `${run}.work.${episode}`
+export const settledKey = (run: string, episode: string): string => `${run}.settled.${episode}`
+export const settledPrefix = (run: string): string => `${run}.settled`
+export const sampleKey = (run: string, rollout: string): string => `${run}.${rollout}`
+export const episodeKey = (run: string, episode: string): string => `${run}.${episode}`
+
+export type RecordName =
+  | { kind: 'work'; run: string; work: string; entry: RecordEntry }
+  | { kind: 'settled'; run: string; episode: string }
+
+/** What a key of the records names; null for a key of a later version. */
+export function readRecordKey (key: string): RecordName | null {
+  const [run, kind, ...rest] = key.split('.')
+  if (kind === 'settled') return { kind, run: run!, episode: rest.join('.') }
+  if (kind !== 'work') return null
+  const entry = rest.at(-2) === 'failed' ? rest.splice(-2).join('.') : rest.pop()
+  return { kind, run: run!, work: rest.join('.'), entry: entry as RecordEntry }
+}
+
+/** Names of runs and nodes: safe as a token, as a file name and in a URL. Throws OPTION_INVALID. */
+export function checkName (what: string, name: string): string {
+  if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name)) throw new SparError('OPTION_INVALID', `Cannot use "${name}" as ${what}: it takes lower-case letters, digits, "-" and "_", 63 at most`, { data: { name } })
+  return name
+}

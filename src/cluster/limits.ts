@@ -1,0 +1,34 @@
+// The limits of a cluster, by name. Each has a test that reaches it.
+
+export const clusterLimits = {
+  /** Failures of a piece of work before it is put in quarantine. */
+  failuresMax: 4,
+  /** Deliveries of a piece of work, whatever became of them (a node that died takes one too), before the same. */
+  deliveriesMax: 16,
+  /** Pause before failed work is delivered again: doubled with every failure. */
+  redeliverMs: 250,
+  redeliverMsMax: 30_000,
+  /** Of the files of a piece of work, what travels in its record; the rest lies among the objects. */
+  inlineBytesMax: 64 * 1024,
+  /** How long an idle slot waits at one place, when it has only as many places as there are slots, and when it has more. */
+  pullMs: 5_000,
+  pullSharedMs: 500,
+  /** How often a node says that it is there; its entry fades after three of them. */
+  heartbeatMs: 2_000,
+  /** A call of the bus that could not be done is tried again, with a pause that doubles up to this. */
+  retryMsMin: 100,
+  retryMsMax: 5_000,
+  /** How long a call of the bus is tried before whoever made it is told. */
+  retryForMs: 10 * 60_000,
+  /** Arenas that a node holds open at a time. */
+  arenasMax: 16,
+  /** Before an arena that could not be opened here is tried again. */
+  arenaRetryMs: 60_000,
+  /** Children of one machine, at most: they cost more the more there are. */
+  slotsMax: 100,
+  documentBytesMax: 256 * 1024
+}
+
+/** What a node does at a time, by kind of slot. */
+export const slotDefaults = { start: 2, run: 8, verify: 2, grade: 2, own: 16 }
+export type Slots = typeof slotDefaults

@@ -1,0 +1,86 @@
+// The work of one episode, as its owner sees it: what it puts on the queue, and the endings that come back, whoever wrote
+// them. Endings are followed from the start, so that a new owner knows what had finished before it came.
+
+import type { Bus } from '../bus/types.ts'
+import type { Work, WorkEnding } from '../bus/work.ts'
+import type { Clock } from '../ports.ts'
+import { readRecordKey, workPrefix } from './keys.ts'
+import type { FindEnding } from './episodes.ts'
+import { readEnding, readEndingResult, type Committed, type Ending, type Records } from './records.ts'
+import type { Retry } from './retry.ts'
+
+export interface MailboxPorts { bus: Bus; retry: Retry; records: Records; clock: Clock }
+
+export interface Mailbox {
+  /** Puts work on the queue once, and resolves to its ending. */
+  add (work: Work): Promise<WorkEnding>
+  find: FindEnding
+  /** Why nothing comes any more; settles only when following ended by a fault. */
+  readonly broken: Promise<never>
+}
+
+/** `arena` is where the work is done. Resolves when everything that was there is known; ends with the signal. */
+export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts, { run, episode, arena }: { run: string; episode: string; arena: string }, signal: AbortSignal): Promise<Mailbox> {
+  const endings = new Map<string, Ending>()
+  const waiting = new Map<string, (ending: Ending) => void>()
+  const keyOf = (work: string, entry: Committed): string => `${entry} ${work}`
+
+  const keep = (key: string, bytes: Uint8Array): void => {
+    const name = readRecordKey(key)
+    if (name?.kind !== 'work' || (name.entry !== 'ended' && name.entry !== 'kept')) return
+    const at = keyOf(name.work, name.entry)
+    const ending = readEnding(bytes, key)
+    endings.set(at, ending)
+    waiting.get(at)?.(ending)
+    waiting.delete(at)
+  }
+
+  const { caughtUp, broken } = follow()
+
+  function follow (): { caughtUp: Promise<void>; broken: Promise<never> } {
+    let arrive!: () => void
+    const caughtUp = new Promise<void>(resolve => { arrive = resolve })
+    const broken = (async () => {
+      for await (const entry of bus.log.records.follow(workPrefix(run, episode), signal)) {
+        if (entry === null) arrive()
+        else keep(entry.key, entry.bytes)
+      }
+      // Ended by the signal: nobody listens any more.
+      return await new Promise<never>(() => {})
+    })()
+    broken.catch(() => {})
+    return { caughtUp, broken }
+  }
+
+  await Promise.race([caughtUp, broken, aborted(signal)])
+  return {
+    broken,
+    find: async (work, entry) => endings.get(keyOf(work, entry)) ?? await records.ending(run, work, entry),
+    async add (work) {
+      const at = keyOf(work.id, 'ended')
+      let ending = endings.get(at)
+      if (ending === undefined) {
+        const ended = new Promise<Ending>(resolve => { waiting.set(at, resolve) })
+        await Promise.all([
+          records.dispatch(run, work.id, { kind: work.kind, arena, at: clock.now() }),
+          retry(() => bus.queue.add({ kind: work.kind, arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
+        ])
+        ending = await Promise.race([ended, broken])
+      }
+      return await workEnding(ending)
+    }
+  }
+
+  async function workEnding (ending: Ending): Promise<WorkEnding> {
+    const deliveries = ending.delivery
+    if (ending.kind === 'settled') return { kind: 'settled', result: await readEndingResult(bus, retry, ending), deliveries }
+    if (ending.kind === 'cancelled') return { kind: 'cancelled', reason: ending.reason, deliveries }
+    return { kind: 'quarantined', code: ending.code, reason: ending.reason, deliveries }
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => {
+  const stop = (): void => reject(signal.reason)
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+})

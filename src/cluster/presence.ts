@@ -1,0 +1,47 @@
+// Who is there: every node says so, with what it does, in a bucket whose entries fade when nobody renews them.
+
+import type { Bus } from '../bus/types.ts'
+import type { Clock } from '../ports.ts'
+import { pack, unpack } from './codec.ts'
+import type { Refusal } from './arenas.ts'
+
+export interface NodePresence {
+  node: string
+  host: string
+  pid: number
+  version: string
+  labels: Record<string, string>
+  state: string
+  /** By kind of slot: how many there are, how many are at work, and what they have done. */
+  slots: Record<string, { total: number; busy: number; done: number }>
+  arenas: string[]
+  refusals: Refusal[]
+  /** Deliveries by what became of them. */
+  delivered: Record<string, number>
+  startedAt: number
+  at: number
+}
+
+/** Says so until the signal aborts. A bus that is away is no reason to stop. */
+export async function attendPresence (bus: Bus, clock: Clock, heartbeatMs: number, describe: () => NodePresence, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const presence = describe()
+    await bus.kv.nodes.put(presence.node, pack(presence)).catch(() => {})
+    await clock.sleep(heartbeatMs, signal).catch(() => {})
+  }
+}
+
+export const readPresence = (bytes: Uint8Array, node: string): NodePresence => unpack<NodePresence>(bytes, `the node ${node}`)
+
+/** The nodes that are there now, by name. */
+export async function listNodes (bus: Bus): Promise<NodePresence[]> {
+  const found = new Map<string, NodePresence>()
+  const over = new AbortController()
+  for await (const entry of bus.kv.nodes.watch('', over.signal)) {
+    if (entry === null) break
+    if (entry.bytes === null) found.delete(entry.key)
+    else found.set(entry.key, readPresence(entry.bytes, entry.key))
+  }
+  over.abort()
+  return [...found.values()].sort((one, other) => one.node < other.node ? -1 : 1)
+}

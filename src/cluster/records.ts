@@ -1,0 +1,98 @@
+// The records of a run: how every piece of work ended, with its result. The first ending of a work stays, whoever wrote it:
+// a node that was paused, cut off or slow adds nothing and takes nothing away.
+
+import { formatManifest, namedFiles, parseManifest, createBug, type Artifact } from '../artifact/index.ts'
+import type { Bus } from '../bus/types.ts'
+import type { ArtifactFiles } from '../domain.ts'
+import { resultPath, type WorkOutput } from '../store/episodes.ts'
+import { attach, detach, type Attachment } from './attachments.ts'
+import { pack, unpack } from './codec.ts'
+import { recordKey } from './keys.ts'
+import type { Retry } from './retry.ts'
+
+/** What became of a piece of work. `delivery` counts from 1; `at` is milliseconds since 1970. */
+export type Ending = { delivery: number; node: string; at: number } & (
+  | { kind: 'settled'; result: Attachment; files: Attachment[]; artifact: { folder: string; parser: string; parent: string | null; files: Attachment[] } | null }
+  | { kind: 'cancelled'; reason: string }
+  | { kind: 'quarantined'; code: string; reason: string; failures: Failure[] })
+
+export interface Failure { delivery: number; node: string; at: number; code: string; reason: string }
+export interface Dispatched { kind: string; arena: string; at: number }
+
+export const readEnding = (bytes: Uint8Array, key: string): Ending => unpack<Ending>(bytes, `the record ${key}`)
+
+/** `ended`: of work from the queue. `kept`: of what an episode's owner does itself. */
+export type Committed = 'ended' | 'kept'
+
+export interface Records {
+  ending (run: string, work: string, entry?: Committed): Promise<Ending | null>
+  /** Resolves to the ending that stands: this one, or the one that was there. */
+  end (run: string, work: string, ending: Ending, entry?: Committed): Promise<Ending>
+  dispatch (run: string, work: string, dispatched: Dispatched): Promise<void>
+  fail (run: string, work: string, failure: Failure): Promise<void>
+  failures (run: string, work: string, deliveries: number): Promise<Failure[]>
+}
+
+export function createRecords (bus: Bus, retry: Retry): Records {
+  const log = bus.log.records
+  return {
+    async ending (run, work, entry = 'ended') {
+      const key = recordKey(run, work, entry)
+      const bytes = await retry(() => log.get(key))
+      return bytes === null ? null : readEnding(bytes, key)
+    },
+    async end (run, work, ending, entry = 'ended') {
+      const created = await retry(() => log.create(recordKey(run, work, entry), pack(ending)))
+      return created === 'created' ? ending : (await this.ending(run, work, entry))!
+    },
+    async dispatch (run, work, dispatched) { await retry(() => log.create(recordKey(run, work, 'dispatched'), pack(dispatched))) },
+    async fail (run, work, failure) { await retry(() => log.create(recordKey(run, work, `failed.${failure.delivery}`), pack(failure))) },
+    async failures (run, work, deliveries) {
+      const numbers = Array.from({ length: deliveries }, (_, index) => index + 1)
+      const found = await Promise.all(numbers.map(number => retry(() => log.get(recordKey(run, work, `failed.${number}`)))))
+      return found.filter(bytes => bytes !== null).map(bytes => unpack<Failure>(bytes, `the failures of ${work}`))
+    }
+  }
+}
+
+/** What a handler returned, as an ending. Its bytes are kept first: an ending names nothing that is not there. */
+export async function settledEnding (bus: Bus, retry: Retry, work: string, output: WorkOutput, by: { delivery: number; node: string; at: number }): Promise<Ending> {
+  const { result, files, artifact } = output
+  const things = [
+    { name: resultPath(work), bytes: Buffer.from(JSON.stringify(result)) },
+    ...files.map(({ path, bytes }) => ({ name: path, bytes })),
+    ...artifact === null ? [] : [...namedFiles(artifact.bug.files), { name: 'manifest.json', bytes: Buffer.from(formatManifest(artifact.manifest)) }]
+  ]
+  const [kept, ...attached] = await retry(() => attach(bus.objects, things))
+  return {
+    ...by, kind: 'settled', result: kept!, files: attached.slice(0, files.length),
+    artifact: artifact === null ? null : { folder: artifact.folder, parser: artifact.bug.files.parserName, parent: artifact.bug.parent, files: attached.slice(files.length) }
+  }
+}
+
+export async function readAttachment (bus: Bus, retry: Retry, attachment: Attachment): Promise<Uint8Array> {
+  return await retry(() => detach(bus.objects, attachment))
+}
+
+/** The result of an ending; null where it has none. */
+export async function readEndingResult<T> (bus: Bus, retry: Retry, ending: Ending | null): Promise<T | null> {
+  if (ending?.kind !== 'settled') return null
+  return JSON.parse(Buffer.from(await readAttachment(bus, retry, ending.result)).toString('utf8')) as T
+}
+
+/** The artifact of an ending; null where it has none. */
+export async function readEndingArtifact (bus: Bus, retry: Retry, ending: Ending): Promise<Artifact | null> {
+  if (ending.kind !== 'settled' || ending.artifact === null) return null
+  const { parser, parent, files } = ending.artifact
+  const named = new Map(await Promise.all(files.map(async file => [file.name, await readAttachment(bus, retry, file)] as const)))
+  const bug = createBug(filesOf(named, parser), parent)
+  return { bug, manifest: parseManifest(Buffer.from(named.get('manifest.json')!).toString('utf8'), bug.id) }
+}
+
+function filesOf (named: ReadonlyMap<string, Uint8Array>, parserName: string): ArtifactFiles {
+  const read = (name: string): Uint8Array => named.get(name)!
+  return {
+    testScript: read('test_script.sh'), testFiles: read('test_files.txt'), testParser: read(parserName), parserName,
+    bugInject: read('bug_inject.diff'), testWeaken: read('test_weaken.diff'), predPatch: named.get('pred_patch.diff') ?? null
+  }
+}
