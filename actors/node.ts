@@ -7,6 +7,7 @@ import type { Bus, QueueKind } from '../src/bus/types.ts'
 import { createHeldArenas, type OpenArena } from '../src/cluster/arenas.ts'
 import { clusterLimits, type Slots } from '../src/cluster/limits.ts'
 import { anyArena } from '../src/cluster/keys.ts'
+import type { Clock } from '../src/ports.ts'
 import { attendPresence, type NodePresence } from '../src/cluster/presence.ts'
 import { createRecords } from '../src/cluster/records.ts'
 import { createRetry } from '../src/cluster/retry.ts'
@@ -54,7 +55,7 @@ export function startNode (options: NodeOptions): RunningNode {
   const runs = createRuns(bus, (code, reason) => onEvent({ type: 'fault', code, reason }))
   const aborting = new AbortController()
   const over = new AbortController()
-  const groups = slotGroups(slots)
+  const groups = slotGroups(slots, ports.clock)
   const arenas = createHeldArenas({ bus, retry, runs, clock: ports.clock, open: options.open, limits, onChange: () => {
     for (const group of groups) group.rotation.setPlaces(placesOf(group, arenas.ids()))
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
@@ -84,8 +85,7 @@ export function startNode (options: NodeOptions): RunningNode {
         await Promise.race([following.ended, arenas.attend(signal), attendPresence(bus, ports.clock, limits.heartbeatMs, presence, signal)])
       }),
       leave: fromPromise<void, { nodeId: string }>(async () => { await bus.kv.nodes.remove(nodeId) })
-    },
-    actions: { abortWork: () => { onEvent({ type: 'aborting' }); aborting.abort() } }
+    }
   }), { id: nodeId, input: { nodeId, drainMs, abortMs, slots: groups.flatMap(({ ids }) => ids.map(slotId => ({ slotId, restMs: limits.retryMsMin, restMsMax: limits.retryMsMax }))) } })
 
   const stateOf = (): string => {
@@ -94,7 +94,13 @@ export function startNode (options: NodeOptions): RunningNode {
   }
   const ended = new Promise<NodeOutcome>((resolve, reject) => {
     actor.subscribe({
-      next: snapshot => { if (snapshot.status === 'done') resolve(snapshot.output) },
+      next: snapshot => {
+        if (snapshot.context.aborted && !aborting.signal.aborted) {
+          onEvent({ type: 'aborting' })
+          aborting.abort()
+        }
+        if (snapshot.status === 'done') resolve(snapshot.output)
+      },
       error: reject
     })
   }).finally(() => over.abort())
@@ -114,10 +120,10 @@ export function startNode (options: NodeOptions): RunningNode {
 }
 
 /** Which kinds a group of slots takes, and how many slots it has. Sandboxes that start are bounded elsewhere (`start`). */
-function slotGroups ({ run, verify, grade, own }: Slots): SlotGroup[] {
+function slotGroups ({ run, verify, grade, own }: Slots, clock: Clock): SlotGroup[] {
   const group = (name: string, kinds: QueueKind[], total: number): SlotGroup =>
-    ({ name, kinds, total, busy: 0, done: 0, ids: Array.from({ length: total }, (_, index) => `${name}.${index}`), rotation: createRotation(total) })
-  return [group('run', ['solve', 'break'], run), group('verify', ['verify'], verify), group('grade', ['grade'], grade), group('own', ['episode'], own), group('lead', ['run'], Math.min(own, 4))]
+    ({ name, kinds, total, busy: 0, done: 0, ids: Array.from({ length: total }, (_, index) => `${name}.${index}`), rotation: createRotation(() => clock.now()) })
+  return [group('run', ['rollout'], run), group('verify', ['verify'], verify), group('grade', ['grade'], grade), group('own', ['episode'], own), group('lead', ['run'], Math.min(own, 4))]
 }
 
 const placesOf = ({ kinds }: SlotGroup, arenas: readonly string[]): Place[] =>

@@ -57,8 +57,8 @@ export const node = setup({
     dropSlot: stopChild((_, actorId: string) => actorId),
     forgetSlot: assign({ open: ({ context }, actorId: string) => context.open.filter(id => id !== actorId) }),
     fail: assign({ fault: ({ context }, params: { error: unknown }) => context.fault ?? faultOf(params.error) }),
-    /** Filled: aborts what runs. */
-    abortWork: assign({ aborted: true })
+    /** Whoever runs the machine aborts what works when it sees this. */
+    abort: assign({ aborted: true })
   },
   delays: { drain: ({ context }) => context.drainMs, abort: ({ context }) => context.abortMs }
 }).createMachine({
@@ -100,7 +100,7 @@ export const node = setup({
         },
         aborting: {
           tags: 'draining',
-          entry: 'abortWork',
+          entry: 'abort',
           always: { guard: 'hasNoSlot', target: '#node.leaving' },
           after: { abort: '#node.leaving' }
         }

@@ -8,7 +8,7 @@ import { pack } from '../../src/cluster/codec.ts'
 import { episodeKey, settledKey } from '../../src/cluster/keys.ts'
 import { openMailbox } from '../../src/cluster/mailbox.ts'
 import { SparError } from '../../src/errors.ts'
-import { arenaOf } from '../../src/run/draw.ts'
+import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
 import { playEpisode } from '../episode.ts'
 import type { NodeSystem } from './types.ts'
@@ -16,7 +16,7 @@ import type { NodeSystem } from './types.ts'
 export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
   const { bus, retry, records, nodeId, runs, ports } = system
   const { run, id: episode } = message.subject
-  const { number } = JSON.parse(Buffer.from(message.bytes).toString('utf8')) as { number: number }
+  const number = numberOfWork(episode)
   const settle = async (outcome: EpisodeOutcome): Promise<void> => {
     await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
     await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))

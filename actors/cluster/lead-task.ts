@@ -29,7 +29,10 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         episodes: document.options.episodes,
         inFlight: document.inFlight,
         episode: number => playOnQueue(system, run, number, settled),
-        summarise: () => end('done')
+        summarise: async () => {
+          await playReopened(system, run, following)
+          await end('done')
+        }
       })
       const leave = runs.listen(changed => { if (changed.name === run) steer(actor, changed.state) })
       const drain = (): void => actor.drain()
@@ -85,10 +88,24 @@ function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal): 
   }
 }
 
+/** Episodes whose outcome was taken back while the run was led (work in quarantine that was submitted again). */
+async function playReopened (system: NodeSystem, run: string, signal: AbortSignal): Promise<void> {
+  const { options } = system.runs.get(run)!
+  for (;;) {
+    const over = new AbortController()
+    const settled = followSettled(system, run, AbortSignal.any([signal, over.signal]))
+    await Promise.race([settled.caughtUp, settled.broken])
+    const missing = Array.from({ length: options.episodes }, (_, index) => index + 1).filter(number => !settled.has(episodeIdOf(number)))
+    await Promise.all(missing.map(number => playOnQueue(system, run, number, settled)))
+    over.abort()
+    if (missing.length === 0) return
+  }
+}
+
 async function playOnQueue ({ bus, retry }: NodeSystem, run: string, number: number, settled: Settled): Promise<void> {
   const id = episodeIdOf(number)
   await Promise.race([settled.caughtUp, settled.broken])
   if (settled.has(id)) return
-  await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id }, Buffer.from(JSON.stringify({ number }))))
+  await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id }, Buffer.from('{}')))
   await settled.when(id)
 }

@@ -34,13 +34,15 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
       await ports.clock.sleep(noPlaceMs, signal).catch(() => {})
       return false
     }
+    let gave = false
     try {
       const message = await bus.queue.pull(turn.place.kind, turn.place.arena, { waitMs: turn.waitMs, signal })
+      gave = message !== null
       // The slot may have been stopped meanwhile: nobody would answer it.
       if (message !== null && signal.aborted) message.again(0)
       else if (message !== null) taken.set(slotId, message)
       return message !== null && !signal.aborted
-    } finally { turn.end() }
+    } finally { turn.end(gave) }
   }
 
   async function work (slotId: string): Promise<void> {

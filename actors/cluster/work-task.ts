@@ -2,27 +2,27 @@
 // their store.
 
 import type { QueueMessage } from '../../src/bus/types.ts'
-import type { WorkKind } from '../../src/bus/work.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
+import { workKindOf } from '../../src/cluster/keys.ts'
 import { busEpisodes } from '../../src/cluster/episodes.ts'
 import { SparError } from '../../src/errors.ts'
 import { priorities } from '../../src/run/ids.ts'
-import { arenaOf } from '../../src/run/draw.ts'
+import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
 import { doWork } from '../work/index.ts'
 import type { NodeSystem } from './types.ts'
 
 export function workTask (system: NodeSystem, message: QueueMessage): Task {
   const { bus, retry, records, nodeId, runs, arenas, ports } = system
   const { run, id, arena: arenaId } = message.subject
-  const kind = message.subject.kind as WorkKind
+  const kind = workKindOf(id)
   const made = (delivery: number): { delivery: number; node: string; at: number } => ({ delivery, node: nodeId, at: ports.clock.now() })
   return {
     isDone: async () => await records.ending(run, id) !== null,
     async play (delivery, signal) {
-      const payload = JSON.parse(Buffer.from(message.bytes).toString('utf8')) as { number: number }
+      const payload: unknown = JSON.parse(Buffer.from(message.bytes).toString('utf8'))
       const arena = arenas.get(arenaId)
       if (arena === null) throw new SparError('ARENA_NOT_HELD', `Cannot do ${id}: this node does not hold the arena ${arenaId} any more`, { retryable: true })
-      const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, payload.number))
+      const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, numberOfWork(id)))
       const store = busEpisodes({ bus, retry, records, run, claim: '', entry: 'ended', by: () => made(delivery), find: (work, entry) => records.ending(run, work, entry) })
       const { clock, sandboxes, verify } = ports
       await doWork(

@@ -7,10 +7,8 @@
 // B3. Every call either does what it says or throws a SparError: BUS_UNAVAILABLE, BUS_FULL (both retryable: nothing is known
 //     to have happened, and trying again is safe by B1), BUS_CONFLICT, BUS_DENIED, BUS_TOO_LARGE, BUS_MISSING, BUS_CLOSED.
 
-import type { WorkKind } from './work.ts'
-
-/** What nodes take from the queue: runs and episodes are owned, work is done. */
-export type QueueKind = 'run' | 'episode' | WorkKind
+/** What nodes take from the queue: runs and episodes are owned, the rest is done. A rollout is of the breaker or of the solver. */
+export type QueueKind = 'run' | 'episode' | 'rollout' | 'verify' | 'grade'
 
 /** Where a piece of work waits: `kind` and `arena` say who may take it. */
 export interface WorkSubject { kind: QueueKind; arena: string; run: string; id: string }

@@ -13,7 +13,7 @@ import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
-import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
+import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
@@ -22,10 +22,10 @@ import { createLimiter } from '../limiter.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
-import { sandboxesFor, parseWord } from './parse.ts'
+import { sandboxesFor } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
-import { readPolicy } from './policy-values.ts'
 import { playView } from './play-view.ts'
+import { readOptions, runOptionTypes } from './run-options.ts'
 import { renderSummary } from './summary.ts'
 import { version } from './version.ts'
 
@@ -38,6 +38,7 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --max-order 2            1: no second-order bugs  --alpha 0.8        of the breaker's reward
   --min-passing 10         tests that pass          --min-files 1..3   files that a bug changes
   --min-failing 1          tests that a bug breaks  --mode strict|group  inverse mutation
+  --min-scored 4           attempts with a verdict that a solve rate needs
   --sandbox auto|docker|process
   --setup "cmd"            installs the target's dependencies instead of Spar
   --test "cmd"             runs the target's tests instead of what Spar finds
@@ -50,11 +51,8 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --json                   one object on the last line of standard output`
 
 const optionTypes = {
-  episodes: { type: 'string' }, group: { type: 'string' }, strategy: { type: 'string' }, seed: { type: 'string' }, sandbox: { type: 'string' },
-  'min-passing': { type: 'string' }, 'min-files': { type: 'string' }, 'min-failing': { type: 'string' }, alpha: { type: 'string' }, 'max-order': { type: 'string' }, mode: { type: 'string' },
-  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' },
-  'max-tokens': { type: 'string' }, tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }, 'max-turns': { type: 'string' }, 'max-context': { type: 'string' },
-  setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
+  ...runOptionTypes,
+  sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
@@ -131,26 +129,6 @@ async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, poli
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
   }
-}
-
-type Values = { [Name in keyof typeof optionTypes]?: (typeof optionTypes)[Name]['type'] extends 'boolean' ? boolean | undefined : string | undefined }
-
-/** Only the options that were given. */
-function readOptions (values: Values): Partial<RunOptions> {
-  const given: Partial<RunOptions> = {}
-  if (values.episodes !== undefined) given.episodes = parseWhole('episodes', values.episodes, 1, 1_000_000)
-  if (values.group !== undefined) given.group = parseWhole('group', values.group, 1, 64)
-  if (values.strategy !== undefined) given.strategy = parseStrategy('strategy', values.strategy)
-  if (values.seed !== undefined) given.seed = parseWhole('seed', values.seed, 0, 2 ** 31 - 1)
-  if (values['min-passing'] !== undefined) given.minPassing = parseWhole('min-passing', values['min-passing'], 1)
-  if (values['min-files'] !== undefined) given.minFiles = parseRange('min-files', values['min-files'])
-  if (values['min-failing'] !== undefined) given.minFailing = parseWhole('min-failing', values['min-failing'], 1)
-  if (values.alpha !== undefined) given.alpha = parseShare('alpha', values.alpha)
-  if (values['max-order'] !== undefined) given.maxOrder = parseWhole('max-order', values['max-order'], 1, 2)
-  if (values.mode !== undefined) given.mode = parseWord('mode', values.mode, ['strict', 'group'] as const)
-  if (values['max-turns'] !== undefined) given.turnsMax = parseWhole('max-turns', values['max-turns'], 1, 100_000)
-  if (values['max-context'] !== undefined) given.tokensMax = parseWhole('max-context', values['max-context'], 1000, 100_000_000)
-  return { ...given, ...readPolicy(values) }
 }
 
 /** Opens the run to go on with; what was given must not contradict what the run was started with. */

@@ -9,12 +9,20 @@
 //   runs      <run>
 //   episodes  <run>.<episode>
 
+import type { QueueKind } from '../bus/types.ts'
+import type { WorkKind } from '../bus/work.ts'
 import { SparError } from '../errors.ts'
 
 /** Where work waits that belongs to no arena: any node may own it. */
 export const anyArena = 'any'
 /** Id of the message whose taker leads a run. */
 export const leadId = 'lead'
+
+/** Both roles' rollouts wait in one line: a slot takes whichever comes. */
+export const queueKindOf = (kind: WorkKind): QueueKind => kind === 'break' || kind === 'solve' ? 'rollout' : kind
+
+/** Which piece of work an id names: `e0001.solve.1.0` is a `solve`. */
+export const workKindOf = (id: string): WorkKind => id.split('.')[1] as WorkKind
 
 export type RecordEntry = 'dispatched' | 'ended' | 'kept' | `failed.${number}`
 

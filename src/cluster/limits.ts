@@ -10,9 +10,11 @@ export const clusterLimits = {
   redeliverMsMax: 30_000,
   /** Of the files of a piece of work, what travels in its record; the rest lies among the objects. */
   inlineBytesMax: 64 * 1024,
-  /** How long an idle slot waits at one place, when it has only as many places as there are slots, and when it has more. */
+  /** How long an idle slot waits at its place, when there is one, and when there are several. */
   pullMs: 5_000,
   pullSharedMs: 500,
+  /** How often a place that gave nothing is asked in passing. */
+  probeMs: 500,
   /** How often a node says that it is there; its entry fades after three of them. */
   heartbeatMs: 2_000,
   /** A call of the bus that could not be done is tried again, with a pause that doubles up to this. */

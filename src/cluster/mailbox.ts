@@ -4,7 +4,7 @@
 import type { Bus } from '../bus/types.ts'
 import type { Work, WorkEnding } from '../bus/work.ts'
 import type { Clock } from '../ports.ts'
-import { readRecordKey, workPrefix } from './keys.ts'
+import { queueKindOf, readRecordKey, workPrefix } from './keys.ts'
 import type { FindEnding } from './episodes.ts'
 import { readEnding, readEndingResult, type Committed, type Ending, type Records } from './records.ts'
 import type { Retry } from './retry.ts'
@@ -63,7 +63,7 @@ export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts,
         const ended = new Promise<Ending>(resolve => { waiting.set(at, resolve) })
         await Promise.all([
           records.dispatch(run, work.id, { kind: work.kind, arena, at: clock.now() }),
-          retry(() => bus.queue.add({ kind: work.kind, arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
+          retry(() => bus.queue.add({ kind: queueKindOf(work.kind), arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
         ])
         ending = await Promise.race([ended, broken])
       }

@@ -1,11 +1,14 @@
-// Which place a free slot waits at next: the one with the fewest waiters, of those the one that was longest without. With at
-// most as many places as slots every place has a waiter; with more they take turns, so that a full place starves no other.
+// Which place a free slot waits at next, when a node serves several arenas.
+//
+// O1. A place that gave nothing is quiet. Slots go to places that are not quiet, the one with the fewest waiters first; a quiet
+//     place is only asked in passing, every `probeMs`, so that it costs no slot.
+// O2. When all are quiet, slots spread over them and wait.
 
 import type { QueueKind } from '../bus/types.ts'
 import { clusterLimits } from './limits.ts'
 
 export interface Place { kind: QueueKind; arena: string }
-export interface Turn { place: Place; waitMs: number; /** Once the wait is over. */ end (): void }
+export interface Turn { place: Place; waitMs: number; /** Once the wait is over: whether it gave work. */ end (gave: boolean): void }
 
 export interface Rotation {
   setPlaces (places: readonly Place[]): void
@@ -13,21 +16,31 @@ export interface Rotation {
   next (): Turn | null
 }
 
-export function createRotation (slots: number, limits: Pick<typeof clusterLimits, 'pullMs' | 'pullSharedMs'> = clusterLimits): Rotation {
-  let places: { place: Place; waiters: number; turn: number }[] = []
-  let turns = 0
+interface Known { place: Place; waiters: number; isQuiet: boolean; askedAt: number }
+type RotationLimits = Pick<typeof clusterLimits, 'pullMs' | 'pullSharedMs' | 'probeMs'>
+
+export function createRotation (now: () => number, limits: RotationLimits = clusterLimits): Rotation {
+  let places: Known[] = []
+  const turnAt = (known: Known, waitMs: number): Turn => {
+    known.waiters++
+    known.askedAt = now()
+    return { place: known.place, waitMs, end: gave => { known.waiters--; known.isQuiet = !gave } }
+  }
+  const leastAsked = (some: readonly Known[]): Known | null => some.reduce<Known | null>((best, one) =>
+    best === null || one.waiters < best.waiters || (one.waiters === best.waiters && one.askedAt < best.askedAt) ? one : best, null)
   return {
     setPlaces (wanted) {
-      const isSame = (one: Place, other: Place): boolean => one.kind === other.kind && one.arena === other.arena
-      places = wanted.map(place => places.find(known => isSame(known.place, place)) ?? { place, waiters: 0, turn: 0 })
+      places = wanted.map(place => places.find(known => known.place.kind === place.kind && known.place.arena === place.arena) ?? { place, waiters: 0, isQuiet: false, askedAt: 0 })
     },
     next () {
-      const chosen = places.reduce<typeof places[number] | null>((best, one) =>
-        best === null || one.waiters < best.waiters || (one.waiters === best.waiters && one.turn < best.turn) ? one : best, null)
-      if (chosen === null) return null
-      chosen.waiters++
-      chosen.turn = ++turns
-      return { place: chosen.place, waitMs: places.length <= slots ? limits.pullMs : limits.pullSharedMs, end: () => { chosen.waiters-- } }
+      const loud = leastAsked(places.filter(({ isQuiet }) => !isQuiet))
+      const waitMs = places.length === 1 ? limits.pullMs : limits.pullSharedMs
+      if (loud === null) {
+        const quiet = leastAsked(places)
+        return quiet && turnAt(quiet, waitMs)
+      }
+      const due = leastAsked(places.filter(({ isQuiet, waiters, askedAt }) => isQuiet && waiters === 0 && now() - askedAt >= limits.probeMs))
+      return due === null ? turnAt(loud, waitMs) : turnAt(due, 0)
     }
   }
 }

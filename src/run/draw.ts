@@ -15,6 +15,9 @@ export const arenaOf = ({ arenas }: RunOptions, number: number): number => (numb
 /** Number of an episode among those of its arena, from 1. */
 const turnOf = ({ arenas }: RunOptions, number: number): number => Math.floor((number - 1) / arenas) + 1
 
+/** The episode that a piece of work belongs to: `e0012.solve.1.0` is of number 12. */
+export const numberOfWork = (id: string): number => Number(/^e(\d+)/.exec(id)![1])
+
 export function drawEpisode (options: RunOptions, number: number): Draw {
   const seed = deriveSeed(options.seed, `episode:${number}`)
   const random = createRandom(seed)
