@@ -36,7 +36,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
         const store = busEpisodes({ bus, retry, records, run, claim: `${nodeId}.${delivery}`, entry: 'kept', by: () => ({ delivery, node: nodeId, at: ports.clock.now() }), find: mailbox.find })
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
-        const onStep = (step: unknown): void => bus.signal(`steps.${run}`, pack({ node: nodeId, step }))
+        const onStep = (step: unknown): void => bus.signal(`steps.${run}.${nodeId}`, pack({ node: nodeId, step }))
         await playEpisode({ store, options, arena, queue: mailbox, policies, onStep }, number, following)
         await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
       } finally {

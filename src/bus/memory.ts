@@ -3,12 +3,15 @@
 
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
+import { isBelow } from './keys.ts'
+import { busLimits } from './limits.ts'
+import { checkKey } from './subjects.ts'
 import { logs, buckets, type Bus, type Bucket, type KeyEntry, type KeyValue, type Log, type LogEntry, type LogName, type Objects, type Queue, type QueueKind, type QueueMessage, type WorkSubject } from './types.ts'
 
 export interface MemoryBusOptions { clock: Clock; ackWaitMs?: number; valueBytesMax?: number; queueBytesMax?: number; nodeTtlMs?: number }
 export interface MemoryBroker { connect (): Bus }
 
-export const memoryBusDefaults = { ackWaitMs: 30_000, valueBytesMax: 900_000, queueBytesMax: 2 ** 30, nodeTtlMs: 10_000, signalsMax: 1_000 }
+export const memoryBusDefaults = { ...busLimits, valueBytesMax: 2 ** 20 - busLimits.overheadBytes }
 
 /** Values that wait for a reader, who may be told to stop. */
 class Stream<Value> {
@@ -36,7 +39,8 @@ class Stream<Value> {
   }
 }
 
-export const startsWithTokens = (key: string, prefix: string): boolean => prefix === '' || key === prefix || key.startsWith(`${prefix}.`)
+/** Below a prefix and not the prefix itself. */
+const isInside = (key: string, prefix: string): boolean => isBelow(key, prefix) && key !== prefix
 
 interface Entry<Value> { bytes: Value; sequence: number }
 interface Waiting { subject: WorkSubject; bytes: Uint8Array; sequence: number; deliveries: number; taken: { delivery: number; over: AbortController } | null; visibleAt: number }
@@ -58,17 +62,18 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
     let sequence = 0
     return {
       async create (key, bytes) {
+        checkKey(key)
         checkSize(bytes)
         if (entries.has(key)) return 'present'
         entries.set(key, { bytes, sequence: ++sequence })
-        for (const [reader, prefix] of readers) if (startsWithTokens(key, prefix)) reader.push({ key, bytes, sequence })
+        for (const [reader, prefix] of readers) if (isInside(key, prefix)) reader.push({ key, bytes, sequence })
         return 'created'
       },
       get: async key => entries.get(key)?.bytes ?? null,
       remove: async key => { entries.delete(key) },
       follow (prefix, signal) {
         const reader = new Stream<LogEntry | null>()
-        for (const [key, entry] of entries) if (startsWithTokens(key, prefix)) reader.push({ key, ...entry })
+        for (const [key, entry] of entries) if (isInside(key, prefix)) reader.push({ key, ...entry })
         reader.push(null)
         readers.set(reader, prefix)
         return reader.read(signal, () => readers.delete(reader))
@@ -84,8 +89,8 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
       const sequence = ++revision
       values.delete(key)
       values.set(key, { bytes, sequence })
-      for (const [reader, prefix] of readers) if (startsWithTokens(key, prefix)) reader.push({ key, bytes, revision: sequence })
-      if (ttlMs !== null && bytes !== null) void clock.sleep(ttlMs).then(() => { if (values.get(key)?.sequence === sequence) write(key, null) }, () => {})
+      for (const [reader, prefix] of readers) if (isBelow(key, prefix)) reader.push({ key, bytes, revision: sequence })
+      if (ttlMs !== null && bytes !== null) void clock.sleep(ttlMs).then(() => { if (values.get(key)?.sequence === sequence) values.delete(key) }, () => {})
       return sequence
     }
     return {
@@ -93,8 +98,9 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
         const entry = values.get(key)
         return entry === undefined || entry.bytes === null ? null : { bytes: entry.bytes, revision: entry.sequence }
       },
-      async put (key, bytes) { checkSize(bytes); return write(key, bytes) },
+      async put (key, bytes) { checkKey(key); checkSize(bytes); return write(key, bytes) },
       async update (key, bytes, expected) {
+        checkKey(key)
         checkSize(bytes)
         const entry = values.get(key)
         const is = entry === undefined || entry.bytes === null ? 0 : entry.sequence
@@ -104,7 +110,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
       async remove (key) { if (values.get(key)?.bytes) write(key, null) },
       watch (prefix, signal) {
         const reader = new Stream<KeyEntry | null>()
-        for (const [key, { bytes, sequence }] of values) if (bytes !== null && startsWithTokens(key, prefix)) reader.push({ key, bytes, revision: sequence })
+        for (const [key, { bytes, sequence }] of values) if (bytes !== null && isBelow(key, prefix)) reader.push({ key, bytes, revision: sequence })
         reader.push(null)
         readers.set(reader, prefix)
         return reader.read(signal, () => readers.delete(reader))
@@ -168,7 +174,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
       ackWaitMs,
       async add (subject, bytes) {
         checkSize(bytes)
-        const name = nameOf(subject)
+        const name = checkKey(nameOf(subject))
         if (entries.has(name)) return 'present'
         if (bytesKept + bytes.length > queueBytesMax) throw new SparError('BUS_FULL', `Cannot queue ${name}: the queue holds its queueBytesMax = ${queueBytesMax} bytes`, { retryable: true })
         bytesKept += bytes.length
@@ -211,7 +217,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
         log: mapValues(logOf, log => ({ ...log, follow: (prefix, signal) => log.follow(prefix, until(signal)) })),
         kv: mapValues(kvOf, kv => ({ ...kv, watch: (prefix, signal) => kv.watch(prefix, until(signal)) })),
         objects,
-        signal (topic, bytes) { for (const [listener, prefix] of listeners) if (startsWithTokens(topic, prefix)) listener.push({ topic, bytes }) },
+        signal (topic, bytes) { for (const [listener, prefix] of listeners) if (isInside(topic, prefix)) listener.push({ topic, bytes }) },
         signals (prefix, signal) {
           const listener = new Stream<{ topic: string; bytes: Uint8Array }>(memoryBusDefaults.signalsMax)
           listeners.set(listener, prefix)

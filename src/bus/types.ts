@@ -5,7 +5,8 @@
 // B2. What a call has confirmed survives a restart of the bus (file storage, synced). The buckets `nodes` and all signals
 //     are the exception: they are about the present.
 // B3. Every call either does what it says or throws a SparError: BUS_UNAVAILABLE, BUS_FULL (both retryable: nothing is known
-//     to have happened, and trying again is safe by B1), BUS_CONFLICT, BUS_DENIED, BUS_TOO_LARGE, BUS_MISSING, BUS_CLOSED.
+//     to have happened, and trying again is safe by B1), BUS_CONFLICT, BUS_DENIED, BUS_TOO_LARGE,
+//     BUS_BAD_KEY, BUS_MISSING, BUS_CLOSED.
 
 /** What nodes take from the queue: runs and episodes are owned, the rest is done. A rollout is of the breaker or of the solver. */
 export type QueueKind = 'run' | 'episode' | 'rollout' | 'verify' | 'grade'
@@ -57,14 +58,14 @@ export interface Log {
   /** Makes room for another entry of that key. */
   remove (key: string): Promise<void>
   /**
-   * Entries whose keys begin with the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
+   * Entries whose keys go on from the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
    * `null` (from here on it is news), then those that come, until the signal aborts (which ends the iteration quietly).
    * Goes on by itself after a reconnect.
    */
   follow (prefix: string, signal: AbortSignal): AsyncIterable<LogEntry | null>
 }
 
-export interface KeyEntry { key: string; /** null: removed, or its time ran out. */ bytes: Uint8Array | null; revision: number }
+export interface KeyEntry { key: string; /** null: removed. */ bytes: Uint8Array | null; revision: number }
 
 /** Values by key, each with a revision that grows with every write of the bucket. */
 export interface KeyValue {
@@ -74,7 +75,10 @@ export interface KeyValue {
   /** Only over `revision`; 0: only where nothing is. Throws BUS_CONFLICT. */
   update (key: string, bytes: Uint8Array, revision: number): Promise<number>
   remove (key: string): Promise<void>
-  /** As `Log.follow`, for the latest value of each key; values may be skipped where a newer one follows. */
+  /**
+   * As `Log.follow`, for the latest value of each key, also of `prefix` itself; values may be skipped where a newer one follows.
+   * An entry whose time runs out is not told.
+   */
   watch (prefix: string, signal: AbortSignal): AsyncIterable<KeyEntry | null>
 }
 
@@ -103,7 +107,7 @@ export interface Bus {
   readonly objects: Objects
   /** Tells whoever listens now. Not kept, not confirmed; dropped while the bus is away. */
   signal (topic: string, bytes: Uint8Array): void
-  /** Signals whose topics begin with the tokens of `prefix`, from now on. The oldest are dropped when the reader is slow. */
+  /** Signals whose topics go on from the tokens of `prefix`, from now on. The oldest are dropped when the reader is slow. */
   signals (prefix: string, signal: AbortSignal): AsyncIterable<{ topic: string; bytes: Uint8Array }>
   /** Whether the bus answers right now, for readiness. */
   readonly isConnected: boolean

@@ -1,0 +1,112 @@
+// The bus on NATS JetStream. It connects again by itself for as long as it takes; what is called meanwhile is told
+// BUS_UNAVAILABLE, and may be tried again.
+
+import { readFileSync } from 'node:fs'
+import { connect, credsAuthenticator, Events, nkeyAuthenticator, type ConnectionOptions, type NatsConnection } from 'nats'
+import { SparError } from '../errors.ts'
+import type { Clock } from '../ports.ts'
+import { busLimits } from './limits.ts'
+import { busError } from './nats/errors.ts'
+import { createKeyValue, createObjects } from './nats/key-value.ts'
+import type { Link } from './nats/link.ts'
+import { createLog } from './nats/log.ts'
+import { createQueue } from './nats/queue.ts'
+import { createSignals } from './nats/signals.ts'
+import { openStreams } from './nats/streams.ts'
+import { createNames } from './subjects.ts'
+import { buckets, logs, type Bucket, type Bus, type LogName, type Log, type KeyValue } from './types.ts'
+
+export interface NatsOptions {
+  servers: string[]
+  /** Shown by the server. */
+  name: string
+  prefix?: string
+  /** Makes streams and buckets that are missing; needs a credential that may. */
+  ensure?: boolean
+  replicas?: number
+  ackWaitMs?: number
+  nodeTtlMs?: number
+  clock: Clock
+  limits?: Partial<typeof busLimits>
+  /** Files. */
+  credentials?: string
+  nkey?: string
+  user?: string
+  password?: string
+  token?: string
+  tls?: { ca?: string; cert?: string; key?: string }
+  /** Told about every change of the connection. */
+  onStatus?: (status: 'connected' | 'disconnected', detail: string) => void
+}
+
+/** Rejects with BUS_UNAVAILABLE, BUS_DENIED, BUS_MISSING, BUS_FOREIGN or BUS_SCHEMA_NEWER. */
+export async function connectNats (options: NatsOptions): Promise<Bus> {
+  const limits = { ...busLimits, ...options.limits }
+  const names = createNames(options.prefix ?? 'spar')
+  const nc = await open(options, limits)
+  const closing = new AbortController()
+  try {
+    const js = nc.jetstream({ timeout: limits.answerMsMax })
+    const jsm = await js.jetstreamManager(false)
+    const bare = { nc, js, jsm, names, clock: options.clock, limits, closed: closing.signal }
+    const streams = await openStreams(bare, { ensure: options.ensure ?? true, replicas: options.replicas ?? 1, ackWaitMs: options.ackWaitMs ?? limits.ackWaitMs, nodeTtlMs: options.nodeTtlMs ?? limits.nodeTtlMs })
+    const link: Link = { ...bare, valueBytesMax: nc.info!.max_payload - limits.overheadBytes }
+    const connection = watchConnection(nc, options.onStatus ?? (() => {}))
+    return {
+      kind: 'nats',
+      valueBytesMax: link.valueBytesMax,
+      queue: createQueue(link, streams.ackWaitMs),
+      log: Object.fromEntries(logs.map(name => [name, createLog(link, name)])) as Record<LogName, Log>,
+      kv: Object.fromEntries(buckets.map(name => [name, createKeyValue(link, names.bucket(name), streams.kv[name])])) as Record<Bucket, KeyValue>,
+      objects: createObjects(streams.objects),
+      ...createSignals(link),
+      get isConnected () { return connection.isUp },
+      async close () {
+        closing.abort()
+        if (!nc.isClosed()) await nc.close()
+      }
+    }
+  } catch (error) {
+    await nc.close()
+    throw error
+  }
+}
+
+async function open ({ servers, name, credentials, nkey, user, password, token, tls }: NatsOptions, limits: typeof busLimits): Promise<NatsConnection> {
+  const read = (what: string, path: string): Uint8Array => {
+    try {
+      return readFileSync(path)
+    } catch (error) {
+      throw new SparError('BUS_CREDENTIAL_NOT_READ', `Cannot read the ${what} ${path}: ${(error as Error).message}`)
+    }
+  }
+  const options: ConnectionOptions = {
+    servers, name, timeout: limits.connectMsMax, maxReconnectAttempts: -1, reconnectTimeWait: limits.reconnectMs, pingInterval: 10_000, maxPingOut: 2, ignoreClusterUpdates: false,
+    ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(read('credentials file', credentials)) }),
+    ...(nkey === undefined ? {} : { authenticator: nkeyAuthenticator(Buffer.from(Buffer.from(read('nkey seed', nkey)).toString('utf8').trim())) }),
+    ...(user === undefined ? {} : { user, pass: password ?? '' }),
+    ...(token === undefined ? {} : { token }),
+    ...(tls === undefined ? {} : { tls: {
+      ...(tls.ca === undefined ? {} : { ca: Buffer.from(read('certificate of the authority', tls.ca)).toString('utf8') }),
+      ...(tls.cert === undefined ? {} : { cert: Buffer.from(read('certificate', tls.cert)).toString('utf8') }),
+      ...(tls.key === undefined ? {} : { key: Buffer.from(read('key', tls.key)).toString('utf8') })
+    } })
+  }
+  try {
+    return await connect(options)
+  } catch (error) {
+    throw busError(error, `connect to ${servers.join(', ')}`)
+  }
+}
+
+function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): { isUp: boolean } {
+  const connection = { isUp: true }
+  void (async () => {
+    for await (const { type, data } of nc.status()) {
+      if (type === Events.Disconnect) { connection.isUp = false; onStatus('disconnected', String(data)) }
+      if (type === Events.Reconnect) { connection.isUp = true; onStatus('connected', String(data)) }
+    }
+    connection.isUp = false
+  })()
+  return connection
+}

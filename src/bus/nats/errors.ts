@@ -1,0 +1,57 @@
+// What NATS says, in the bus's words. Matched by code: JetStream's own error codes, the client's, never by text.
+
+import { ErrorCode, type NatsError } from 'nats'
+import { SparError, toPlain } from '../../errors.ts'
+
+/** JetStream's error codes (server/errors.json of nats-server). */
+export const jetStreamErrors = {
+  notEnoughMemory: 10028,
+  insufficientStorage: 10047,
+  memoryResources: 10028,
+  storageResources: 10047,
+  storeFailed: 10077,
+  wrongLastSequence: 10071,
+  wrongLastMessage: 10070,
+  messageNotFound: 10037,
+  streamNotFound: 10059,
+  consumerNotFound: 10014,
+  streamNameInUse: 10058,
+  consumerExists: 10148,
+  accountResources: 10002,
+  noSuitablePeers: 10005,
+  clusterNotLeader: 10009,
+  clusterNotAvailable: 10008,
+  jetStreamNotEnabled: 10076,
+  jetStreamNotEnabledForAccount: 10039
+} as const
+
+const full: readonly number[] = [jetStreamErrors.insufficientStorage, jetStreamErrors.notEnoughMemory, jetStreamErrors.storeFailed, jetStreamErrors.accountResources, 10023, 10026]
+const missing: readonly number[] = [jetStreamErrors.streamNotFound, jetStreamErrors.jetStreamNotEnabled, jetStreamErrors.jetStreamNotEnabledForAccount]
+const denied: readonly string[] = [ErrorCode.PermissionsViolation, ErrorCode.AuthorizationViolation, ErrorCode.AuthenticationExpired, ErrorCode.AuthenticationTimeout, ErrorCode.BadAuthentication]
+
+export const apiCode = (error: unknown): number | null => (error as NatsError | null)?.api_error?.err_code ?? null
+
+/** `doing` completes "Cannot …". */
+export function busError (error: unknown, doing: string): SparError {
+  if (error instanceof SparError) return error
+  const { message } = toPlain(error)
+  const code = (error as { code?: string } | null)?.code ?? ''
+  const api = apiCode(error)
+  const make = (busCode: string, why: string, retryable: boolean): SparError => new SparError(busCode, `Cannot ${doing}: ${why}`, { retryable, cause: error, data: { nats: api ?? code } })
+  if (api !== null && full.includes(api)) return make('BUS_FULL', `the bus takes no more (${message})`, true)
+  if (api === jetStreamErrors.wrongLastSequence) return make('BUS_CONFLICT', 'somebody else has written it', false)
+  if (api !== null && missing.includes(api)) return make('BUS_MISSING', `${message}. Make the streams with a credential that may: spar node or spar run submit as an operator does`, false)
+  if (denied.includes(code)) return make('BUS_DENIED', `the server does not allow it (${message})`, false)
+  if (code === ErrorCode.MaxPayloadExceeded) return make('BUS_TOO_LARGE', 'it is larger than the payload of the server', false)
+  if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) return make('BUS_CLOSED', 'the connection was closed', false)
+  return make('BUS_UNAVAILABLE', code === ErrorCode.Timeout ? 'the server does not answer in time' : message, true)
+}
+
+/** Calls, and says what went wrong in the bus's words. */
+export async function told<T> (doing: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw busError(error, doing)
+  }
+}
