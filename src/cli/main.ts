@@ -14,6 +14,8 @@ const commands: Record<string, { summary: string; load: () => Promise<{ run: Com
   arena: { summary: 'add, list, show or remove opened targets', load: () => import('./arena.ts') },
   export: { summary: 'write a run as swebench, swesmith, harbor or jsonl', load: () => import('./export.ts') },
   show: { summary: 'a run, or one bug of it', load: () => import('./show.ts') },
+  node: { summary: 'a node of the cluster: takes work off the bus', load: () => import('./node.ts') },
+  run: { summary: 'runs of the cluster: submit, list, watch, pause, cancel, fetch', load: () => import('./run.ts') },
   proxy: { summary: 'record agents that have a loop of their own', load: () => import('./proxy.ts') },
   doctor: { summary: 'what this machine has, and what follows', load: () => import('./doctor.ts') }
 }

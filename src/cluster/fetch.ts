@@ -76,14 +76,20 @@ function keepEpisodes (store: RunStore, last: number): void {
   writeJson(store.path('run.json'), { ...file, options: { ...file.options, episodes: Math.max(1, last) } })
 }
 
+/** A record names places in the folder of a run, and no others. */
+function inside (path: string): string {
+  if (!/^(attempts|trajectories|transcripts|submissions|bugs|rejected)\/[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(path)) throw new SparError('CLUSTER_CORRUPT', `Cannot fetch "${path}": a record may name no such place`)
+  return path
+}
+
 async function keepEnding ({ bus, retry }: FetchPorts, store: RunStore, work: string, entry: 'ended' | 'kept', ending: Ending): Promise<void> {
   if (entry === 'ended') {
     const why = ending.kind === 'quarantined' ? { code: ending.code, reason: ending.reason } : undefined
     store.ledger.enter(work, ending.kind, ending.at, why)
   }
   if (ending.kind !== 'settled' || store.result(work) !== null) return
-  for (const file of ending.files) await writeLarge(store.path(file.name), await readAttachment(bus, retry, file))
+  for (const file of ending.files) await writeLarge(store.path(inside(file.name)), await readAttachment(bus, retry, file))
   const artifact = await readEndingArtifact(bus, retry, ending)
-  if (artifact !== null) await writeArtifact(store.path(ending.artifact!.folder), artifact.bug, artifact.manifest!)
+  if (artifact !== null) await writeArtifact(store.path(inside(ending.artifact!.folder)), artifact.bug, artifact.manifest!)
   store.keepResult(work, await readEndingResult(bus, retry, ending))
 }

@@ -1,0 +1,218 @@
+// `spar node`: one node of the cluster. Joins the bus, opens the arenas that runs need, takes what its slots can do, and drains
+// when it is told to end.
+
+import { hostname, availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
+import { startNode, type NodeReport, type RunningNode } from '../../actors/node.ts'
+import { openArena } from '../arena/open.ts'
+import type { Bus } from '../bus/types.ts'
+import { checkName } from '../cluster/keys.ts'
+import { clusterLimits, slotDefaults, type Slots } from '../cluster/limits.ts'
+import { systemClock } from '../clock.ts'
+import { SparError } from '../errors.ts'
+import { createLimiter } from '../limiter.ts'
+import type { Sandboxes } from '../ports.ts'
+import { createRandom } from '../random.ts'
+import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
+import { createSandboxes } from '../sandbox/index.ts'
+import { createCleanRunCache } from '../verify/clean-runs.ts'
+import { createReadLog } from '../workers/logs.ts'
+import { createPool, type Workers } from '../workers/pool.ts'
+import { sparHome, type Io } from './command.ts'
+import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
+import { serveHealth } from './node-health.ts'
+import { parseWord } from './parse.ts'
+import { createPolicies, type Policies } from './policies.ts'
+import { readPolicy } from './policy-values.ts'
+import { version } from './version.ts'
+
+const usage = `Usage: spar node [options]
+
+A node of the cluster: takes episodes, rollouts, verifications and grades off the bus until it is told to end. SIGTERM drains:
+nothing new is taken, what runs has --drain-ms to finish, the rest is handed back.
+
+${natsUsage}
+  --name n                 default: the host and a few letters
+  --slots start=2,run=8,verify=2,grade=2,own=16    sandboxes that start at a time, rollouts, verifications, grades, episodes owned
+  --labels gpu=no,rack=a   shown by spar run watch and /status
+  --sandbox auto|docker|process
+  --arenas a,b             targets to open before anything is taken; others are opened when a run needs them
+  --policy …, --breaker, --solver, --model …       as of spar play: who plays in runs that say "node"
+  --drain-ms 30000         --http 127.0.0.1:8321   /healthz, /readyz, /status; "off" for none
+  --json                   one object a line on standard output, an event each`
+
+const policyOptionTypes = {
+  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' }, 'max-tokens': { type: 'string' },
+  tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
+} as const
+const optionTypes = {
+  ...natsOptionTypes, ...policyOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, http: { type: 'string' },
+  json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+} as const
+
+/** How often a node removes what dead owners left on its machine. */
+const reapMs = 60_000
+
+export async function run (argv: string[], io: Io): Promise<number> {
+  const { values } = parseArgs({ args: argv, options: optionTypes })
+  if (values.help) {
+    io.out(usage)
+    return 0
+  }
+  const slots = parseSlots(values.slots)
+  const nodeId = checkName('the name of a node', values.name ?? defaultName())
+  const drainMs = values['drain-ms'] === undefined ? 30_000 : parseWhole('drain-ms', values['drain-ms'], 0, 86_400_000)
+  const labels = parseLabels(values.labels)
+  const own = { ...runDefaults, target: '', ...readPolicy(values) }
+  const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
+  const log = createLog(io, values.json === true)
+  const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
+  const sandboxes = await openSandboxes(kind, slots)
+  const workers = createPool()
+  const policies = createPolicyCache(own, workers)
+  const over = new AbortController()
+  try {
+    const { removed } = await sandboxes.reap()
+    if (removed.length > 0) log({ type: 'reaped', removed })
+    const open = (target: string, setup: string | null, test: string | null, signal?: AbortSignal) => openArena({
+      target, home: sparHome(), sandboxKind: sandboxes.kind, onProgress: line => log({ type: 'progress', line }),
+      ...(setup === null ? {} : { setup }), ...(test === null ? {} : { test }), ...(signal === undefined ? {} : { signal })
+    }, { sandboxes, clock: systemClock })
+    for (const target of (values.arenas ?? '').split(',').filter(target => target !== '')) await open(target, null, null)
+    const node = startNode({
+      nodeId, bus, slots, drainMs, onEvent: log,
+      about: { host: hostname(), pid: process.pid, version: version(), labels },
+      open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
+      ports: {
+        clock: systemClock, sandboxes, policiesOf: policies.of,
+        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
+      }
+    })
+    void keepReaping(sandboxes, over.signal, log)
+    return await serve(node, bus, values.http ?? '127.0.0.1:8321', log)
+  } finally {
+    over.abort()
+    await Promise.allSettled([sandboxes.close(), workers.close(), policies.close()])
+    await bus.close()
+  }
+}
+
+type Log = (event: NodeReport | { type: 'bus'; status: string; detail: string } | { type: 'reaped'; removed: string[] } | { type: 'progress'; line: string } | { type: 'ready'; node: string; http: string | null }) => void
+
+async function serve (node: RunningNode, bus: Bus, http: string, log: Log): Promise<number> {
+  const health = http === 'off' ? null : await serveHealth(http, { isReady: () => node.isReady, status: () => node.presence() })
+  const controls = new AbortController()
+  let interrupts = 0
+  const end = (): void => {
+    if (++interrupts === 1) node.drain()
+    else process.exit(130)
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
+  void followControls(node, bus, controls.signal)
+  try {
+    await node.ready
+    log({ type: 'ready', node: node.nodeId, http: health?.url ?? null })
+    const outcome = await node.ended
+    if (outcome.kind === 'failed') throw new SparError(outcome.code, `The node ${node.nodeId} cannot go on: ${outcome.reason}`, { retryable: true })
+    return 0
+  } finally {
+    controls.abort()
+    process.off('SIGTERM', end)
+    process.off('SIGINT', end)
+    await health?.close()
+  }
+}
+
+/** Whoever may send signals may tell a node to drain. */
+async function followControls (node: RunningNode, bus: Bus, signal: AbortSignal): Promise<void> {
+  for await (const { topic } of bus.signals(`control.${node.nodeId}`, signal)) if (topic.endsWith('.drain')) node.drain()
+}
+
+async function keepReaping (sandboxes: Sandboxes, signal: AbortSignal, log: Log): Promise<void> {
+  while (!signal.aborted) {
+    await systemClock.sleep(reapMs, signal).catch(() => {})
+    const { removed } = signal.aborted ? { removed: [] } : await sandboxes.reap().catch(() => ({ removed: [] }))
+    if (removed.length > 0) log({ type: 'reaped', removed })
+  }
+}
+
+/** Sandboxes that start are bounded apart from those that run: a storm of starts slows everybody. */
+async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots): Promise<Sandboxes> {
+  const inner = superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }))
+  const starts = createLimiter(start)
+  return { kind: inner.kind, reap: () => inner.reap(), close: () => inner.close(), open: (spec, signal) => starts.run(() => inner.open(spec, signal), signal) }
+}
+
+/** The policies of a run, opened once for the same options; "node" stands for this node's own. */
+function createPolicyCache (own: RunOptions, workers: Workers): { of (options: RunOptions): Promise<Policies>; close (): Promise<void> } {
+  const opened = new Map<string, Promise<Policies>>()
+  return {
+    of (options) {
+      const wanted = { ...options, ...(options.breaker === 'node' ? ownRole(own, 'breaker') : {}), ...(options.solver === 'node' ? ownRole(own, 'solver') : {}) }
+      const { breaker, solver, model, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts } = wanted
+      const key = JSON.stringify([breaker, solver, model, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts])
+      const known = opened.get(key)
+      if (known !== undefined) return known
+      const making = createPolicies(wanted, { workers, clock: systemClock, random: createRandom(options.seed).fork('servers') })
+      opened.set(key, making)
+      making.catch(() => opened.delete(key))
+      return making
+    },
+    async close () { await Promise.allSettled([...opened.values()].map(async policies => { await (await policies).close() })) }
+  }
+}
+
+/** A node's own policy brings its model and sampling along. */
+function ownRole (own: RunOptions, role: 'breaker' | 'solver'): Partial<RunOptions> {
+  const { target: _, ...policy } = own
+  return { [role]: policy[role], model: own.model, logprobsMode: own.logprobsMode, temperature: own.temperature, topP: own.topP, completionTokensMax: own.completionTokensMax, tools: own.tools, prompts: own.prompts }
+}
+
+function createLog (io: Io, json: boolean): Log {
+  return event => {
+    if (json) return io.out(JSON.stringify({ at: new Date().toISOString(), ...event }))
+    const line = lineOf(event)
+    if (line !== null) io.err(line)
+  }
+}
+
+function lineOf (event: Parameters<Log>[0]): string | null {
+  switch (event.type) {
+    case 'ready': return `node ${event.node} takes work${event.http === null ? '' : `, ${event.http}/status`}`
+    case 'joined': return null
+    case 'draining': return 'draining: nothing new is taken'
+    case 'aborting': return 'draining has taken too long: what runs is aborted and handed back'
+    case 'arenas': return [`arenas: ${event.held.join(', ') || 'none'}`, ...event.refusals.map(({ target, code, reason }) => `  ${target}: ${reason} [${code}]`)].join('\n')
+    case 'delivered': return `${event.run} ${event.work} ${event.outcome}${event.delivery > 1 ? ` (delivery ${event.delivery})` : ''} in ${event.ms} ms${event.code === undefined ? '' : `: ${event.reason ?? ''} [${event.code}]`}`
+    case 'fault': return `${event.reason} [${event.code}]`
+    case 'bus': return `the bus is ${event.status}: ${event.detail}`
+    case 'reaped': return `removed what dead owners left: ${event.removed.join(', ')}`
+    case 'progress': return event.line
+  }
+}
+
+/** `start=2,run=8`: what is left out keeps its default. */
+function parseSlots (value: string | undefined): Slots {
+  const slots = { ...slotDefaults }
+  for (const part of (value ?? '').split(',').filter(part => part !== '')) {
+    const [name = '', count = ''] = part.split('=')
+    if (!Object.hasOwn(slots, name)) throw new SparError('OPTION_INVALID', `Cannot use --slots "${part}": it takes ${Object.keys(slots).map(slot => `${slot}=n`).join(',')}`)
+    slots[name as keyof Slots] = parseWhole(`slots ${name}`, count, name === 'start' ? 1 : 0, clusterLimits.slotsMax)
+  }
+  const total = slots.run + slots.verify + slots.grade + slots.own
+  if (total > clusterLimits.slotsMax) throw new SparError('OPTION_INVALID', `Cannot use --slots "${value ?? ''}": ${total} slots together, slotsMax is ${clusterLimits.slotsMax}. Start another node`)
+  return slots
+}
+
+function parseLabels (value: string | undefined): Record<string, string> {
+  return Object.fromEntries((value ?? '').split(',').filter(part => part !== '').map(part => {
+    const [name = '', ...rest] = part.split('=')
+    if (!/^[A-Za-z0-9_.-]{1,63}$/.test(name) || rest.length === 0) throw new SparError('OPTION_INVALID', `Cannot use --labels "${part}": it takes name=value, joined by commas`)
+    return [name, rest.join('=')]
+  }))
+}
+
+/** Unique for each process, so that a node that comes back is another one. */
+const defaultName = (): string => `${hostname().toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+/, '').slice(0, 40) || 'node'}-${process.pid.toString(36)}${Date.now().toString(36).slice(-4)}`

@@ -1,0 +1,61 @@
+// Work in quarantine: what it is, why, and how it comes back onto the queue.
+
+import type { Bus } from '../bus/types.ts'
+import type { Sample } from '../run/results.ts'
+import { episodeIdOf, numberOfWork } from '../run/draw.ts'
+import { unpack } from './codec.ts'
+import { changeDocument, getDocument } from './document.ts'
+import { anyArena, leadId, readRecordKey, recordKey, sampleKey, settledKey } from './keys.ts'
+import { readEnding, type Failure } from './records.ts'
+import type { Retry } from './retry.ts'
+import { SparError } from '../errors.ts'
+
+export interface Quarantined { work: string; code: string; reason: string; deliveries: number; failures: Failure[] }
+
+export async function listQuarantine (bus: Bus, run: string): Promise<Quarantined[]> {
+  const found: Quarantined[] = []
+  const over = new AbortController()
+  for await (const entry of bus.log.records.follow(`${run}.work`, over.signal)) {
+    if (entry === null) break
+    const name = readRecordKey(entry.key)
+    if (name?.kind !== 'work' || name.entry !== 'ended') continue
+    const ending = readEnding(entry.bytes, entry.key)
+    if (ending.kind === 'quarantined') found.push({ work: name.work, code: ending.code, reason: ending.reason, deliveries: ending.delivery, failures: ending.failures })
+  }
+  over.abort()
+  return found
+}
+
+/**
+ * Puts work back: its ending and failures are removed, and its episode is played on from what had finished. A reward that was
+ * published stays; rollouts without one get a new sample. Throws RUN_FINAL for a run that was cancelled or has failed.
+ */
+export async function resubmit (bus: Bus, retry: Retry, run: string, works: readonly Quarantined[]): Promise<void> {
+  const document = await getDocument(bus, run)
+  if (document.state === 'cancelled' || document.state === 'failed') throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
+  const { records, samples } = bus.log
+  const episodes = [...new Set(works.map(({ work }) => episodeIdOf(numberOfWork(work))))]
+  for (const { work, failures } of works) {
+    for (const { delivery } of failures) await retry(() => records.remove(recordKey(run, work, `failed.${delivery}`)))
+    await retry(() => records.remove(recordKey(run, work, 'ended')))
+  }
+  for (const episode of episodes) {
+    for (const key of await withoutReward(bus, run, episode)) await retry(() => samples.remove(key))
+    await retry(() => records.remove(settledKey(run, episode)))
+  }
+  await retry(() => changeDocument(bus, run, document => document.state === 'done' ? { ...document, state: 'running' } : null))
+  for (const episode of episodes) await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id: episode }, Buffer.from('{}')))
+  await retry(() => bus.queue.add({ kind: 'run', arena: anyArena, run, id: leadId }, Buffer.from('{}')))
+}
+
+/** Samples of an episode that nobody can have learned from. */
+async function withoutReward (bus: Bus, run: string, episode: string): Promise<string[]> {
+  const keys: string[] = []
+  const over = new AbortController()
+  for await (const entry of bus.log.samples.follow(sampleKey(run, episode), over.signal)) {
+    if (entry === null) break
+    if (unpack<{ sample: Sample }>(entry.bytes, entry.key).sample.reward === null) keys.push(entry.key)
+  }
+  over.abort()
+  return keys
+}
