@@ -17,6 +17,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
   const { bus, retry, records, nodeId, runs, ports } = system
   const { run, id: episode } = message.subject
   const number = numberOfWork(episode)
+  const startedAt = ports.clock.now()
   const settle = async (outcome: EpisodeOutcome): Promise<void> => {
     await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
     await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
@@ -33,7 +34,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       const following = AbortSignal.any([signal, over.signal])
       try {
         const mailbox = await openMailbox({ bus, retry, records, clock: ports.clock }, { run, episode, arena: arena.id }, following)
-        const store = busEpisodes({ bus, retry, records, run, claim: `${nodeId}.${delivery}`, entry: 'kept', by: () => ({ delivery, node: nodeId, at: ports.clock.now() }), find: mailbox.find })
+        const store = busEpisodes({ bus, retry, records, run, claim: `${nodeId}.${delivery}`, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find })
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
         const onStep = (step: unknown): void => bus.signal(`steps.${run}.${nodeId}`, pack({ node: nodeId, step }))

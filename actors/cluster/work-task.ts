@@ -5,6 +5,7 @@ import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
 import { workKindOf } from '../../src/cluster/keys.ts'
 import { busEpisodes } from '../../src/cluster/episodes.ts'
+import type { Made } from '../../src/cluster/records.ts'
 import { SparError } from '../../src/errors.ts'
 import { priorities } from '../../src/run/ids.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
@@ -15,7 +16,8 @@ export function workTask (system: NodeSystem, message: QueueMessage): Task {
   const { bus, retry, records, nodeId, runs, arenas, ports } = system
   const { run, id, arena: arenaId } = message.subject
   const kind = workKindOf(id)
-  const made = (delivery: number): { delivery: number; node: string; at: number } => ({ delivery, node: nodeId, at: ports.clock.now() })
+  const startedAt = ports.clock.now()
+  const made = (delivery: number): Made => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() })
   return {
     isDone: async () => await records.ending(run, id) !== null,
     async play (delivery, signal) {

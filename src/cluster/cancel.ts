@@ -10,7 +10,7 @@ import type { Retry } from './retry.ts'
 export interface CancelPorts { bus: Bus; retry: Retry; records: Records; nodeId: string; ports: { clock: Clock } }
 
 export async function cancelRest ({ bus, retry, records, nodeId, ports }: CancelPorts, run: string, reason: string): Promise<void> {
-  for (const work of await openWork(bus, run)) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, at: ports.clock.now() })
+  for (const work of await openWork(bus, run)) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, startedAt: ports.clock.now(), at: ports.clock.now() })
   await retry(() => bus.queue.purge(run))
 }
 

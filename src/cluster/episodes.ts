@@ -11,7 +11,7 @@ import { breakId, promoteId, verifyId } from '../run/ids.ts'
 import { attemptPath, trajectoryPath, type EpisodeStore } from '../store/episodes.ts'
 import { pack, unpack } from './codec.ts'
 import { episodeKey, sampleKey, settledKey } from './keys.ts'
-import { readAttachment, readEndingArtifact, readEndingResult, settledEnding, type Committed, type Ending, type Records } from './records.ts'
+import { readAttachment, readEndingArtifact, readEndingResult, settledEnding, type Committed, type Ending, type Made, type Records } from './records.ts'
 import type { Retry } from './retry.ts'
 
 interface Kept { owner: string; claim: string; snapshot: unknown }
@@ -28,7 +28,7 @@ export interface BusEpisodes {
   /** Of this taking-over of the episode, and of no other. */
   claim: string
   /** What an output that is kept says of its making, and under which entry. */
-  by: () => { delivery: number; node: string; at: number }
+  by: () => Made
   entry: Committed
 }
 

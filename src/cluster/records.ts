@@ -10,8 +10,11 @@ import { pack, unpack } from './codec.ts'
 import { recordKey } from './keys.ts'
 import type { Retry } from './retry.ts'
 
-/** What became of a piece of work. `delivery` counts from 1; `at` is milliseconds since 1970. */
-export type Ending = { delivery: number; node: string; at: number } & (
+/** By whom something was made, at which delivery (from 1), from when to when (milliseconds since 1970). */
+export interface Made { delivery: number; node: string; startedAt: number; at: number }
+
+/** What became of a piece of work. */
+export type Ending = Made & (
   | { kind: 'settled'; result: Attachment; files: Attachment[]; artifact: { folder: string; parser: string; parent: string | null; files: Attachment[] } | null }
   | { kind: 'cancelled'; reason: string }
   | { kind: 'quarantined'; code: string; reason: string; failures: Failure[] })
@@ -56,7 +59,7 @@ export function createRecords (bus: Bus, retry: Retry): Records {
 }
 
 /** What a handler returned, as an ending. Its bytes are kept first: an ending names nothing that is not there. */
-export async function settledEnding (bus: Bus, retry: Retry, work: string, output: WorkOutput, by: { delivery: number; node: string; at: number }): Promise<Ending> {
+export async function settledEnding (bus: Bus, retry: Retry, work: string, output: WorkOutput, by: Made): Promise<Ending> {
   const { result, files, artifact } = output
   const things = [
     { name: resultPath(work), bytes: Buffer.from(JSON.stringify(result)) },

@@ -1,0 +1,210 @@
+// What the cluster carries: real node processes and a real nats-server (every write synced), with policies and sandboxes that
+// answer at set latencies. For 1, 2 and 4 nodes: episodes and rollouts a second, how long work waits, and what a rollout costs
+// its node's processor. Then the memory of a rollout in flight, and how long it takes until the work of a killed node is taken.
+// `--check` turns the marks into an exit code. Usage: npm run load -- [--episodes 10000] [--nodes 1,2,4] [--check]
+
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { connectNats } from '../src/bus/nats.ts'
+import type { Bus } from '../src/bus/types.ts'
+import { systemClock } from '../src/clock.ts'
+import { unpack } from '../src/cluster/codec.ts'
+import { readRecordKey } from '../src/cluster/keys.ts'
+import { createLedgerCount } from '../src/cluster/ledger.ts'
+import { readEnding, type Dispatched } from '../src/cluster/records.ts'
+import { documentOf, submit } from '../test/helpers/cluster-fixture.ts'
+
+const { values } = parseArgs({ options: {
+  check: { type: 'boolean', default: false }, episodes: { type: 'string', default: '10000' }, nodes: { type: 'string', default: '1,2,4' }, 'in-flight': { type: 'string', default: '100' },
+  'policy-ms': { type: 'string', default: '20' }, 'command-ms': { type: 'string', default: '2' }, turns: { type: 'string', default: '4' }, group: { type: 'string', default: '8' }, only: { type: 'string', default: 'rate,memory,recovery' }
+} })
+const marks = { rolloutsPerSecond: 300, scale: 1.7, rolloutBytes: 64 * 1024, recoveryMs: 2_000 }
+const ackWaitMs = 3_000
+const failed: string[] = []
+const entry = fileURLToPath(new URL('./load-node.js', import.meta.url))
+
+function mark (name: string, holds: boolean): string {
+  if (!holds) failed.push(name)
+  return holds ? 'met' : 'MISSED'
+}
+
+// ---- processes ------------------------------------------------------------------------------------------------------
+
+interface Server { url: string; version: string; cpuMs (): number; stop (): Promise<void> }
+
+async function startServer (): Promise<Server> {
+  const program = process.env['SPAR_TEST_NATS_SERVER'] ?? 'nats-server'
+  const version = /v(\S+)/.exec(spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
+  const probe = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => probe.once('listening', resolve))
+  const { port } = probe.address() as AddressInfo
+  await new Promise(resolve => probe.close(resolve))
+  const folder = mkdtempSync(join(tmpdir(), 'spar-load-'))
+  const sync = version.startsWith('2.9') ? '' : ', sync_interval: always'
+  writeFileSync(join(folder, 'nats.conf'), `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/store", max_file_store: 64GB${sync} }\n`)
+  const child = spawn(program, ['-c', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  await new Promise<void>((resolve, reject) => {
+    child.once('exit', () => reject(new Error('nats-server does not start')))
+    child.stderr.on('data', (bytes: Buffer) => { if (bytes.toString().includes('Server is ready')) resolve() })
+  })
+  return {
+    url: `nats://127.0.0.1:${port}`, version: `${version}${sync === '' ? ' (cannot sync with every write)' : ''}`,
+    cpuMs: () => cpuOf(child.pid!),
+    async stop () {
+      const gone = new Promise(resolve => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await gone
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+/** User and system time of a process, from /proc (a tick is 10 ms). */
+function cpuOf (pid: number): number {
+  const fields = spawnSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8' }).stdout.split(') ')[1]?.split(' ')
+  return fields === undefined ? 0 : (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+interface LoadNode { child: ChildProcess; said (): Promise<Record<string, number>>; use (): Promise<Record<string, number>>; stop (): Promise<Record<string, number>> }
+
+async function startLoadNode (url: string, name: string, more: string[] = []): Promise<LoadNode> {
+  const child = spawn(process.execPath, ['--expose-gc', entry, '--nats', url, '--name', name, '--turns', values.turns, '--policy-ms', values['policy-ms'], '--command-ms', values['command-ms'], '--ack-wait-ms', String(ackWaitMs), ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  const said = async (): Promise<Record<string, number>> => JSON.parse((await lines.next()).value as string) as Record<string, number>
+  await said()
+  return {
+    child, said,
+    async use () { child.kill('SIGUSR2'); return await said() },
+    async stop () { child.kill('SIGTERM'); return await said() }
+  }
+}
+
+// ---- what the records say -------------------------------------------------------------------------------------------
+
+interface Measured { rollouts: number; episodes: number; seconds: number; waits: number[]; balanced: boolean }
+
+async function measure (bus: Bus, run: string): Promise<Measured> {
+  const dispatched = new Map<string, number>()
+  const waits: number[] = []
+  const ledger = createLedgerCount()
+  let [first, last, rollouts] = [Infinity, 0, 0]
+  for await (const record of bus.log.records.follow(run, new AbortController().signal)) {
+    if (record === null) break
+    ledger.enter(record)
+    const name = readRecordKey(record.key)
+    if (name?.kind !== 'work') continue
+    if (name.entry === 'dispatched') dispatched.set(name.work, unpack<Dispatched>(record.bytes, record.key).at)
+    if (name.entry !== 'ended') continue
+    const ending = readEnding(record.bytes, record.key)
+    first = Math.min(first, ending.startedAt)
+    last = Math.max(last, ending.at)
+    if (/\.(break|solve)/.test(name.work)) rollouts++
+    const at = dispatched.get(name.work)
+    if (at !== undefined) waits.push(Math.max(0, ending.startedAt - at))
+  }
+  const { dispatched: all, settled, cancelled, quarantined } = ledger.totals()
+  return { rollouts, episodes: ledger.episodes(), seconds: (last - first) / 1000, waits: waits.sort((a, b) => a - b), balanced: all === settled + cancelled + quarantined }
+}
+
+const at = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+
+async function untilDone (bus: Bus, run: string): Promise<void> {
+  for await (const change of bus.kv.runs.watch(run, new AbortController().signal)) if (change?.bytes && unpack<{ state: string }>(change.bytes, run).state === 'done') return
+}
+
+const connect = async (url: string): Promise<Bus> => await connectNats({ servers: [url], name: 'load', clock: systemClock, ackWaitMs })
+const document = (name: string, episodes: number) => ({ ...documentOf(name, { episodes, group: Number(values.group), maxOrder: 1 }), inFlight: Number(values['in-flight']) })
+
+// ---- measurements ---------------------------------------------------------------------------------------------------
+
+async function rate (nodes: number): Promise<number> {
+  const server = await startServer()
+  const bus = await connect(server.url)
+  const running = await Promise.all(Array.from({ length: nodes }, (_, index) => startLoadNode(server.url, `n${index + 1}`)))
+  const run = `rate-${nodes}`
+  const serverCpu = server.cpuMs()
+  await submit(bus, document(run, Number(values.episodes)))
+  await untilDone(bus, run)
+  const spentByServer = server.cpuMs() - serverCpu
+  const used = await Promise.all(running.map(node => node.stop()))
+  const { rollouts, episodes, seconds, waits, balanced } = await measure(bus, run)
+  const perSecond = rollouts / seconds
+  const nodeCpu = used.reduce((sum, { cpuMs }) => sum + cpuMs!, 0)
+  console.log(`  ${nodes} node${nodes > 1 ? 's' : ' '}  ${perSecond.toFixed(0).padStart(5)} rollouts/s  ${(episodes / seconds).toFixed(1).padStart(6)} episodes/s  wait p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms  ` +
+    `${(nodeCpu / rollouts).toFixed(2)} ms of processor a rollout in the nodes, ${(spentByServer / rollouts).toFixed(2)} in nats-server (${rollouts} rollouts in ${seconds.toFixed(1)} s${balanced ? '' : ', LEDGER DOES NOT BALANCE'})`)
+  if (!balanced) failed.push('ledger')
+  await bus.close()
+  await server.stop()
+  return perSecond
+}
+
+/** A node full of rollouts that wait for their policy, against the same node with nothing to do. */
+async function memory (): Promise<void> {
+  const server = await startServer()
+  const bus = await connect(server.url)
+  const slots = 60
+  const node = await startLoadNode(server.url, 'full', ['--run', String(slots), '--policy-ms', '4000', '--own', '16'])
+  await sleep(500)
+  const idle = await node.use()
+  await submit(bus, { ...document('memory', 60), inFlight: 16 })
+  let full = idle
+  for (let tries = 0; tries < 40; tries++) {
+    await sleep(500)
+    const now = await node.use()
+    const busy = (now['slots'] as unknown as Record<string, { busy: number }>)['run']!.busy
+    if (busy === slots) { full = now; break }
+  }
+  const bytes = (full['heapBytes']! - idle['heapBytes']!) / slots
+  console.log(`  ${(bytes / 1024).toFixed(1)} KB a rollout in flight, its share of 16 episodes included (${slots} in flight; mark ${marks.rolloutBytes / 1024} KB: ${mark('memory', bytes <= marks.rolloutBytes)})`)
+  node.child.kill('SIGKILL')
+  await bus.close()
+  await server.stop()
+}
+
+/** Two nodes, one killed: from the kill until every piece of its work was taken by the other. */
+async function recovery (): Promise<void> {
+  const server = await startServer()
+  const bus = await connect(server.url)
+  const [victim] = await Promise.all([startLoadNode(server.url, 'victim', ['--policy-ms', '400']), startLoadNode(server.url, 'other', ['--policy-ms', '400'])])
+  await submit(bus, document('recovery', 60))
+  await sleep(4_000)
+  victim!.child.kill('SIGKILL')
+  const killedAt = Date.now()
+  await untilDone(bus, 'recovery')
+  let last = 0
+  let count = 0
+  for await (const record of bus.log.records.follow('recovery', new AbortController().signal)) {
+    if (record === null) break
+    const name = readRecordKey(record.key)
+    if (name?.kind !== 'work' || name.entry !== 'ended') continue
+    const ending = readEnding(record.bytes, record.key)
+    if (ending.delivery < 2) continue
+    count++
+    last = Math.max(last, ending.startedAt - killedAt)
+  }
+  console.log(`  ${count} pieces of work of the killed node were taken again within ${last} ms (ack wait ${ackWaitMs} ms; mark ack wait + ${marks.recoveryMs} ms: ${mark('recovery', count > 0 && last <= ackWaitMs + marks.recoveryMs)})`)
+  await bus.close()
+  await server.stop()
+  process.removeAllListeners('exit')
+}
+
+const only = values.only.split(',')
+console.log(`load average ${loadavg()[0]!.toFixed(1)}; groups of ${values.group}, ${values.turns} turns of ${values['policy-ms']} ms policy and ${values['command-ms']} ms command, ${values['in-flight']} episodes in flight`)
+if (only.includes('rate')) {
+  const rates = new Map<number, number>()
+  for (const nodes of values.nodes.split(',').map(Number)) rates.set(nodes, await rate(nodes))
+  const [one, two] = [rates.get(1), rates.get(2)]
+  if (one !== undefined) console.log(`  one node: mark ${marks.rolloutsPerSecond} rollouts/s: ${mark('rate', one >= marks.rolloutsPerSecond)}`)
+  if (one !== undefined && two !== undefined) console.log(`  from 1 to 2 nodes ${(two / one).toFixed(2)} x (mark ${marks.scale}: ${mark('scale', two / one >= marks.scale)})`)
+}
+if (only.includes('memory')) await memory()
+if (only.includes('recovery')) await recovery()
+console.log(`load average ${loadavg()[0]!.toFixed(1)} at the end${failed.length > 0 ? `; missed: ${failed.join(', ')}` : ''}`)
+process.exit(values.check && failed.length > 0 ? 1 : 0)
