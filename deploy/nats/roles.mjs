@@ -20,7 +20,7 @@ export function accounts (prefix, keys) {
 
   // Reading is asking the JetStream API for a message or for a consumer of one's own: none of these subjects changes a message.
   const read = streams => [
-    '$JS.API.INFO', '$JS.API.STREAM.INFO.*', '$JS.FC.>',
+    '$JS.API.INFO', '$JS.API.STREAM.INFO.*', '$JS.API.STREAM.NAMES', '$JS.FC.>',
     ...streams.flatMap(name => [
       `$JS.API.STREAM.MSG.GET.${name}`, `$JS.API.DIRECT.GET.${name}`, `$JS.API.DIRECT.GET.${name}.>`,
       `$JS.API.CONSUMER.CREATE.${name}`, `$JS.API.CONSUMER.CREATE.${name}.>`, `$JS.API.CONSUMER.INFO.${name}.*`,
@@ -46,6 +46,8 @@ export function accounts (prefix, keys) {
         `$KV.${prefix}_runs.*`,
         // A run that was cancelled takes its work off the queue.
         `$JS.API.STREAM.PURGE.${work}`,
+        // An object whose writing failed half-way takes its pieces along; without this, a full stream reads as a denial.
+        `$JS.API.STREAM.PURGE.${objects}`,
         `${signals}.steps.>`
       ],
       subscribe: ['_INBOX.>', `${signals}.control.>`]
