@@ -66,26 +66,42 @@ export function accounts (prefix, keys) {
     }
   }
 
-  const list = subjects => `[\n${subjects.map(subject => `            ${JSON.stringify(subject)}`).join(',\n')}\n          ]`
-  const user = role => [
-    `      # ${role}`,
-    `      { nkey: ${keys[role]}, permissions: {`,
-    `          publish: ${list(permissions[role].publish)}`,
-    `          subscribe: ${list(permissions[role].subscribe)}`,
-    '      } }'
-  ].join('\n')
-  return [
-    '# Made by make-keys.sh; the seeds that go with these public keys are in the folder `keys`.',
-    'accounts {',
-    '  SPAR {',
-    '    jetstream: enabled',
-    '    users: [',
-    roles.filter(role => role !== 'system').map(user).join(',\n'),
-    '    ]',
-    '  }',
-    `  SYS { users: [ { nkey: ${keys.system} } ] }`,
-    '}',
-    'system_account: SYS',
-    ''
-  ].join('\n')
+  // Whoever sends a request says where the answer goes, and a server checks that against nobody's permissions. So clients that do
+  // no work have an account each, and what they may send is imported into it: an answer of the server stays in their account.
+  const guests = ['submitter', 'watcher', 'trainer']
+  const subjects = [...new Set(guests.flatMap(role => permissions[role].publish))]
+  const takers = subject => guests.filter(role => permissions[role].publish.includes(subject)).map(accountOf).join(', ')
+  // A request for messages has more answers than one.
+  const manner = subject => subject.includes('.MSG.NEXT.') ? ', response: stream' : ''
+  const exported = [
+    ...subjects.map(subject => `{ service: ${quoted(subject)}, accounts: [${takers(subject)}]${manner(subject)} }`),
+    ...['_INBOX.>', `${signals}.>`].map(subject => `{ stream: ${quoted(subject)}, accounts: [${guests.map(accountOf).join(', ')}] }`)
+  ]
+  const imported = role => [
+    ...permissions[role].publish.map(subject => `{ service: { account: SPAR, subject: ${quoted(subject)} } }`),
+    ...permissions[role].subscribe.map(subject => `{ stream: { account: SPAR, subject: ${quoted(subject)} } }`)
+  ]
+  const user = role => `{ nkey: ${keys[role]}, permissions: {
+      publish: ${list(permissions[role].publish.map(quoted), 8)}
+      subscribe: ${list(permissions[role].subscribe.map(quoted), 8)}
+    } }`
+  return `# Made by make-keys.sh; the seeds that go with these public keys are in the folder \`keys\`.
+accounts {
+  SPAR {
+    jetstream: enabled
+    users: ${list(['operator', 'node'].map(user), 6)}
+    exports: ${list(exported, 6)}
+  }
+${guests.map(role => `  ${accountOf(role)} {
+    users: ${list([user(role)], 6)}
+    imports: ${list(imported(role), 6)}
+  }
+`).join('')}  SYS { users: [ { nkey: ${keys.system} } ] }
 }
+system_account: SYS
+`
+}
+
+const accountOf = role => role.toUpperCase()
+const quoted = subject => JSON.stringify(subject)
+const list = (items, indent) => `[\n${items.map(item => `${' '.repeat(indent)}${item}`).join(',\n')}\n${' '.repeat(indent - 2)}]`

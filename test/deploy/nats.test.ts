@@ -1,8 +1,9 @@
 // Goal: with the configuration that is shipped, each role can do what it is for and nothing that another role is for. Method: the
 // script's keys, a real server, and a run that goes through the roles' hands.
 
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { connect, nkeyAuthenticator } from 'nats'
 import t, { type Test } from 'tap'
 import type { Bus } from '../../src/bus/types.ts'
 import { changeDocument } from '../../src/cluster/document.ts'
@@ -130,6 +131,30 @@ for (const kind of natsServers()) {
         await operator.objects.remove('forged')
       })
     }
+
+    await t.test('a watcher cannot have the server write for it', async t => {
+      await operator.kv.runs.put('mine', bytes)
+      const targets = ['spar.work.run.any.forged.lead', 'spar.records.forged.settled.e0001', 'spar.samples.forged.x', '$KV.spar_runs.mine', '$KV.spar_runs.forged', '$O.spar_objects.M.Zm9yZ2Vk']
+      const nc = await connect({ servers: `127.0.0.1:${server.port}`, tls: { caFile: join(server.keys, 'tls', 'ca.pem') }, authenticator: nkeyAuthenticator(Buffer.from(readFileSync(join(server.keys, 'keys', 'watcher.nk'), 'utf8').trim())) })
+      t.teardown(() => nc.close())
+      for (const [index, target] of targets.entries()) {
+        nc.publish('$JS.API.STREAM.INFO.SPAR_RECORDS', undefined, { reply: target })
+        nc.publish('$JS.API.DIRECT.GET.KV_spar_runs.$KV.spar_runs.mine', undefined, { reply: target })
+        const config = { name: `forger${index}`, deliver_subject: target, ack_policy: 'none', deliver_policy: 'all' }
+        await nc.request(`$JS.API.CONSUMER.CREATE.SPAR_RECORDS.forger${index}`, JSON.stringify({ stream_name: 'SPAR_RECORDS', config }))
+      }
+      await nc.flush()
+      // What was asked before has been answered once this is.
+      await nc.request('$JS.API.STREAM.INFO.SPAR_SAMPLES')
+      await new Promise(resolve => setTimeout(resolve, 300))
+      t.same(await operator.queue.subjects('forged'), [])
+      t.equal(await operator.log.records.get('forged.settled.e0001'), null)
+      t.equal(await operator.log.samples.get('forged.x'), null)
+      t.same((await operator.kv.runs.get('mine'))?.bytes, bytes)
+      t.equal(await operator.kv.runs.get('forged'), null)
+      t.equal(await operator.objects.get('forged'), null)
+      await operator.kv.runs.remove('mine')
+    })
 
     await t.test('a role that may not listen is told so', async t => {
       const node = await server.connect('node')
