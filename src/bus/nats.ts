@@ -2,7 +2,7 @@
 // BUS_UNAVAILABLE, and may be tried again.
 
 import { readFileSync } from 'node:fs'
-import { connect, credsAuthenticator, Events, nkeyAuthenticator, type ConnectionOptions, type NatsConnection } from 'nats'
+import { connect, credsAuthenticator, ErrorCode, Events, nkeyAuthenticator, nkeys, type ConnectionOptions, type NatsConnection } from 'nats'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { busLimits } from './limits.ts'
@@ -83,7 +83,7 @@ async function open ({ servers, name, credentials, nkey, user, password, token, 
   const options: ConnectionOptions = {
     servers, name, timeout: limits.connectMsMax, maxReconnectAttempts: -1, reconnectTimeWait: limits.reconnectMs, pingInterval: 10_000, maxPingOut: 2, ignoreClusterUpdates: false,
     ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(read('credentials file', credentials)) }),
-    ...(nkey === undefined ? {} : { authenticator: nkeyAuthenticator(Buffer.from(Buffer.from(read('nkey seed', nkey)).toString('utf8').trim())) }),
+    ...(nkey === undefined ? {} : { authenticator: nkeyAuthenticator(seedOf(nkey, read('nkey seed', nkey))) }),
     ...(user === undefined ? {} : { user, pass: password ?? '' }),
     ...(token === undefined ? {} : { token }),
     ...(tls === undefined ? {} : { tls: {
@@ -95,7 +95,19 @@ async function open ({ servers, name, credentials, nkey, user, password, token, 
   try {
     return await connect(options)
   } catch (error) {
-    throw busError(error, `connect to ${servers.join(', ')}`)
+    // Who shows no certificate where one is wanted is left without an answer.
+    const hint = (error as { code?: string }).code === ErrorCode.Timeout && tls?.cert === undefined ? ' (if the server wants certificates of its clients: give --nats-cert and --nats-key)' : ''
+    throw busError(error, `connect to ${servers.join(', ')}${hint}`)
+  }
+}
+
+function seedOf (path: string, bytes: Uint8Array): Uint8Array {
+  const seed = Buffer.from(Buffer.from(bytes).toString('utf8').trim())
+  try {
+    nkeys.fromSeed(seed)
+    return seed
+  } catch {
+    throw new SparError('BUS_CREDENTIAL_NOT_READ', `Cannot use ${path} as an nkey: it does not hold a seed (one line that starts with "SU")`)
   }
 }
 

@@ -27,7 +27,9 @@ export const jetStreamErrors = {
 
 const full: readonly number[] = [jetStreamErrors.insufficientStorage, jetStreamErrors.notEnoughMemory, jetStreamErrors.storeFailed, jetStreamErrors.accountResources, 10023, 10026]
 const missing: readonly number[] = [jetStreamErrors.streamNotFound, jetStreamErrors.jetStreamNotEnabled, jetStreamErrors.jetStreamNotEnabledForAccount]
-const denied: readonly string[] = [ErrorCode.PermissionsViolation, ErrorCode.AuthorizationViolation, ErrorCode.AuthenticationExpired, ErrorCode.AuthenticationTimeout, ErrorCode.BadAuthentication]
+const refused: readonly string[] = [ErrorCode.AuthorizationViolation, ErrorCode.AuthenticationExpired, ErrorCode.AuthenticationTimeout, ErrorCode.BadAuthentication, ErrorCode.BadCreds, ErrorCode.AccountExpired]
+/** What Node says of a certificate that it does not trust. */
+const distrusted = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT_)/
 
 export const apiCode = (error: unknown): number | null => (error as NatsError | null)?.api_error?.err_code ?? null
 
@@ -41,7 +43,9 @@ export function busError (error: unknown, doing: string): SparError {
   if (api !== null && full.includes(api)) return make('BUS_FULL', `the bus takes no more (${message})`, true)
   if (api === jetStreamErrors.wrongLastSequence) return make('BUS_CONFLICT', 'somebody else has written it', false)
   if (api !== null && missing.includes(api)) return make('BUS_MISSING', `${message}. Make the streams with a credential that may: spar node or spar run submit as an operator does`, false)
-  if (denied.includes(code)) return make('BUS_DENIED', `the server does not allow it (${message})`, false)
+  if (code === ErrorCode.PermissionsViolation) return make('BUS_DENIED', `the server does not allow it (${message}). Use the credential of a role that may: docs/cluster.md lists them`, false)
+  if (refused.includes(code)) return make('BUS_DENIED', `the server does not take this credential, or wants one (${message}). Give --nats-nkey, --nats-creds or --nats-user`, false)
+  if (distrusted.test(code)) return make('BUS_DENIED', `the server's certificate is not trusted (${message}). Give the authority that signed it: --nats-ca`, false)
   if (code === ErrorCode.MaxPayloadExceeded) return make('BUS_TOO_LARGE', 'it is larger than the payload of the server', false)
   if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) return make('BUS_CLOSED', 'the connection was closed', false)
   return make('BUS_UNAVAILABLE', code === ErrorCode.Timeout ? 'the server does not answer in time' : message, true)
