@@ -98,9 +98,16 @@ export interface Sandboxes {
 /** A model endpoint at a weights version, or a program that plays like one. */
 export interface Policy {
   readonly name: string
+  /** Of now: weights may be updated while rollouts go on. */
   readonly version: string
   start (task: RolloutTask): PolicySession
 }
+
+/**
+ * Which weights sample now, from whatever publishes them: asked at every turn of a model, so that a rollout which an update
+ * meets says what sampled each of its tokens. What a server says of itself goes before it.
+ */
+export interface PolicyVersions { current (): string }
 
 /** One rollout of a policy. `next(null)` asks for the first reply; a rejection is an infrastructure fault. */
 export interface PolicySession {

@@ -16,7 +16,8 @@ import { readInstances, readPredictions, type EvalInstance } from '../eval/insta
 import { openEval, summarise, writePredictions, type AttemptResult, type EvalStore, type EvalSummary } from '../eval/results.ts'
 import { createLimiter } from '../limiter.ts'
 import { createRandom } from '../random.ts'
-import { parseWhole, runDefaults } from '../run/options.ts'
+import { budgetOf, readBudgets, resolveBudgets, type Budget } from '../run/budgets.ts'
+import { parseWhole } from '../run/options.ts'
 import { policyDefaults, type PolicyOptions } from '../run/policy-options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson, writeLarge } from '../store/files.ts'
@@ -34,12 +35,12 @@ const usage = `Usage: spar eval <tasks.jsonl> [options]
 Tasks: SWE-bench instances, one a line; those of spar export --format swebench as well.
 
   --solver openai=<url>|vllm=<url>|sglang=<url>|procedural   who plays (default: procedural, which needs tasks of spar export)
-  --model name  --temperature 1  --top-p 1  --max-tokens 8192  --tools auto|native|text  --format-errors answer|end  --prompts dir
+  --model name  --policy-version name  --temperature 1  --top-p 1  --max-tokens 8192  --tools auto|native|text  --format-errors answer|end  --prompts dir
   --predictions f   grades the patches of a predictions file instead; gold: the instances' own
   --arena target    the repository of every instance; or
   --repo-dir dir    clones by the names in repo: owner__name, owner/name or name
   --attempts 1      on every instance       --seed 1
-  --max-turns 128   turns of an attempt     --max-context 131072  its tokens
+  --max-turns 128   turns of an attempt     --max-context 131072  its tokens     --max-seconds 1800  of its commands together
   --sandbox auto|docker|process   --setup "cmd"   --jobs n
   --out dir         default: out/eval-<tasks>      --resume  goes on there; attempts that ended as an error are made again
   --json            one object on the last line
@@ -48,8 +49,8 @@ Exit code: 0 every attempt has a verdict, 2 some ended as an error.`
 
 const text = { type: 'string' } as const
 const optionTypes = {
-  solver: text, model: text, temperature: text, 'top-p': text, 'max-tokens': text, tools: text, 'format-errors': text, prompts: text, 'logprobs-mode': text, predictions: text, arena: text, 'repo-dir': text,
-  attempts: text, seed: text, 'max-turns': text, 'max-context': text, sandbox: text, setup: text, jobs: text, out: text,
+  solver: text, model: text, 'policy-version': text, temperature: text, 'top-p': text, 'max-tokens': text, tools: text, 'format-errors': text, prompts: text, 'logprobs-mode': text, predictions: text, arena: text, 'repo-dir': text,
+  attempts: text, seed: text, 'max-turns': text, 'max-context': text, 'max-seconds': text, sandbox: text, setup: text, jobs: text, out: text,
   resume: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 type Values = { [Name in keyof typeof optionTypes]?: (typeof optionTypes)[Name]['type'] extends 'boolean' ? boolean | undefined : string | undefined }
@@ -70,7 +71,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   }
   const attempts = parseWhole('attempts', values.attempts ?? '1', 1, predictions === null ? 1000 : 1)
   const seed = parseWhole('seed', values.seed ?? '1', 0, 2 ** 31 - 1)
-  const budgets = { seed, turnsMax: parseWhole('max-turns', values['max-turns'] ?? String(runDefaults.turnsMax), 1, 100_000), tokensMax: parseWhole('max-context', values['max-context'] ?? String(runDefaults.tokensMax), 1000, 100_000_000) }
+  const budgets = { seed, ...budgetOf(resolveBudgets({}, readBudgets(values)), 'solver') }
   const jobs = parseWhole('jobs', values.jobs ?? String(availableParallelism()), 1, 1024)
   const solverName = predictions === null ? options.solver : `predictions ${values.predictions}`
   const model = predictions === null ? options.model ?? 'procedural-solver' : values.predictions === 'gold' ? 'gold' : basename(values.predictions!)
@@ -97,7 +98,7 @@ interface Evaluation {
   instances: EvalInstance[]
   predictions: Map<string, string> | null
   attempts: number
-  budgets: { seed: number; turnsMax: number; tokensMax: number }
+  budgets: Budget & { seed: number }
   jobs: number
 }
 
@@ -111,7 +112,7 @@ async function evaluate ({ values, options, store, instances, predictions, attem
   let close = async (): Promise<void> => {}
   try {
     await sandboxes.reap()
-    const policies = await createPolicies(predictions === null ? options : policyDefaults, { workers, clock: systemClock, random: createRandom(budgets.seed).fork('servers') })
+    const policies = await createPolicies({ ...predictions === null ? options : policyDefaults, commandsMsMax: { breaker: budgets.commandsMsMax, solver: budgets.commandsMsMax } }, { workers, clock: systemClock, random: createRandom(budgets.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
     close = policies.close
     const open = createArenas({ arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null }, async target => await openArena({
       target, home, sandboxKind: sandboxes.kind, onProgress: line => io.err(neutral(line)), ...values.setup === undefined ? {} : { setup: values.setup }

@@ -3,11 +3,12 @@
 
 import { strategies, type Strategy } from '../domain.ts'
 import { SparError } from '../errors.ts'
+import { budgetDefaults, type BudgetOptions } from './budgets.ts'
 import { policyDefaults, type PolicyOptions } from './policy-options.ts'
 
 export interface Range { min: number; max: number }
 
-export interface RunOptions extends PolicyOptions {
+export interface RunOptions extends PolicyOptions, BudgetOptions {
   target: string
   episodes: number
   /** Attempts on every bug: the solver's group. */
@@ -25,8 +26,6 @@ export interface RunOptions extends PolicyOptions {
   /** Scored attempts that a solve rate needs, at least. */
   minScored: number
   mode: 'strict' | 'group'
-  turnsMax: number
-  tokensMax: number
 }
 
 export const runDefaults: Omit<RunOptions, 'target'> = {
@@ -41,8 +40,7 @@ export const runDefaults: Omit<RunOptions, 'target'> = {
   maxOrder: 2,
   minScored: 4,
   mode: 'strict',
-  turnsMax: 128,
-  tokensMax: 131_072,
+  ...budgetDefaults,
   ...policyDefaults
 }
 

@@ -57,11 +57,17 @@ t.test('models play both roles', { timeout: 600_000 }, async t => {
   t.test('roles are mixed, and a text-only server is played with but not trained on', async t => {
     const server = await startFakeServer({ kind: 'generic', reply: model() })
     t.teardown(() => server.close())
-    const ran = await play('mixed', server.url, 'openai', ['--breaker', 'procedural', '--min-passing', '5'])
+    const budgets = ['--max-turns', 'breaker=40,solver=11', '--max-seconds', 'solver=77', '--policy-version', 'step-7']
+    const ran = await play('mixed', server.url, 'openai', ['--breaker', 'procedural', '--min-passing', '5', ...budgets])
     t.equal(ran.code, 0, ran.err)
+    t.match(JSON.stringify(server.turns[0]!.body), /11 turns/, 'budgets are those of the role')
+    t.match(JSON.stringify(server.turns.map(({ body }) => body)), /\[exit code \d+; left: 10 turns, \d+ tokens, 7[0-7] s of commands\]/)
+    t.match(JSON.parse(readFileSync(join(cwd, 'mixed', 'run.json'), 'utf8')), { options: { turnsMax: { breaker: 40, solver: 11 }, commandsMsMax: { breaker: 1_800_000, solver: 77_000 }, policyVersion: 'step-7' } })
+    t.match(await spar(['play', '--resume', '--out', join(cwd, 'mixed'), '--max-turns', 'breaker=40,solver=12'], { home, cwd }), { code: 64, err: /another turnsMax of the solver: it was started with 11/ })
+    t.match(await spar(['play', '--resume', '--out', join(cwd, 'mixed'), '--max-turns', 'solver=11', '--policy-version', 'step-8', '--json'], { home, cwd }), { code: 0 })
     const samples = samplesOf(join(cwd, 'mixed'))
     t.ok(samples.some(sample => sample.policy.name === 'procedural-breaker'))
-    for (const sample of samples.filter(sample => sample.role === 'solver')) t.match(decodeRecord(readFileSync(join(cwd, 'mixed', sample.trajectory))).untrainable, /token ids/)
+    for (const sample of samples.filter(sample => sample.role === 'solver')) t.match(decodeRecord(readFileSync(join(cwd, 'mixed', sample.trajectory))), { untrainable: /token ids/, policy: { version_start: 'step-7', version_end: 'step-7' } })
   })
 
   t.test('a server that fails is no reward: the rollout is issued again', async t => {
@@ -85,6 +91,9 @@ t.test('models play both roles', { timeout: 600_000 }, async t => {
 
   t.test('a wrong address, model or option is told before anything is played', async t => {
     t.match(await play('none', 'http://127.0.0.1:9', 'openai'), { code: 2, err: /SERVER_DOWN/ })
+    const other = await startFakeServer({ models: { ids: ['Qwen/Qwen3'] } })
+    t.teardown(() => other.close())
+    for (const protocol of ['openai', 'vllm']) t.match(await play('other', other.url, protocol), { code: 64, err: /the model "fake": http:\S+ serves "Qwen\/Qwen3".*\[OPTION_MODEL\]/ })
     t.match(await spar(['play', repository, '--policy', 'openai=http://127.0.0.1:9', '--json'], { home, cwd }), { err: /--model/ })
     t.match(await spar(['play', repository, '--policy', 'openai=http://user:secret@127.0.0.1:9', '--model', 'x', '--json'], { home, cwd }), { code: 64, err: /SPAR_API_KEY/ })
     t.match(await spar(['play', repository, '--solver', 'magic'], { home, cwd }), { code: 64, err: /--solver "magic"/ })

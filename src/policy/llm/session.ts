@@ -3,7 +3,7 @@
 
 import type { Observation, Reply, RolloutTask } from '../../domain.ts'
 import { SparError, toPlain } from '../../errors.ts'
-import type { Clock, PolicySession, PolicyTrace } from '../../ports.ts'
+import type { Clock, PolicySession, PolicyTrace, PolicyVersions } from '../../ports.ts'
 import type { ModelCall } from '../../workers/codec/tokens.ts'
 import { callOf, unansweredCall, whyUntrainable } from './calls.ts'
 import { readNativeCall } from './native.ts'
@@ -22,9 +22,9 @@ export interface LlmSettings {
   commandsMsMax: number
 }
 
-export interface LlmSessionOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; task: RolloutTask; version: string }
+export interface LlmSessionOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; task: RolloutTask; versions: PolicyVersions }
 
-export function createLlmSession ({ server, prompts, settings, clock, task, version }: LlmSessionOptions): PolicySession {
+export function createLlmSession ({ server, prompts, settings, clock, task, versions }: LlmSessionOptions): PolicySession {
   const opening = openingOf(prompts, task, settings.tools)
   const messages: ChatMessage[] = [{ role: 'system', content: opening.system }, { role: 'user', content: opening.user }]
   const tools = settings.tools === 'native' ? toolSchemas(task.role) : null
@@ -39,7 +39,7 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
 
   const nextId = (): string => `${task.rolloutId}.${calls.length}`
 
-  const keep = (sampling: Sampling, answer: Answer): void => {
+  const keep = (sampling: Sampling, answer: Answer, version: string): void => {
     const { promptTokenIds: prompt, completionTokenIds: completion, completionLogprobs: logprobs } = answer
     const call = callOf(nextId(), sampling, answer, version)
     untrainable ??= whyUntrainable(answer)
@@ -51,9 +51,10 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
   const ask = async (tokensLeft: number, signal: AbortSignal): Promise<Answer> => {
     const sampling: Sampling = { ...settings.sampling, maxTokens: Math.max(1, Math.min(settings.sampling.maxTokens, tokensLeft)), seed: (task.seed + calls.length) % 2 ** 31 }
     const startedAt = clock.now()
+    const version = versions.current()
     try {
       const answer = await server.ask({ messages, tools, sampling, conversation: task.rolloutId, tokensSoFar: messagesSoFar === 0 ? null : segments.last, messagesSoFar }, signal)
-      keep(sampling, answer)
+      keep(sampling, answer, version)
       return answer
     } catch (error) {
       calls.push(unansweredCall(nextId(), sampling, server, version, { startedAt, endedAt: clock.now(), error: toPlain(error) }))

@@ -70,6 +70,13 @@ export interface Answer {
   retries: number
 }
 
+export interface ServerCheck {
+  /** Tokens that a conversation may have: the least that an endpoint says, or null where none says any. */
+  contextTokensMax: number | null
+  /** Endpoints that are not well now, while others are. */
+  down: { address: string; reason: string }[]
+}
+
 /**
  * Codes of what `ask` rejects with. All but the last two are faults of infrastructure: the rollout is issued again.
  *   SERVER_DOWN       no endpoint takes a connection, or every fuse is open     (retryable)
@@ -88,7 +95,10 @@ export interface ModelServer {
   /** Whether the server turns tools into native calls. */
   readonly nativeTools: boolean
   ask (ask: Ask, signal: AbortSignal): Promise<Answer>
-  /** Tokens that a conversation may have, or null where the server does not say. */
-  contextTokensMax (): Promise<number | null>
+  /**
+   * Looks at every endpoint before anything is played. Rejects where nothing can be: OPTION_MODEL (an endpoint serves other models,
+   * which are named), SERVER_REFUSED (the key), or what `ask` would reject with where no endpoint is well.
+   */
+  check (): Promise<ServerCheck>
   close (): Promise<void>
 }

@@ -38,7 +38,7 @@ function scripted (replies: Reply[]): ModelServer & { asked: Ask[] } {
         startedAt: 0, endedAt: 1, retries: 0, ...reply
       }
     },
-    contextTokensMax: async () => 5000,
+    check: async () => ({ contextTokensMax: 5000, down: [] }),
     close: async () => {}
   }
 }

@@ -6,7 +6,12 @@ import { fault } from './faults.ts'
 import type { Http } from './http.ts'
 
 /** What an endpoint says of itself. */
-export interface Description { flavour: 'vllm' | 'sglang' | 'generic'; contextTokensMax: number | null }
+export interface Description {
+  flavour: 'vllm' | 'sglang' | 'generic'
+  contextTokensMax: number | null
+  /** The models that it serves where ours is none of them; null: it serves ours, or does not say. */
+  others: string[] | null
+}
 
 /** One endpoint, as a protocol sees it. */
 export interface Line { http: Http; describe (signal: AbortSignal): Promise<Description> }

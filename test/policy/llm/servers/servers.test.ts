@@ -221,7 +221,7 @@ t.test('what is asked beside the turns has a deadline of its own', async t => {
   await once(silent, 'listening')
   t.teardown(() => silent.close())
   const server = openClient(t, [`http://127.0.0.1:${(silent.address() as AddressInfo).port}`], { limits: { sideMsMax: 50 } })
-  t.match(await codeOf(server.contextTokensMax()), { code: 'SERVER_TIMEOUT' })
+  t.match(await codeOf(server.check()), { code: 'SERVER_TIMEOUT' })
   await server.close()
 })
 
@@ -258,15 +258,16 @@ t.test('a refusal is the model\'s, and a filter the server\'s', async t => {
 })
 
 t.test('the version of the weights comes from the answer, else from what publishes them', async t => {
-  let published: string | null = 'p1'
-  const version = (): string | null => published
+  let published = 'p1'
+  const versions = { current: () => published }
   const vllm = await openFake(t, {})
-  const server = openClient(t, [vllm.url], { ports: { version }, logprobsMode: 'raw_logprobs' })
+  const server = openClient(t, [vllm.url], { ports: { versions }, logprobsMode: 'raw_logprobs' })
   t.match(await server.ask(of('a'), never), { policyVersion: 'p1', logprobsMode: 'raw_logprobs' })
-  published = null
-  t.match(await server.ask(of('a'), never), { policyVersion: null })
+  published = 'p2'
+  t.match(await server.ask(of('a'), never), { policyVersion: 'p2' })
+  t.match(await openClient(t, [vllm.url]).ask(of('a'), never), { policyVersion: null }, 'or it is not known')
   const sglang = await openFake(t, { kind: 'sglang', weightVersion: 'w7' })
-  t.match(await openClient(t, [sglang.url], { protocol: 'sglang', ports: { version: () => 'p1' } }).ask(of('a'), never), { policyVersion: 'w7', logprobsMode: null })
+  t.match(await openClient(t, [sglang.url], { protocol: 'sglang', ports: { versions: { current: () => 'p1' } } }).ask(of('a'), never), { policyVersion: 'w7', logprobsMode: null })
 })
 
 t.test('streams have limits of their own', async t => {
