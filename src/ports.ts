@@ -2,6 +2,7 @@
 // suite. Time and chance are ports too, so that a seed replays a run.
 
 import type { Arena, Observation, Reply, RolloutTask } from './domain.ts'
+import type { Spill } from './rollout/spill.ts'
 import type { ModelCall, Segment } from './workers/codec/tokens.ts'
 
 export interface Clock { now (): number; sleep (ms: number, signal?: AbortSignal): Promise<void> }
@@ -100,6 +101,8 @@ export interface Policy {
   readonly name: string
   /** Of now: weights may be updated while rollouts go on. */
   readonly version: string
+  /** Where what is said in its rollouts is kept while they are in flight; null or missing: in the heap. */
+  readonly spill?: Spill | null
   start (task: RolloutTask): PolicySession
 }
 

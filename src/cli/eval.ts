@@ -112,7 +112,7 @@ async function evaluate ({ values, options, store, instances, predictions, attem
   let close = async (): Promise<void> => {}
   try {
     await sandboxes.reap()
-    const policies = await createPolicies({ ...predictions === null ? options : policyDefaults, commandsMsMax: { breaker: budgets.commandsMsMax, solver: budgets.commandsMsMax } }, { workers, clock: systemClock, random: createRandom(budgets.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
+    const policies = await createPolicies({ ...predictions === null ? options : policyDefaults, commandsMsMax: { breaker: budgets.commandsMsMax, solver: budgets.commandsMsMax } }, { workers, home, clock: systemClock, random: createRandom(budgets.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
     close = policies.close
     const open = createArenas({ arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null }, async target => await openArena({
       target, home, sandboxKind: sandboxes.kind, onProgress: line => io.err(neutral(line)), ...values.setup === undefined ? {} : { setup: values.setup }

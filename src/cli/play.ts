@@ -89,7 +89,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     await sandboxes.reap()
     const kept = resumed?.file().options
     const options: RunOptions = { ...runDefaults, ...(kept ?? { target: target!, ...given }), ...resolveBudgets(kept ?? {}, budgets), ...weightsOf(given) }
-    policies = await createPolicies(options, { workers, clock: systemClock, random: createRandom(options.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
+    policies = await createPolicies(options, { workers, home, clock: systemClock, random: createRandom(options.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
     const arena = resumed?.file().arena ?? await openArena({
       target: target!, home, sandboxKind: sandboxes.kind, onProgress: (line: string) => io.err(line),
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })

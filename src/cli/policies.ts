@@ -11,6 +11,7 @@ import type { ModelServer, ServerCheck } from '../policy/llm/types.ts'
 import { createProceduralBreaker } from '../policy/procedural/breaker.ts'
 import { createProceduralSolver } from '../policy/procedural/solver.ts'
 import { createReplayPolicy } from '../policy/replay.ts'
+import { createSpill, type Spill } from '../rollout/spill.ts'
 import type { BudgetOptions } from '../run/budgets.ts'
 import { parsePolicy, type PolicyOptions, type PolicySpec, type ServerSpec } from '../run/policy-options.ts'
 import type { Workers } from '../workers/pool.ts'
@@ -23,6 +24,8 @@ export interface Policies { breaker: Policy; solver: Policy; close (): Promise<v
 
 export interface PolicyPorts {
   workers: Workers
+  /** Spar's state folder: what models say is kept there while their rollouts are in flight. */
+  home: string
   clock: Clock
   random: Random
   /** What publishes weights says which are served; else the option does. */
@@ -35,7 +38,11 @@ export async function createPolicies (options: PolicyOptions & Pick<BudgetOption
   const { policyVersion } = options
   const versions = ports.versions ?? (policyVersion === null ? unversioned : { current: () => policyVersion })
   const servers = new Map<string, ModelServer>()
-  const close = async (): Promise<void> => { await Promise.allSettled([...servers.values()].map(server => server.close())) }
+  let spill: Spill | null = null
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([...servers.values()].map(server => server.close()))
+    spill?.close()
+  }
   const policyOf = async (role: Role, spec: PolicySpec, procedural: () => Policy): Promise<Policy> => {
     if (spec.kind === 'procedural') return procedural()
     if (spec.kind === 'replay') return createReplayPolicy(spec.folder)
@@ -48,7 +55,7 @@ export async function createPolicies (options: PolicyOptions & Pick<BudgetOption
     }
     const tools = options.tools === 'auto' ? server.nativeTools ? 'native' : 'text' : options.tools
     const settings = { ...llmDefaults, tools, formatErrors: options.formatErrors, commandsMsMax: options.commandsMsMax[role], sampling: { ...llmDefaults.sampling, temperature: options.temperature, topP: options.topP, maxTokens: options.completionTokensMax } }
-    return createLlmPolicy({ server, prompts: loadPrompts(options.prompts), settings, clock: ports.clock, versions })
+    return createLlmPolicy({ server, prompts: loadPrompts(options.prompts), settings, clock: ports.clock, versions, spill: spill ??= createSpill(ports.home) })
   }
   try {
     const breaker = await policyOf('breaker', parsePolicy('breaker', options.breaker), () => createProceduralBreaker(ports))

@@ -2,6 +2,7 @@
 
 import type { RolloutTask } from '../../domain.ts'
 import type { Clock, Policy, PolicyVersions } from '../../ports.ts'
+import type { Spill } from '../../rollout/spill.ts'
 import type { Prompts } from './prompts.ts'
 import { budgetDefaults } from '../../run/budgets.ts'
 import { createLlmSession, type LlmSettings } from './session.ts'
@@ -17,12 +18,13 @@ export const llmDefaults: LlmSettings = {
 /** Nobody says which weights play. */
 export const unversioned: PolicyVersions = { current: () => 'unversioned' }
 
-export interface LlmPolicyOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; versions?: PolicyVersions }
+export interface LlmPolicyOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; versions?: PolicyVersions; spill?: Spill | null }
 
-export function createLlmPolicy ({ versions = unversioned, ...options }: LlmPolicyOptions): Policy {
+export function createLlmPolicy ({ versions = unversioned, spill = null, ...options }: LlmPolicyOptions): Policy {
   return {
     name: options.server.model,
     get version () { return versions.current() },
-    start: (task: RolloutTask) => createLlmSession({ ...options, task, versions })
+    start: (task: RolloutTask) => createLlmSession({ ...options, task, versions, spill }),
+    spill
   }
 }

@@ -24,9 +24,17 @@ export interface Sampling {
   maxTokens: number
 }
 
-export interface Ask {
+/** A conversation: a list, or one whose older messages are read back from elsewhere when they are asked for. */
+export interface Messages {
+  readonly length: number
+  slice (from?: number): ChatMessage[]
+  /** Characters of these messages, roughly, where they are known without reading them. */
+  characters? (from: number): number
+}
+
+export interface Ask<Conversation extends Messages = Messages> {
   /** The whole conversation so far. */
-  messages: readonly ChatMessage[]
+  messages: Conversation
   /** null: the scaffold speaks the text protocol, and the server is told of no tools. */
   tools: readonly ToolSchema[] | null
   sampling: Sampling

@@ -9,7 +9,7 @@ import { loadPrompts } from '../../../src/policy/llm/prompts.ts'
 import type { PolicyTrace, PolicyVersions } from '../../../src/ports.ts'
 import { recordOf } from '../../../src/rollout/record.ts'
 import { status } from '../../helpers/fake-server/faults.ts'
-import { never, openClient, openFake, ways } from '../../helpers/servers-fixture.ts'
+import { askOf, never, openClient, openFake, ways } from '../../helpers/servers-fixture.ts'
 
 const task: RolloutTask = { role: 'solver', oraclePatch: '+x\n', rolloutId: 'e0001.solve.1.0', seed: 1, tree: '/t', scratch: '/s', testCommand: null, turnsMax: 9, tokensMax: 100_000, commandMsMax: 1000 }
 const told: Observation = { exitCode: 0, text: 'ok', truncatedBytes: 0, timedOut: false, turnsLeft: 5, tokensLeft: 5000 }
@@ -44,7 +44,7 @@ t.test('a turn that is tried again counts for the weights of the try that was an
   let asked = 0
   const versions: PolicyVersions = { current: () => `step-${++asked}` }
   fake.fail(status(503))
-  t.match(await openClient(t, [fake.url], { ports: { versions } }).ask({ messages: [{ role: 'user', content: 'x' }], tools: null, sampling: { ...llmDefaults.sampling, seed: 1 }, conversation: 'c', tokensSoFar: null, messagesSoFar: 0 }, never), { policyVersion: 'step-2', retries: 1 })
+  t.match(await openClient(t, [fake.url], { ports: { versions } }).ask(askOf(), never), { policyVersion: 'step-2', retries: 1 })
 })
 
 t.test('SGLang says its own, which goes before what publishes them', async t => {

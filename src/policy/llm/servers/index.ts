@@ -147,7 +147,7 @@ const withTries = (error: unknown, tries: number): unknown =>
 
 /** What a turn may come to, roughly: it only says which endpoint has more to do. */
 function tokensOf ({ messages, tokensSoFar, messagesSoFar, sampling }: Ask): number {
-  let characters = 0
-  for (let index = tokensSoFar === null ? 0 : messagesSoFar; index < messages.length; index++) characters += messages[index]!.content.length
+  const from = tokensSoFar === null ? 0 : messagesSoFar
+  const characters = messages.characters?.(from) ?? messages.slice(from).reduce((sum, { content }) => sum + content.length, 0)
   return (tokensSoFar?.length ?? 0) + Math.ceil(characters / 4) + sampling.maxTokens
 }
