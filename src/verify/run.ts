@@ -47,7 +47,7 @@ const remove = (bench: Bench, sandbox: Sandbox): void => { bench.removals.push(s
 
 export const openTree = async (bench: Bench, purpose: string, signal?: AbortSignal): Promise<Sandbox> => await openView(bench, 'tree', purpose, signal)
 
-const openView = async ({ sandboxes, arena, run }: Bench, view: SandboxSpec['view'], purpose: string, signal?: AbortSignal): Promise<Sandbox> =>
+export const openView = async ({ sandboxes, arena, run }: Bench, view: SandboxSpec['view'], purpose: string, signal?: AbortSignal): Promise<Sandbox> =>
   await sandboxes.open({ arena, view, network: 'none', label: { run, purpose } }, signal)
 
 export interface RunOptions {
