@@ -2,7 +2,7 @@
 // wrong on the way to a server is never a reward. Method: a model that plays by a script behind a server that speaks each
 // protocol, on a real repository in real sandboxes.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Verdict } from '../../src/domain.ts'
@@ -31,9 +31,9 @@ t.test('models play both roles', { timeout: 600_000 }, async t => {
   const cwd = testFolder(t)
   const home = join(cwd, 'home')
   const repository = makeScriptedRepository(join(cwd, 'numbers'))
-  const play = (name: string, url: string, protocol: string, more: string[] = []): ReturnType<typeof spar> => spar([
+  const play = (name: string, url: string, protocol: string, more: string[] = [], env: Record<string, string> = {}): ReturnType<typeof spar> => spar([
     'play', repository, '--episodes', '1', '--group', '6', '--max-order', '1', '--min-files', '1', '--sandbox', 'process', '--jobs', '1', '--json',
-    '--policy', `${protocol}=${url}`, '--model', 'fake', '--max-turns', '12', '--tools', 'text', '--out', join(cwd, name), ...more], { home, cwd })
+    '--policy', `${protocol}=${url}`, '--model', 'fake', '--max-turns', '12', '--tools', 'text', '--out', join(cwd, name), ...more], { home, cwd, env })
 
   for (const [protocol, kind] of [['openai', 'vllm'], ['vllm', 'vllm'], ['sglang', 'sglang']] as const) {
     t.test(`over ${protocol}`, async t => {
@@ -71,11 +71,19 @@ t.test('models play both roles', { timeout: 600_000 }, async t => {
   })
 
   t.test('a server that fails is no reward: the rollout is issued again', async t => {
-    const server = await startFakeServer({ kind: 'vllm', reply: model(), contextTokensMax: 200_000 })
+    const key = 'sk-hunter2-0123456789'
+    const server = await startFakeServer({ kind: 'vllm', reply: model(), contextTokensMax: 200_000, keys: [key] })
     t.teardown(() => server.close())
-    server.fail(...Array.from({ length: serverLimits.triesMax }, () => status(503)))
-    const ran = await play('faults', server.url, 'openai')
+    server.fail(...Array.from({ length: serverLimits.triesMax }, () => status(503, { error: { message: `the key ${key} is at its limit` } })))
+    const ran = await play('faults', server.url, 'openai', [], { SPAR_API_KEY: key })
     t.equal(ran.code, 0, ran.err)
+    t.match(ran.err, /is issued again/)
+    const kept = readdirSync(join(cwd, 'faults'), { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(entry => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+    t.ok(kept.length > 20)
+    for (const text of [...kept, ran.out, ran.err]) t.notMatch(text, key, 'the key is in no log and in no record')
+    const wrong = await play('keyless', server.url, 'openai', [], { SPAR_API_KEY: 'sk-other' })
+    t.match(wrong, { code: 2, err: /status 401.*Check the key in the environment \[SERVER_REFUSED\]/ })
+    t.notMatch(wrong.err + wrong.out, 'sk-other')
     t.match((ran.json as RunSummary).bugs, [{ dispatched: 6, scored: 6, solved: 2 }])
     t.same((ran.json as RunSummary).faults, {})
   })
