@@ -78,11 +78,12 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const jobs = parseWhole('jobs', values.jobs ?? String(availableParallelism()), 1, 1024)
   const solverName = predictions === null ? options.solver : `predictions ${values.predictions}`
   const model = predictions === null ? options.model ?? 'procedural-solver' : values.predictions === 'gold' ? 'gold' : basename(values.predictions!)
-  const store = openEval(resolve(values.out ?? join('out', `eval-${basename(tasksFile).replace(/\.jsonl?$/, '')}`)), {
+  // Opened once the servers were asked: a wrong name of a model leaves no folder that has to be gone on with.
+  const openStore = (): EvalStore => openEval(resolve(values.out ?? join('out', `eval-${basename(tasksFile).replace(/\.jsonl?$/, '')}`)), {
     schema_version: 1, tasks_sha256: createHash('sha256').update(tasks).digest('hex'), solver: solverName, model, attempts, seed, options: { ...options, ...budgets, arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, imagePath, setup: values.setup ?? null }
   }, values.resume === true)
-  const edge = { values, imagePath, options, store, instances, predictions, attempts, budgets, jobs }
-  const { results, interrupted } = await evaluate(edge, io)
+  const edge = { values, imagePath, options, openStore, instances, predictions, attempts, budgets, jobs }
+  const { store, results, interrupted } = await evaluate(edge, io)
   if (interrupted) {
     io.err(`Interrupted. Go on with the same options and --resume --out ${shownPath(store.dir)}`)
     return exitInterrupted
@@ -98,7 +99,7 @@ interface Evaluation {
   values: Values
   imagePath: string | null
   options: PolicyOptions
-  store: EvalStore
+  openStore: () => EvalStore
   instances: EvalInstance[]
   predictions: Map<string, string> | null
   attempts: number
@@ -106,7 +107,7 @@ interface Evaluation {
   jobs: number
 }
 
-async function evaluate ({ values, imagePath, options, store, instances, predictions, attempts, budgets, jobs }: Evaluation, io: Io): Promise<{ results: AttemptResult[]; interrupted: boolean }> {
+async function evaluate ({ values, imagePath, options, openStore, instances, predictions, attempts, budgets, jobs }: Evaluation, io: Io): Promise<{ store: EvalStore; results: AttemptResult[]; interrupted: boolean }> {
   const home = sparHome()
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox, firstTarget(instances, { arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, imagePath })), home }))
   const workers = createPool()
@@ -114,10 +115,12 @@ async function evaluate ({ values, imagePath, options, store, instances, predict
   const interrupt = (): void => { stop.abort() }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
   let close = async (): Promise<void> => {}
+  let opened: EvalStore | null = null
   try {
     await sandboxes.reap()
     const policies = await createPolicies({ ...predictions === null ? options : policyDefaults, commandsMsMax: { breaker: budgets.commandsMsMax, solver: budgets.commandsMsMax } }, { workers, home, clock: systemClock, random: createRandom(budgets.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
     close = policies.close
+    const store = opened = openStore()
     const open = createArenas({ arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, imagePath }, {
       arena: async target => await openArena({
         target, home, sandboxKind: sandboxes.kind, onProgress: line => io.err(neutral(line)), ...values.setup === undefined || target.startsWith('docker:') ? {} : { setup: values.setup }
@@ -140,10 +143,10 @@ async function evaluate ({ values, imagePath, options, store, instances, predict
       io.err(neutral(`  ${result.outcome.padEnd(10)}  ${instance.id}${attempts > 1 ? ` (${attempt})` : ''}  ${result.reason.slice(0, 160)}`))
       return result
     }))
-    return { results, interrupted: false }
+    return { store, results, interrupted: false }
   } catch (error) {
-    if (!stop.signal.aborted) throw error
-    return { results: [], interrupted: true }
+    if (!stop.signal.aborted || opened === null) throw error
+    return { store: opened, results: [], interrupted: true }
   } finally {
     stop.abort()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
