@@ -7,6 +7,7 @@
 // S2. A text that cannot be written (the disk is full, `bytesMax` is reached) stays in the heap: nothing is lost, and no rollout
 //     ends for it.
 
+import { randomUUID } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -123,8 +124,9 @@ export function createSpill (home: string, limits: SpillLimits = spillLimits): S
 function openNameless (folder: string): number {
   mkdirSync(folder, { recursive: true })
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { force: true })
-  const path = join(folder, `${process.pid}`)
-  const file = openSync(path, 'w+', 0o600)
+  // Two containers that share the folder may have the same process id.
+  const path = join(folder, randomUUID())
+  const file = openSync(path, 'wx+', 0o600)
   rmSync(path, { force: true })
   return file
 }
