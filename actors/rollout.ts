@@ -29,8 +29,9 @@ export async function playRollout<Kept> (
   sessions.set(actor.system, session)
   const cancel = (): void => actor.send({ type: 'rollout.cancel' })
   signal.addEventListener('abort', cancel, { once: true })
+  let outcome: RolloutOutcome | null = null
   try {
-    return await new Promise<RolloutOutcome>((resolve, reject) => {
+    return outcome = await new Promise<RolloutOutcome>((resolve, reject) => {
       actor.subscribe({
         next: snapshot => { if (snapshot.status === 'done') resolve(snapshot.output) },
         error: reject
@@ -41,6 +42,7 @@ export async function playRollout<Kept> (
   } finally {
     signal.removeEventListener('abort', cancel)
     actor.stop()
-    await session.close()
+    // Only a rollout with a verdict on the policy has a record.
+    await session.close(outcome !== null && (outcome.kind === 'submitted' || outcome.kind === 'policy_fault'))
   }
 }

@@ -1,24 +1,40 @@
-// What the client of inference servers costs: 1,000 rollouts at a time, of 8 turns and 32,000 tokens each, against a server in a
-// process of its own that answers as vLLM does, at a set rate.
-//   overhead  every rollout has a slot of its own. What a turn takes beyond its tokens at that rate, as a share of the turn.
+// What a model's rollouts cost beside the model: 1,000 at a time through the real scaffold (the rollout machine, its session, the
+// text protocol, the client of the server), with commands answered at once by a sandbox that is none. The server is a process of its
+// own that answers as vLLM does, at a set rate.
+//   overhead  every rollout has a slot of its own. What a turn takes beyond its tokens at that rate, from one question to the next,
+//             as a share of the turn.
+//   memory    what 1,000 rollouts of 8 turns and 32,000 tokens hold while all of them are in their last turn: their conversations,
+//             tokens and logprobs, what the machine and the client keep of them, and the requests under way.
 //   busy      two endpoints with 128 slots each: how much of their tokens a second is used while turns wait.
-//   memory    what 1,000 rollouts hold at their end: messages, tokens, logprobs, and what the client keeps of them.
 // Beside the first: the same requests through bare undici, whose answers are parsed and thrown away.
-// `--check` turns the marks into an exit code. Usage: node --expose-gc dist/bench/policy.js [--check] [--rollouts 1000] [--rate 100]
+// `--check` turns the marks into an exit code; `--heap` keeps every text in the heap, to see what the file is good for.
+// Usage: node --expose-gc dist/bench/policy.js [--check] [--rollouts 1000] [--rate 100] [--heap]
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { once, setMaxListeners } from 'node:events'
-import { loadavg } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Agent, request } from 'undici'
+import { playRollout } from '../actors/rollout.ts'
+import { rolloutDeadlines } from '../actors/work/rollout.ts'
 import { systemClock } from '../src/clock.ts'
+import { createLlmPolicy, llmDefaults } from '../src/policy/llm/policy.ts'
+import { loadPrompts } from '../src/policy/llm/prompts.ts'
 import { createServer } from '../src/policy/llm/servers/index.ts'
-import type { Answer, Ask, ChatMessage, ModelServer } from '../src/policy/llm/types.ts'
+import type { ServerLimits } from '../src/policy/llm/servers/limits.ts'
+import type { ModelServer } from '../src/policy/llm/types.ts'
+import type { Sandbox } from '../src/ports.ts'
 import { createRandom } from '../src/random.ts'
+import { createRolloutSession } from '../src/rollout/session.ts'
+import { createSpill } from '../src/rollout/spill.ts'
+import { toolLimits } from '../src/rollout/tools.ts'
 import type { Order, Setting, Told } from './policy-server.ts'
+import { long, saidIn, seedsPerRollout, short, type Shape } from './policy-shape.ts'
 
-const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, rollouts: { type: 'string', default: '1000' }, rate: { type: 'string', default: '100' } } })
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, heap: { type: 'boolean', default: false }, rollouts: { type: 'string', default: '1000' }, rate: { type: 'string', default: '100' } } })
 const marks = { overhead: 0.05, busy: 0.9, heapBytes: 2 ** 20 }
 const rollouts = Number(values.rollouts)
 const tokensPerSecond = Number(values.rate)
@@ -28,92 +44,111 @@ setMaxListeners(0, never)
 
 // ---- the server's process -------------------------------------------------------------------------------------------
 
-interface Endpoint { url: string; set (setting: Setting): void; report (): Promise<Extract<Told, { kind: 'report' }>>; process: ChildProcess }
+interface Endpoint { url: string; set (setting: Setting): void; held (): Promise<void>; release (): void; report (): Promise<Extract<Told, { kind: 'report' }>>; process: ChildProcess }
 
 async function startEndpoint (): Promise<Endpoint> {
   const child = fork(fileURLToPath(new URL('./policy-server.js', import.meta.url)))
-  const [{ port }] = await once(child, 'message') as [Extract<Told, { kind: 'listening' }>]
+  const told = async <Kind extends Told['kind']>(kind: Kind): Promise<Extract<Told, { kind: Kind }>> => {
+    for (;;) {
+      const [message] = await once(child, 'message') as [Told]
+      if (message.kind === kind) return message as Extract<Told, { kind: Kind }>
+    }
+  }
   const send = (order: Order): void => { child.send(order) }
+  const { port } = await told('listening')
   return {
     url: `http://127.0.0.1:${port}`,
     process: child,
-    set: setting => send({ kind: 'set', setting: { ...setting, slots: Number.isFinite(setting.slots) ? setting.slots : 1e9 } }),
+    set: setting => send({ kind: 'set', setting }),
+    held: async () => { await told('held') },
+    release: () => send({ kind: 'release' }),
     async report () {
+      const report = told('report')
       send({ kind: 'report' })
-      return (await once(child, 'message') as [Extract<Told, { kind: 'report' }>])[0]
+      return await report
     }
   }
 }
+
+/** More than there are rollouts. */
+const unlimited = 1e9
+
+const openClient = (endpoints: readonly Endpoint[], limits: Partial<ServerLimits>): ModelServer => createServer(
+  { protocol: 'openai', flavour: 'vllm', model: 'bench', urls: endpoints.map(endpoint => endpoint.url), limits },
+  { clock: systemClock, random: createRandom(1), env: {} })
 
 // ---- rollouts -------------------------------------------------------------------------------------------------------
 
-/** Turns of a rollout, each with the tokens that it says and that a tool answers with. */
-interface Shape { turns: number; said: (rollout: number, turn: number) => number; answered: number }
+const home = mkdtempSync(join(tmpdir(), 'spar-bench-'))
+const spill = values.heap ? null : createSpill(home)
 
-/** What a scaffold keeps of a rollout: its conversation for the next turn, its tokens and logprobs for the record. */
-interface Kept { messages: ChatMessage[]; tokensSoFar: Int32Array | null; completions: { ids: Int32Array; logprobs: Float32Array }[] }
+/** A command's output of so many tokens; every one is a text of its own, as it is where commands run. */
+function outputOf (rollout: number, command: number, tokens: number): Buffer {
+  const line = `src/file-${rollout}-${command}.js: out out out out out out out out out out out out\n`
+  return Buffer.from(line.repeat(Math.ceil(tokens * 4 / line.length)).slice(0, tokens * 4))
+}
 
-const toolOutput = (tokens: number): string => 'out '.repeat(tokens)
-
-function askOf (rollout: number, turn: number, kept: Kept, shape: Shape): Ask {
-  const before = kept.tokensSoFar?.length ?? 0
-  const content = `${toolOutput(shape.answered)}\ntokens=${before + shape.answered} `
+function sandboxOf (rollout: number, shape: Shape): Sandbox {
+  let commands = 0
   return {
-    messages: [...kept.messages, { role: 'user', content }],
-    tools: null,
-    sampling: { temperature: 1, topP: 1, topK: null, seed: null, maxTokens: shape.said(rollout, turn) },
-    conversation: `rollout ${rollout}`,
-    tokensSoFar: kept.tokensSoFar,
-    messagesSoFar: kept.messages.length
+    id: `s${rollout}`, kind: 'process', isolation: 'none', tree: '/tree', scratch: '/scratch',
+    exec: async () => ({ exitCode: 0, output: outputOf(rollout, commands++, shape.answered - 20), truncatedBytes: 0, killed: null, durationMs: 0 }),
+    readFile: async () => Buffer.alloc(0), writeFile: async () => {}, destroy: async () => {}
   }
 }
 
-function keep (kept: Kept, ask: Ask, answer: Answer): void {
-  if (answer.untrainable !== null) throw new Error(answer.untrainable)
-  kept.messages = [...ask.messages, { role: 'assistant', content: answer.text, toolCalls: [] }]
-  kept.tokensSoFar = new Int32Array(answer.promptTokenIds!.length + answer.completionTokenIds!.length)
-  kept.tokensSoFar.set(answer.promptTokenIds!)
-  kept.tokensSoFar.set(answer.completionTokenIds!, answer.promptTokenIds!.length)
-  kept.completions.push({ ids: answer.completionTokenIds!, logprobs: answer.completionLogprobs! })
-}
+interface Played { beyond: number[]; shares: number[]; segments: number; tokens: number }
 
-/** Milliseconds of each turn beyond what its tokens take. */
-async function play (server: ModelServer, shape: Shape): Promise<{ beyond: number[]; shares: number[]; kept: Kept[] }> {
-  const beyond: number[] = []
-  const shares: number[] = []
-  const kept = await Promise.all(Array.from({ length: rollouts }, async (_, rollout) => {
-    const mine: Kept = { messages: [], tokensSoFar: null, completions: [] }
-    for (let turn = 0; turn < shape.turns; turn++) {
-      const ask = askOf(rollout, turn, mine, shape)
-      const startedAt = performance.now()
-      keep(mine, ask, await server.ask(ask, never))
-      const ms = performance.now() - startedAt
-      const tokenMs = ask.sampling.maxTokens / tokensPerSecond * 1000
-      beyond.push(ms - tokenMs)
-      shares.push((ms - tokenMs) / ms)
+/** Plays one rollout; times go from one question to the next, so that nothing in between is left out. */
+async function playOne (rollout: number, server: ModelServer, shape: Shape): Promise<Played> {
+  const played: Played = { beyond: [], shares: [], segments: 0, tokens: 0 }
+  let startedAt = 0
+  let turn = -1
+  const lap = (): void => {
+    const ms = performance.now() - startedAt
+    const tokenMs = saidIn(shape, rollout, turn) / tokensPerSecond * 1000
+    played.beyond.push(ms - tokenMs)
+    played.shares.push((ms - tokenMs) / ms)
+  }
+  const timed: ModelServer = {
+    ...server,
+    async ask (ask, signal) {
+      if (turn >= 0) lap()
+      turn++
+      startedAt = performance.now()
+      return await server.ask(ask, signal)
     }
-    return mine
-  }))
-  return { beyond, shares, kept }
+  }
+  const policy = createLlmPolicy({ server: timed, prompts, settings: llmDefaults, clock: systemClock, spill })
+  const session = createRolloutSession({
+    policy,
+    task: { role: 'solver', rolloutId: `rollout ${rollout}`, oraclePatch: '+x\n', seed: rollout * seedsPerRollout, tree: '', scratch: '', testCommand: null, turnsMax: 128, tokensMax: 131_072, commandMsMax: toolLimits.commandMsMax },
+    limits: toolLimits,
+    clock: systemClock,
+    open: async () => sandboxOf(rollout, shape),
+    collect: async () => ({ kept: new Uint8Array(0) })
+  })
+  const ended = await playRollout('solver', session, { rolloutId: `rollout ${rollout}`, turnsMax: 128, tokensMax: 131_072, ...rolloutDeadlines }, never)
+  const { segments, untrainable } = session.trace!
+  if (ended.kind !== 'submitted' || ended.turns !== shape.turns || untrainable !== null || session.turns.length !== shape.turns) throw new Error(`a rollout went wrong: ${JSON.stringify(ended)}, ${untrainable}`)
+  return { ...played, segments: segments.length, tokens: segments.at(-1)!.token_ids.length }
 }
 
-/** The same requests, and nothing but them. */
+const prompts = loadPrompts()
+const playAll = async (server: ModelServer, shape: Shape): Promise<Played[]> => await Promise.all(Array.from({ length: rollouts }, (_, rollout) => playOne(rollout, server, shape)))
+
+/** Requests of the same size, and nothing but them. */
 async function playBare (url: string, shape: Shape): Promise<number[]> {
   const agent = new Agent({ connections: rollouts, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 })
   const beyond: number[] = []
   await Promise.all(Array.from({ length: rollouts }, async (_, rollout) => {
-    let prompt = 0
-    const messages: { role: string; content: string }[] = []
+    const messages = [{ role: 'user', content: 'out '.repeat(shape.opening) }]
     for (let turn = 0; turn < shape.turns; turn++) {
-      prompt += shape.answered
-      messages.push({ role: 'user', content: `${toolOutput(shape.answered)}\ntokens=${prompt} ` })
-      const max = shape.said(rollout, turn)
       const startedAt = performance.now()
-      const { body } = await request(`${url}/v1/chat/completions`, { dispatcher: agent, method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ model: 'bench', messages, max_tokens: max, logprobs: true, return_token_ids: true }) })
+      const { body } = await request(`${url}/v1/chat/completions`, { dispatcher: agent, method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ model: 'bench', messages, logprobs: true, return_token_ids: true, seed: rollout * seedsPerRollout + turn }) })
       const answer = await body.json() as { choices: [{ message: { content: string } }] }
-      beyond.push(performance.now() - startedAt - max / tokensPerSecond * 1000)
-      messages.push({ role: 'assistant', content: answer.choices[0].message.content })
-      prompt += max
+      messages.push({ role: 'assistant', content: answer.choices[0].message.content }, { role: 'user', content: outputOf(rollout, turn, shape.answered).toString() })
+      beyond.push(performance.now() - startedAt - saidIn(shape, rollout, turn) / tokensPerSecond * 1000)
     }
   }))
   await agent.close()
@@ -125,6 +160,7 @@ async function playBare (url: string, shape: Shape): Promise<number[]> {
 const quantile = (numbers: number[], share: number): number => numbers.sort((a, b) => a - b)[Math.floor(numbers.length * share)]!
 const ms = (value: number): string => `${value.toFixed(0)} ms`
 const percent = (value: number): string => `${(value * 100).toFixed(1)} %`
+const kilobytes = (bytes: number): string => `${(bytes / 1024 / rollouts).toFixed(0)} KB`
 
 function judge (name: string, text: string, mark: string, holds: boolean): void {
   console.log(`${name.padEnd(10)} ${text}   mark ${mark} ${holds ? 'holds' : 'MISSED'}`)
@@ -134,52 +170,53 @@ function judge (name: string, text: string, mark: string, holds: boolean): void 
 const collect = globalThis.gc as (() => void) | undefined
 
 /** Heap and the buffers beside it, of what is alive. */
-function held (): { heap: number; buffers: number } {
-  collect?.()
+async function held (): Promise<{ heap: number; buffers: number }> {
+  for (let again = 0; again < 3; again++) {
+    collect?.()
+    await new Promise(resolve => setImmediate(resolve))
+  }
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return { heap: heapUsed, buffers: arrayBuffers }
 }
 
-const openClient = (endpoints: readonly Endpoint[]): ModelServer => createServer(
-  { protocol: 'openai', flavour: 'vllm', model: 'bench', urls: endpoints.map(endpoint => endpoint.url), limits: { concurrencyStart: 64, metricsMsMin: 500 } },
-  { clock: systemClock, random: createRandom(1), env: {} })
-
-// Turns of different length, so that they do not end together: half to one and a half of 500 tokens.
-const long: Shape = { turns: 8, said: (rollout, turn) => 250 + ((rollout * 7 + turn * 3) % 51) * 10, answered: 3500 }
-const short: Shape = { turns: 8, said: (rollout, turn) => 50 + (rollout * 7 + turn * 3) % 101, answered: 200 }
-
 async function benchOverhead (endpoint: Endpoint): Promise<void> {
-  endpoint.set({ slots: Infinity, tokensPerSecond })
+  endpoint.set({ slots: unlimited, tokensPerSecond, shape: long, held: rollouts })
   // Each has a slot, so each is asked for at once: what waits for the window to open is no cost of a turn.
-  const server = createServer(
-    { protocol: 'openai', flavour: 'vllm', model: 'bench', urls: [endpoint.url], limits: { concurrencyStart: rollouts, concurrencyMax: rollouts } },
-    { clock: systemClock, random: createRandom(1), env: {} })
-  const before = held()
+  const server = openClient([endpoint], { concurrencyStart: rollouts, concurrencyMax: rollouts })
+  const before = await held()
   const cpu = process.cpuUsage()
-  const { beyond, shares, kept } = await play(server, long)
+  const playing = playAll(server, long)
+  await Promise.race([endpoint.held(), playing])
   const { user, system } = process.cpuUsage(cpu)
-  const after = held()
-  const tokens = kept.reduce((sum, each) => sum + each.tokensSoFar!.length, 0) / rollouts
+  const after = await held()
+  const spilled = spill?.used ?? 0
+  endpoint.release()
+  const played = await playing
+  const shares = played.flatMap(each => each.shares)
+  const beyond = played.flatMap(each => each.beyond)
   const share = quantile(shares, 0.5)
   judge('overhead', `p50 ${percent(share)} of a turn (${ms(quantile(beyond, 0.5))}), p99 ${percent(quantile(shares, 0.99))} (${ms(quantile(beyond, 0.99))}), ${((user + system) / 1000 / beyond.length).toFixed(2)} ms of processor a turn`, `p50 ≤ ${percent(marks.overhead)}`, share <= marks.overhead)
-  const growth = (after.heap - before.heap + after.buffers - before.buffers) / rollouts
-  judge('memory', `${(growth / 1024).toFixed(0)} KB a rollout of ${tokens.toFixed(0)} tokens, ${((after.heap - before.heap) / 1024 / rollouts).toFixed(0)} KB of it in the heap${collect === undefined ? ' (without --expose-gc: garbage included)' : ''}`, `≤ ${marks.heapBytes / 1024} KB`, growth <= marks.heapBytes)
+  const [heap, buffers] = [after.heap - before.heap, after.buffers - before.buffers]
+  const tokens = played.reduce((sum, each) => sum + each.tokens, 0) / rollouts
+  judge('memory', `${kilobytes(heap + buffers)} a rollout of ${tokens.toFixed(0)} tokens in flight, ${kilobytes(heap)} of it in the heap${collect === undefined ? ' (without --expose-gc: garbage included)' : ''}; ${kilobytes(spilled)} in the file`, `≤ ${marks.heapBytes / 1024} KB`, heap + buffers <= marks.heapBytes * rollouts)
+  if (played.some(each => each.segments !== 1)) throw new Error('a conversation was encoded again')
   await server.close()
-  if (kept.length !== rollouts) throw new Error('rollouts were lost')
+  endpoint.set({ slots: unlimited, tokensPerSecond, shape: long, held: 0 })
   const bare = await playBare(endpoint.url, long)
   console.log(`${''.padEnd(10)} bare undici p50 ${ms(quantile(bare, 0.5))}, p99 ${ms(quantile(bare, 0.99))}`)
 }
 
 async function benchBusy (endpoints: readonly Endpoint[]): Promise<void> {
   const slots = 128
-  for (const endpoint of endpoints) endpoint.set({ slots, tokensPerSecond })
-  const server = openClient(endpoints)
+  for (const endpoint of endpoints) endpoint.set({ slots, tokensPerSecond, shape: short, held: 0 })
+  const server = openClient(endpoints, { concurrencyStart: 64, metricsMsMin: 500 })
+  const meanMs = (short.said.from + short.said.more / 2) / tokensPerSecond * 1000
   // While more turns are asked for than there are slots: the last ones to end leave slots idle, whoever asks.
   const reports = Promise.all(endpoints.map(async endpoint => {
-    await new Promise(resolve => setTimeout(resolve, 0.7 * rollouts * short.turns / (slots * endpoints.length) * 100 / tokensPerSecond * 1000))
+    await new Promise(resolve => setTimeout(resolve, 0.7 * rollouts * short.turns / (slots * endpoints.length) * meanMs))
     return await endpoint.report()
   }))
-  const whole = play(server, short)
+  const whole = playAll(server, short)
   const said = await reports
   await whole
   const used = said.reduce((sum, report) => sum + report.busy, 0) / slots / endpoints.length
@@ -187,12 +224,20 @@ async function benchBusy (endpoints: readonly Endpoint[]): Promise<void> {
   await server.close()
 }
 
-console.log(`load ${loadavg().map(load => load.toFixed(1)).join(' ')} before`)
+const load = (): string => loadavg().map(load => load.toFixed(1)).join(' ')
+
+console.log(`load ${load()} before`)
 const endpoints = await Promise.all([startEndpoint(), startEndpoint()])
-await benchOverhead(endpoints[0]!)
-await benchBusy(endpoints)
-for (const endpoint of endpoints) endpoint.process.disconnect()
-console.log(`load ${loadavg().map(load => load.toFixed(1)).join(' ')} after`)
+try {
+  await benchOverhead(endpoints[0]!)
+  console.log(`load ${load()} between`)
+  await benchBusy(endpoints)
+} finally {
+  for (const endpoint of endpoints) endpoint.process.disconnect()
+  spill?.close()
+  rmSync(home, { recursive: true, force: true })
+}
+console.log(`load ${load()} after`)
 if (values.check && failed.length > 0) {
   console.error(`missed: ${failed.join(', ')}`)
   process.exitCode = 1

@@ -2,6 +2,7 @@
 // suite. Time and chance are ports too, so that a seed replays a run.
 
 import type { Arena, Observation, Reply, RolloutTask } from './domain.ts'
+import type { Spill } from './rollout/spill.ts'
 import type { ModelCall, Segment } from './workers/codec/tokens.ts'
 
 export interface Clock { now (): number; sleep (ms: number, signal?: AbortSignal): Promise<void> }
@@ -98,9 +99,18 @@ export interface Sandboxes {
 /** A model endpoint at a weights version, or a program that plays like one. */
 export interface Policy {
   readonly name: string
+  /** Of now: weights may be updated while rollouts go on. */
   readonly version: string
+  /** Where what is said in its rollouts is kept while they are in flight; null or missing: in the heap. */
+  readonly spill?: Spill | null
   start (task: RolloutTask): PolicySession
 }
+
+/**
+ * Which weights sample now, from whatever publishes them: asked at every turn of a model, so that a rollout which an update
+ * meets says what sampled each of its tokens. What a server says of itself goes before it.
+ */
+export interface PolicyVersions { current (): string }
 
 /** One rollout of a policy. `next(null)` asks for the first reply; a rejection is an infrastructure fault. */
 export interface PolicySession {

@@ -22,14 +22,14 @@ export async function handleBreak (place: Workplace, delivery: Delivery): Promis
     policy: ports.policies.breaker,
     task: {
       role: 'breaker', rolloutId, strategy, params, seed: rolloutSeed(options, rolloutId), tree: '', scratch: '', testCommand: arena.testCommand,
-      turnsMax: options.turnsMax, tokensMax: options.tokensMax, commandMsMax: toolLimits.commandMsMax
+      turnsMax: options.turnsMax.breaker, tokensMax: options.tokensMax.breaker, commandMsMax: toolLimits.commandMsMax
     },
     limits: toolLimits,
     clock: ports.clock,
     open: signal => ports.sandboxes.open({ arena, view: 'history', network: 'none', label: { run: store.run, purpose: rolloutId } }, signal),
     collect: (sandbox, call) => collectArtifact(sandbox, call)
   })
-  const ended = await playRollout('breaker', session, rolloutInput(place, rolloutId), delivery.signal)
+  const ended = await playRollout('breaker', session, rolloutInput(place, rolloutId, 'breaker'), delivery.signal)
   const files = session.kept
   const bug = files && createBug(files)
   const { outcome, reason, policy, files: kept } = rolloutOutput(place, delivery, {

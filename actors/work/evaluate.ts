@@ -1,11 +1,13 @@
 // One attempt of an evaluation: a rollout of the solver on an instance, and the grade of what it handed in. A rollout that ends
 // by a fault of ours is played again, a few times; then it is an error, which says nothing of the solver.
 
-import type { Arena } from '../../src/domain.ts'
 import { toPlain } from '../../src/errors.ts'
-import { evalGrade, gradePatch, setupOf, type EvalGrade } from '../../src/eval/grade.ts'
+import { evalGrade, type EvalGrade } from '../../src/eval/attempt.ts'
+import { gradePatch, type Testbed } from '../../src/eval/grade.ts'
+import { setupOf } from '../../src/eval/grade-own.ts'
 import type { EvalInstance } from '../../src/eval/instances.ts'
 import type { AttemptResult } from '../../src/eval/results.ts'
+import { prepareTestbed } from '../../src/eval/testbed.ts'
 import type { Clock, Policy, Sandboxes } from '../../src/ports.ts'
 import { deriveSeed } from '../../src/random.ts'
 import { collectPatch } from '../../src/rollout/collect.ts'
@@ -23,7 +25,7 @@ export interface Evaluated {
   instance: EvalInstance
   /** From 1. */
   attempt: number
-  open: (instance: EvalInstance) => Promise<Arena>
+  open: (instance: EvalInstance) => Promise<Testbed>
   /** A patch that is graded as it is; null: the solver plays. */
   predicted: string | null
 }
@@ -31,28 +33,35 @@ export interface Evaluated {
 /** Times that an attempt is played, at most. */
 export const evaluationTriesMax = 3
 
-/** Never rejects, but for a cancellation. */
+/** Never rejects, but for a cancellation. What was played is not played again where only its grade is lost. */
 export async function evaluateAttempt ({ instance, attempt, open, predicted }: Evaluated, options: EvaluationOptions, ports: EvaluationPorts, signal: AbortSignal): Promise<AttemptResult> {
-  const resultOf = (grade: EvalGrade, tries: number, patch = '', turns = 0): AttemptResult => ({ instance: instance.id, attempt, patch, turns, tries, ...grade })
+  let played: Played | null = predicted === null ? null : { turns: 0, patch: predicted, reason: 'the patch is empty' }
+  let turns = 0
   for (let tries = 1; ; tries++) {
-    let result: AttemptResult
+    let grade: EvalGrade
     try {
-      const arena = await open(instance)
-      const played = predicted !== null ? { turns: 0, patch: predicted, reason: 'the patch is empty' } : await playInstance(instance, attempt, tries, arena, options, ports, signal)
-      const grade = 'fault' in played ? played.fault : await gradePatch(instance, arena, played.patch, ports.verify, signal)
-      result = resultOf('reason' in played && grade.outcome === 'empty' ? { ...grade, reason: played.reason } : grade, tries, 'patch' in played ? played.patch : '', played.turns)
+      const testbed = await open(instance)
+      const now: Played | Fault = played ?? await playInstance(instance, attempt, tries, testbed, options, ports, signal)
+      turns = now.turns
+      if ('fault' in now) grade = now.fault
+      else {
+        played = now
+        grade = await gradePatch(instance, testbed, now.patch, ports.verify, signal)
+        if (grade.outcome === 'empty') grade = { ...grade, reason: now.reason }
+      }
     } catch (error) {
       const { code, message, retryable } = toPlain(error)
-      result = resultOf(evalGrade('error', `${code}: ${message}`, { retryable }), tries)
+      grade = evalGrade('error', `${code}: ${message}`, { retryable })
     }
     signal.throwIfAborted()
-    if (result.outcome !== 'error' || !result.retryable || tries >= evaluationTriesMax) return result
+    if (grade.outcome !== 'error' || !grade.retryable || tries >= evaluationTriesMax) return { instance: instance.id, attempt, patch: played?.patch ?? '', turns, tries, ...grade }
   }
 }
 
-type PlayedInstance = { turns: number } & ({ patch: string; reason: string } | { fault: EvalGrade })
+interface Played { turns: number; patch: string; reason: string }
+interface Fault { turns: number; fault: EvalGrade }
 
-async function playInstance (instance: EvalInstance, attempt: number, delivery: number, arena: Arena, { seed, turnsMax, tokensMax }: EvaluationOptions, ports: EvaluationPorts, signal: AbortSignal): Promise<PlayedInstance> {
+async function playInstance (instance: EvalInstance, attempt: number, delivery: number, { arena, ofImage }: Testbed, { seed, turnsMax, tokensMax }: EvaluationOptions, ports: EvaluationPorts, signal: AbortSignal): Promise<Played | Fault> {
   const rolloutId = `${instance.id}.${attempt}`
   const startedAt = ports.clock.now()
   let base = ''
@@ -65,7 +74,9 @@ async function playInstance (instance: EvalInstance, attempt: number, delivery: 
     },
     limits: toolLimits,
     clock: ports.clock,
-    open: signal => openPrepared(ports.sandboxes, arena, { run: 'eval', purpose: rolloutId }, async sandbox => { base = await prepareTree(sandbox, instance.id, setupOf(instance), undefined, signal) }, signal),
+    open: signal => openPrepared(ports.sandboxes, arena, { run: 'eval', purpose: rolloutId }, async sandbox => {
+      base = ofImage ? await prepareTestbed(sandbox, undefined, signal) : await prepareTree(sandbox, instance.id, setupOf(instance), undefined, signal)
+    }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
   const ended = await playRollout('solver', session, { rolloutId, turnsMax, tokensMax, ...rolloutDeadlines }, signal)
@@ -76,7 +87,7 @@ async function playInstance (instance: EvalInstance, attempt: number, delivery: 
   return { turns, patch: Buffer.from(session.kept ?? []).toString('utf8'), reason: ended.kind === 'policy_fault' ? ended.reason : 'the solver submitted no change' }
 }
 
-async function keepRecord (instance: EvalInstance, attempt: number, delivery: number, arena: Arena, session: RolloutSession<Uint8Array>, outcome: 'scored' | 'policy_fault', startedAt: number, { solver, clock, keep }: EvaluationPorts): Promise<void> {
+async function keepRecord (instance: EvalInstance, attempt: number, delivery: number, arena: Testbed['arena'], session: RolloutSession<Uint8Array>, outcome: 'scored' | 'policy_fault', startedAt: number, { solver, clock, keep }: EvaluationPorts): Promise<void> {
   const rolloutId = `${instance.id}.${attempt}`
   const record = recordOf({
     run: 'eval', episodeId: instance.id, roundId: 'eval', arena, bug: { id: null, order: 1, parent: null }, rolloutId, role: 'solver', groupId: instance.id, member: attempt - 1, delivery,

@@ -16,8 +16,8 @@ import type { Workplace } from './types.ts'
 /** Deadlines of ours in a rollout, milliseconds. Past them the fault is ours, not the policy's. */
 export const rolloutDeadlines = { openMsMax: 180_000, askMsMax: serverLimits.turnMsMax + 60_000, actMsMax: toolLimits.commandMsMax + 60_000, collectMsMax: 120_000 }
 
-export const rolloutInput = ({ options }: Workplace, rolloutId: string): RolloutInput =>
-  ({ rolloutId, turnsMax: options.turnsMax, tokensMax: options.tokensMax, ...rolloutDeadlines })
+export const rolloutInput = ({ options }: Workplace, rolloutId: string, role: Role): RolloutInput =>
+  ({ rolloutId, turnsMax: options.turnsMax[role], tokensMax: options.tokensMax[role], ...rolloutDeadlines })
 
 /** Opens a sandbox and makes its tree the solver's; one that could not be made is not left behind. */
 export async function openPrepared (sandboxes: Pick<Sandboxes, 'open'>, arena: Arena, label: SandboxSpec['label'], prepare: (sandbox: Sandbox) => Promise<void>, signal: AbortSignal): Promise<Sandbox> {

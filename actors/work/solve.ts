@@ -25,14 +25,14 @@ export async function handleSolve (place: Workplace, delivery: Delivery): Promis
     policy: ports.policies.solver,
     task: {
       role: 'solver', rolloutId, oraclePatch: oraclePatch(bug), seed: rolloutSeed(options, rolloutId), tree: '', scratch: '',
-      testCommand: arena.testCommand, turnsMax: options.turnsMax, tokensMax: options.tokensMax, commandMsMax: toolLimits.commandMsMax
+      testCommand: arena.testCommand, turnsMax: options.turnsMax.solver, tokensMax: options.tokensMax.solver, commandMsMax: toolLimits.commandMsMax
     },
     limits: toolLimits,
     clock: ports.clock,
     open: signal => openPrepared(ports.sandboxes, arena, { run: store.run, purpose: rolloutId }, async sandbox => { base = await prepareSolverTree(sandbox, bug, undefined, signal) }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
-  const ended = await playRollout('solver', session, rolloutInput(place, rolloutId), delivery.signal)
+  const ended = await playRollout('solver', session, rolloutInput(place, rolloutId, 'solver'), delivery.signal)
   const { outcome, reason, policy, files } = rolloutOutput(place, delivery, {
     role: 'solver', number, rolloutId, member, groupId: `${episodeId}.${order}`, bug: { id: bugId, order, parent: bug.parent }, startedAt
   }, session, ended)

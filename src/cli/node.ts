@@ -43,7 +43,7 @@ ${natsUsage}
   --json                   one object a line on standard output, an event each`
 
 const policyOptionTypes = {
-  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' }, 'max-tokens': { type: 'string' },
+  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, 'policy-version': { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' }, 'max-tokens': { type: 'string' },
   tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
 } as const
 const optionTypes = {
@@ -70,7 +70,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
   const sandboxes = await openSandboxes(kind, slots)
   const workers = createPool()
-  const policies = createPolicyCache(own, workers)
+  const policies = createPolicyCache(own, workers, line => log({ type: 'progress', line }))
   const over = new AbortController()
   try {
     const { removed } = await sandboxes.reap()
@@ -146,16 +146,16 @@ async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Sl
 }
 
 /** The policies of a run, opened once for the same options; "node" stands for this node's own. */
-function createPolicyCache (own: RunOptions, workers: Workers): { of (options: RunOptions): Promise<Policies>; close (): Promise<void> } {
+function createPolicyCache (own: RunOptions, workers: Workers, onLine: (line: string) => void): { of (options: RunOptions): Promise<Policies>; close (): Promise<void> } {
   const opened = new Map<string, Promise<Policies>>()
   return {
     of (options) {
       const wanted = { ...options, ...(options.breaker === 'node' ? ownRole(own, 'breaker') : {}), ...(options.solver === 'node' ? ownRole(own, 'solver') : {}) }
-      const { breaker, solver, model, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts } = wanted
-      const key = JSON.stringify([breaker, solver, model, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts])
+      const { breaker, solver, model, policyVersion, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts, commandsMsMax } = wanted
+      const key = JSON.stringify([breaker, solver, model, policyVersion, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts, commandsMsMax])
       const known = opened.get(key)
       if (known !== undefined) return known
-      const making = createPolicies(wanted, { workers, clock: systemClock, random: createRandom(options.seed).fork('servers') })
+      const making = createPolicies(wanted, { workers, home: sparHome(), onLine, clock: systemClock, random: createRandom(options.seed).fork('servers') })
       opened.set(key, making)
       making.catch(() => opened.delete(key))
       return making
@@ -167,7 +167,7 @@ function createPolicyCache (own: RunOptions, workers: Workers): { of (options: R
 /** A node's own policy brings its model and sampling along. */
 function ownRole (own: RunOptions, role: 'breaker' | 'solver'): Partial<RunOptions> {
   const { target: _, ...policy } = own
-  return { [role]: policy[role], model: own.model, logprobsMode: own.logprobsMode, temperature: own.temperature, topP: own.topP, completionTokensMax: own.completionTokensMax, tools: own.tools, prompts: own.prompts }
+  return { [role]: policy[role], model: own.model, policyVersion: own.policyVersion, logprobsMode: own.logprobsMode, temperature: own.temperature, topP: own.topP, completionTokensMax: own.completionTokensMax, tools: own.tools, prompts: own.prompts }
 }
 
 function createLog (io: Io, json: boolean): Log {

@@ -13,6 +13,7 @@ import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
+import { differingBudget, readBudgets, resolveBudgets, type GivenBudgets } from '../run/budgets.ts'
 import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson } from '../store/files.ts'
@@ -25,8 +26,9 @@ import { exitInterrupted, sparHome, type Io } from './command.ts'
 import { sandboxesFor } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
 import { playView } from './play-view.ts'
-import { readOptions, runOptionTypes } from './run-options.ts'
+import { readOptions, runOptionTypes, type Given } from './run-options.ts'
 import { renderSummary } from './summary.ts'
+import { neutral } from './terminal.ts'
 import { version } from './version.ts'
 
 const usage = `Usage: spar play <target> [options]
@@ -43,9 +45,10 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --setup "cmd"            installs the target's dependencies instead of Spar
   --test "cmd"             runs the target's tests instead of what Spar finds
   --policy procedural|openai=<url>|vllm=<url>|sglang=<url>|replay=<run>   who plays; --breaker and --solver set one role
-  --model name  --temperature 1  --top-p 1  --max-tokens 8192  --tools auto|native|text  --format-errors answer|end
+  --model name  --policy-version name  --temperature 1  --top-p 1  --max-tokens 8192  --tools auto|native|text  --format-errors answer|end
   --prompts dir            prompts in the place of ours       --logprobs-mode raw_logprobs|…  what the server says of its own
   --max-turns 128          turns of a rollout       --max-context 131072  its tokens
+  --max-seconds 1800       of a model's commands together; each of the three for one role: --max-turns breaker=128,solver=64
   --jobs n                 pieces of work at a time (default: cores)
   --out dir                where the run is kept    --resume           go on with the run in --out
   --json                   one object on the last line of standard output`
@@ -57,7 +60,7 @@ const optionTypes = {
 } as const
 
 /** What `npm run quickstart` plays: small, tested by node:test, its releases ship their tests. The options keep it short; so do processes. */
-const quickstart: { target: string; sandbox: string; options: Partial<RunOptions> } = { target: 'npm:find-my-way@8.0.0 - 9.5.0', sandbox: 'process', options: { minFiles: { min: 1, max: 1 }, maxOrder: 1 } }
+const quickstart: { target: string; sandbox: string; options: Given } = { target: 'npm:find-my-way@8.0.0 - 9.5.0', sandbox: 'process', options: { minFiles: { min: 1, max: 1 }, maxOrder: 1 } }
 
 /** Time that work in flight has to finish after an interrupt. */
 const drainMs = 2_000
@@ -71,8 +74,9 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (positionals.length > 1) throw new SparError('OPTION_INVALID', `Cannot play "${positionals[1]}" too: one target at a time (quote a target with spaces)`)
   const target = positionals[0] ?? (values.quickstart ? quickstart.target : null)
   const given = { ...(values.quickstart ? quickstart.options : {}), ...readOptions(values) }
+  const budgets = readBudgets(values)
   const jobs = values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, 1024)
-  const resumed = values.resume ? resumeStore(values.out, target, given) : null
+  const resumed = values.resume ? resumeStore(values.out, target, given, budgets) : null
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
   const home = sparHome()
@@ -81,26 +85,27 @@ export async function run (argv: string[], io: Io): Promise<number> {
   let policies: Policies | null = null
   try {
     await sandboxes.reap()
-    const options = { ...runDefaults, ...(resumed?.file().options ?? { target: target!, ...given }) }
-    policies = await createPolicies(options, { workers, clock: systemClock, random: createRandom(options.seed).fork('servers') })
+    const kept = resumed?.file().options
+    const options: RunOptions = { ...runDefaults, ...(kept ?? { target: target!, ...given }), ...resolveBudgets(kept ?? {}, budgets), ...weightsOf(given) }
+    policies = await createPolicies(options, { workers, home, clock: systemClock, random: createRandom(options.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
     const arena = resumed?.file().arena ?? await openArena({
       target: target!, home, sandboxKind: sandboxes.kind, onProgress: (line: string) => io.err(line),
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
     }, { sandboxes, clock: systemClock })
     const store = resumed ?? newStore(values.out, arena, options, policies)
-    return await playOn(store, arena, { sandboxes, workers, policies, jobs, json: values.json === true }, io)
+    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true }, io)
   } finally {
     await Promise.allSettled([sandboxes.close(), workers.close(), policies?.close()])
   }
 }
 
-interface Edge { sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean }
+interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean }
 
-async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, policies, jobs, json }: Edge, io: Io): Promise<number> {
+async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json }: Edge, io: Io): Promise<number> {
   const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
   const view = playView(store, io)
   const playing = startSystem({
-    store, arena, jobs, options: store.file().options, ports: { clock: systemClock, sandboxes, verify, policies }, onQueue: view.onQueue, onStep: view.onStep
+    store, arena, jobs, options, ports: { clock: systemClock, sandboxes, verify, policies }, onQueue: view.onQueue, onStep: view.onStep
   })
   let drained: Promise<void> | null = null
   const interrupt = (): void => {
@@ -131,17 +136,22 @@ async function playOn (store: RunStore, arena: Arena, { sandboxes, workers, poli
   }
 }
 
+/** The one option that may be another one when a run goes on: weights are updated meanwhile. */
+const weightsOf = ({ policyVersion }: Given): Given => policyVersion === undefined ? {} : { policyVersion }
+
 /** Opens the run to go on with; what was given must not contradict what the run was started with. */
-function resumeStore (out: string | undefined, target: string | null, given: Partial<RunOptions>): RunStore {
+function resumeStore (out: string | undefined, target: string | null, given: Given, budgets: GivenBudgets): RunStore {
   if (out === undefined) throw new SparError('OPTION_MISSING', 'Cannot resume without --out: name the folder of the run')
   const store = openRunStore(resolve(out), { mend: true })
+  const differs = (name: string, before: unknown): SparError =>
+    new SparError('OPTION_DIFFERS', `Cannot resume ${store.dir} with another ${name}: it was started with ${JSON.stringify(before)}. Leave the option out, or start a new run.`)
   const kept = { ...runDefaults, ...store.file().options }
-  for (const [name, value] of Object.entries({ ...given, ...(target === null ? {} : { target }) })) {
+  for (const [name, value] of Object.entries({ ...given, ...weightsOf(kept), ...(target === null ? {} : { target }) })) {
     const before = kept[name as keyof RunOptions]
-    if (JSON.stringify(before) !== JSON.stringify(value)) {
-      throw new SparError('OPTION_DIFFERS', `Cannot resume ${store.dir} with another ${name}: it was started with ${JSON.stringify(before)}. Leave the option out, or start a new run.`)
-    }
+    if (JSON.stringify(before) !== JSON.stringify(value)) throw differs(name, before)
   }
+  const budget = differingBudget(resolveBudgets(store.file().options), budgets)
+  if (budget !== null) throw differs(budget.name, budget.before)
   return store
 }
 

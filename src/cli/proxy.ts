@@ -8,12 +8,13 @@ import { SparError } from '../errors.ts'
 import type { Finished } from '../policy/llm/proxy/attempts.ts'
 import { createProxy, type Proxy } from '../policy/llm/proxy/index.ts'
 import { createRecordFolder } from '../policy/llm/proxy/record.ts'
-import { llmDefaults } from '../policy/llm/policy.ts'
+import { llmDefaults, unversioned } from '../policy/llm/policy.ts'
 import { createRandom } from '../random.ts'
 import { parseNumber, parseShare, parseWhole } from '../run/options.ts'
 import { parseServer } from '../run/policy-options.ts'
 import { shownPath, type Io } from './command.ts'
-import { openServer } from './policies.ts'
+import { openServer, tellDown } from './policies.ts'
+import { parseVersion } from './policy-values.ts'
 import { neutral, neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar proxy --server openai=<url>|vllm=<url>|sglang=<url> --model name [options]
@@ -26,11 +27,12 @@ An agent plays rollout <id>, attempt <n>, at http://<address>/proxy/rollout/<id>
   --temperature 1  --top-p 1  --max-tokens 8192   what an agent does not say
   --seed n                 of the first call of an attempt; the next has the next (default: none)
   --logprobs-mode raw_logprobs|…                  what the server says of its own
+  --policy-version name    weights that it has, where its answers do not say
   --json                   one object on the last line of standard output`
 
 const optionTypes = {
   server: { type: 'string' }, model: { type: 'string' }, listen: { type: 'string' }, out: { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' },
-  'max-tokens': { type: 'string' }, seed: { type: 'string' }, 'logprobs-mode': { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+  'max-tokens': { type: 'string' }, seed: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'policy-version': { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
 /** Time that calls under way have to finish after an interrupt. */
@@ -53,7 +55,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       maxTokens: values['max-tokens'] === undefined ? sampling.maxTokens : parseWhole('max-tokens', values['max-tokens'], 1)
     },
     seed: values.seed === undefined ? null : parseWhole('seed', values.seed, 0, 2 ** 31 - 1),
-    version: 'unversioned'
+    version: values['policy-version'] === undefined ? unversioned.current() : parseVersion(values['policy-version'])
   }
   const server = openServer(parseServer('server', values.server), values.model, values['logprobs-mode'] ?? null, { clock: systemClock, random: createRandom(settings.seed ?? 1).fork('servers') })
   const out = resolve(values.out ?? 'out/proxy')
@@ -66,8 +68,8 @@ export async function run (argv: string[], io: Io): Promise<number> {
   }
   const proxy = createProxy({ server, settings, records: createRecordFolder(out), run: basename(out), clock: systemClock, onLine: line => io.err(neutral(line)), onFinished: count })
   try {
-    // Asked before anything is played, so that a wrong address or key is told at once.
-    await server.contextTokensMax()
+    // Asked before anything is played, so that a wrong address, key or name of a model is told at once.
+    tellDown(await server.check(), line => io.err(neutral(line)))
     const at = await proxy.listen(host, port)
     if (!isLoopback(at.host)) io.err(`Whoever reaches ${at.host} can use the model: the proxy asks nobody for a key`)
     io.err(`Listening on http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}/proxy/rollout/<id>/attempt/<n>; records go to ${shownPath(out)}`)

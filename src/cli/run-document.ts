@@ -18,6 +18,7 @@ import { untilStopped, type RunArena, type RunDocument } from '../cluster/docume
 import { checkName } from '../cluster/keys.ts'
 import { clusterLimits } from '../cluster/limits.ts'
 import { SparError } from '../errors.ts'
+import { readBudgets, resolveBudgets, type PerRole } from '../run/budgets.ts'
 import { runDefaults, type RunOptions } from '../run/options.ts'
 import { documentOptions, readOptions } from './run-options.ts'
 
@@ -37,7 +38,7 @@ export function parseRunDocument (text: string, form: 'toml' | 'json', now: numb
   const { breaker, solver, policy, ...rest } = values
   const given = readOptions({ ...rest, ...ofServers({ breaker, solver, policy }) })
   const options: RunOptions = {
-    ...runDefaults, ...given, ...ofNodes({ breaker, solver, policy }), target: arenas[0]!.target, arenas: arenas.length,
+    ...runDefaults, ...given, ...resolveBudgets({}, readBudgets(values)), ...ofNodes({ breaker, solver, policy }), target: arenas[0]!.target, arenas: arenas.length,
     episodes: readEpisodes(raw['episodes'])
   }
   return {
@@ -59,17 +60,20 @@ export function readRunDocument (path: string, now: number): RunDocument {
 
 /** The document with every default, in the form in which it can be submitted again. */
 export function printRunDocument ({ name, options, arenas, inFlight }: RunDocument): string {
-  const { target: _, arenas: __, episodes, strategy, minFiles, ...rest } = options
+  const { target: _, arenas: __, episodes, strategy, minFiles, turnsMax, tokensMax, commandsMsMax, ...rest } = options
   const kebab = (word: string): string => optionNames[word] ?? word.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
   const plain = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null).map(([word, value]) => [kebab(word), value]))
   return stringify({
-    name, episodes: episodes === untilStopped ? 'until stopped' : episodes, 'in-flight': inFlight, ...plain, 'min-files': `${minFiles.min}..${minFiles.max}`, strategy,
+    name, episodes: episodes === untilStopped ? 'until stopped' : episodes, 'in-flight': inFlight, ...plain, 'min-files': `${minFiles.min}..${minFiles.max}`, 'max-turns': perRole(turnsMax), 'max-context': perRole(tokensMax), 'max-seconds': perRole(commandsMsMax, 1000), strategy,
     arenas: arenas.map(({ target, setup, test }) => ({ target, ...(setup === null ? {} : { setup }), ...(test === null ? {} : { test }) }))
   })
 }
 
 /** Where the option is not called as the field is. */
-const optionNames: Record<string, string> = { minPassing: 'min-passing', minFailing: 'min-failing', maxOrder: 'max-order', turnsMax: 'max-turns', tokensMax: 'max-context', completionTokensMax: 'max-tokens', minScored: 'min-scored' }
+const optionNames: Record<string, string> = { minPassing: 'min-passing', minFailing: 'min-failing', maxOrder: 'max-order', completionTokensMax: 'max-tokens', minScored: 'min-scored' }
+
+/** One figure where both roles have the same. */
+const perRole = ({ breaker, solver }: PerRole, unit = 1): number | string => breaker === solver ? breaker / unit : `breaker=${breaker / unit},solver=${solver / unit}`
 
 function parseText (text: string, form: 'toml' | 'json'): Record<string, unknown> {
   let raw: unknown

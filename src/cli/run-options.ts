@@ -1,5 +1,6 @@
 // The options of a run as words: of `spar play` on the command line, and of a run document.
 
+import type { BudgetOptions } from '../run/budgets.ts'
 import { parseRange, parseShare, parseStrategy, parseWhole, type RunOptions } from '../run/options.ts'
 import { parseWord } from './parse.ts'
 import { readPolicy } from './policy-values.ts'
@@ -7,8 +8,8 @@ import { readPolicy } from './policy-values.ts'
 export const runOptionTypes = {
   episodes: { type: 'string' }, group: { type: 'string' }, strategy: { type: 'string' }, seed: { type: 'string' },
   'min-passing': { type: 'string' }, 'min-files': { type: 'string' }, 'min-failing': { type: 'string' }, 'min-scored': { type: 'string' }, alpha: { type: 'string' }, 'max-order': { type: 'string' }, mode: { type: 'string' },
-  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' },
-  'max-tokens': { type: 'string' }, tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }, 'max-turns': { type: 'string' }, 'max-context': { type: 'string' }
+  policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, 'policy-version': { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' },
+  'max-tokens': { type: 'string' }, tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }, 'max-turns': { type: 'string' }, 'max-context': { type: 'string' }, 'max-seconds': { type: 'string' }
 } as const
 
 /** Fields of a run document that say the same as an option. */
@@ -16,9 +17,12 @@ export const documentOptions: readonly string[] = Object.keys(runOptionTypes).fi
 
 export type RunValues = Partial<Record<keyof typeof runOptionTypes, string | undefined>>
 
+/** Options that were given; budgets are read role by role (src/run/budgets.ts). */
+export type Given = Partial<Omit<RunOptions, keyof BudgetOptions>>
+
 /** Only the options that were given. */
-export function readOptions (values: RunValues): Partial<RunOptions> {
-  const given: Partial<RunOptions> = {}
+export function readOptions (values: RunValues): Given {
+  const given: Given = {}
   if (values.episodes !== undefined) given.episodes = parseWhole('episodes', values.episodes, 1, 1_000_000)
   if (values.group !== undefined) given.group = parseWhole('group', values.group, 1, 64)
   if (values.strategy !== undefined) given.strategy = parseStrategy('strategy', values.strategy)
@@ -30,7 +34,5 @@ export function readOptions (values: RunValues): Partial<RunOptions> {
   if (values.alpha !== undefined) given.alpha = parseShare('alpha', values.alpha)
   if (values['max-order'] !== undefined) given.maxOrder = parseWhole('max-order', values['max-order'], 1, 2)
   if (values.mode !== undefined) given.mode = parseWord('mode', values.mode, ['strict', 'group'] as const)
-  if (values['max-turns'] !== undefined) given.turnsMax = parseWhole('max-turns', values['max-turns'], 1, 100_000)
-  if (values['max-context'] !== undefined) given.tokensMax = parseWhole('max-context', values['max-context'], 1000, 100_000_000)
   return { ...given, ...readPolicy(values) }
 }

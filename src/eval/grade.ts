@@ -1,41 +1,38 @@
-// Grades a patch for an instance, by SWE-bench's truth table: resolved if and only if every test of FAIL_TO_PASS and
-// PASS_TO_PASS is there and passed. What we bring about (a lost sandbox, an instance that fails without the patch as well) is an
-// error: it never counts for or against the model. Where the table cannot tell whose fault a run without results is, the
-// same tree without the patch is run and tells.
+// Grades a patch for an instance: the run, SWE-bench's truth table over it (truth.ts), and whose fault it is where the table has no
+// answer. What we bring about (a deadline, the memory, a lost sandbox, an instance that fails without the patch as well) is an error: it
+// never counts for or against the model. Where a run cannot be believed, the same tree without the patch, or with the reference, is
+// run and tells.
 //
 // Which changes to tests count differs. SWE-bench puts the tests' files back and ignores what a patch did to them. An instance
-// that Spar exported keeps the rule of self-play: a patch that touches them, or what decides how tests run, loses.
+// that Spar exported keeps the rule of self-play where it is played on its repository (grade-own.ts).
 
 import { runners } from '../arena/runners/index.ts'
 import { isTestPath } from '../arena/runners/paths.ts'
-import { pathKind, readPatch, touchedPaths, type PatchFile } from '../artifact/index.ts'
+import { readPatch } from '../artifact/index.ts'
 import type { Arena } from '../domain.ts'
-import { SparError, toPlain } from '../errors.ts'
-import { unmet } from '../verify/compare.ts'
-import { verifyLimits } from '../verify/limits.ts'
-import { createBench, runTree } from '../verify/run.ts'
-import type { NamedPatch, Suite, TreeRun, VerifyPorts } from '../verify/types.ts'
-import type { EvalInstance } from './instances.ts'
+import { toPlain } from '../errors.ts'
+import { verifyLimits, type VerifyLimits } from '../verify/limits.ts'
+import type { NamedPatch } from '../verify/types.ts'
+import { attemptName, evalGrade, readAttempt, touches, type EvalGrade, type EvalOutcome } from './attempt.ts'
+import { gradeOwn } from './grade-own.ts'
+import { evalLimits, type EvalInstance } from './instances.ts'
+import { noSuite, testByRunner, testByScript, type EvalRun, type Ports, type RunWith, type Testing } from './runs.ts'
+import { judgeRun } from './truth.ts'
 
-export type EvalOutcome = 'resolved' | 'unresolved' | 'empty' | 'error'
-/** `retryable`: of an error, whether another try may do better. */
-export interface EvalGrade { outcome: EvalOutcome; reason: string; missing: string[]; failing: string[]; retryable: boolean }
-
-export const evalGrade = (outcome: EvalOutcome, reason: string, { missing = [], failing = [], retryable = false }: Partial<EvalGrade> = {}): EvalGrade => ({ outcome, reason, missing, failing, retryable })
+/** Where an instance is played: its arena, and whether that is the image which the instance itself names. */
+export interface Testbed { arena: Arena; ofImage: boolean }
 
 /** Never rejects: what goes wrong on our side is `error`. */
-export async function gradePatch (instance: EvalInstance, arena: Arena, patch: string, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'readLog'>, signal?: AbortSignal): Promise<EvalGrade> {
+export async function gradePatch (instance: EvalInstance, testbed: Testbed, patch: string, ports: Ports, signal?: AbortSignal, limits: VerifyLimits = { ...verifyLimits, scriptMsMax: evalLimits.testsMsMax }): Promise<EvalGrade> {
   if (patch.trim() === '') return evalGrade('empty', 'the patch is empty')
   try {
-    const plan = planOf(instance, arena)
-    const kept = keptParts(instance, arena, plan.testFiles, patch)
-    if ('outcome' in kept) return kept
-    const bench = createBench({ arena, run: 'eval', suite: plan.suite, limits: verifyLimits }, ports)
+    if (instance.own !== null && !testbed.ofImage) return await gradeOwn(instance, instance.own, testbed.arena, patch, ports, signal)
+    const { testing, testFiles } = testingOf(instance, testbed, limits, ports, signal)
     try {
-      const runWith = async (attempt: NamedPatch[]): Promise<TreeRun> => await runTree(bench, { patches: [...setupOf(instance), ...attempt, testsOf(instance)], purpose: 'grade', ...signal ? { signal } : {} })
-      return await judge(instance, await runWith([{ name: attemptName, bytes: kept.bytes }]), runWith)
+      const kept = keptParts(testFiles, patch)
+      return 'outcome' in kept ? kept : await judge(instance, { name: attemptName, bytes: kept.bytes }, testing.runWith)
     } finally {
-      await Promise.all(bench.removals)
+      await testing.close()
     }
   } catch (error) {
     const { code, message, retryable } = toPlain(error)
@@ -43,58 +40,67 @@ export async function gradePatch (instance: EvalInstance, arena: Arena, patch: s
   }
 }
 
-const attemptName = 'the attempt'
-export const setupOf = ({ own }: EvalInstance): NamedPatch[] => own === null ? [] : [{ name: 'setup_patch', bytes: Buffer.from(own.setupPatch) }]
-const testsOf = ({ testPatch }: EvalInstance): NamedPatch => ({ name: 'test_patch', bytes: Buffer.from(testPatch) })
-
 /** What runs, and the files that are the tests'. */
-export function planOf ({ id, own, testPatch, f2p, p2p }: EvalInstance, arena: Arena): { suite: Suite; testFiles: string[] } {
-  if (own !== null) return { suite: own.suite, testFiles: own.testFiles }
-  if (arena.runner === 'custom') throw new SparError('EVAL_NO_SUITE', `Cannot evaluate ${id} with the tests of --test: only instances that Spar exported say how a command of one's own is read`)
+function testingOf (instance: EvalInstance, { arena, ofImage }: Testbed, limits: VerifyLimits, ports: Ports, signal?: AbortSignal): { testing: Testing; testFiles: string[] } {
+  const { id, evalScript, logParser, testPatch } = instance
+  if (ofImage && evalScript !== null && logParser !== null) {
+    return { testing: testByScript(id, arena, evalScript, logParser, limits, ports, signal), testFiles: patchedBy(testPatch) }
+  }
+  const files = testFilesOf(instance, arena)
+  return { testing: testByRunner(arena, files, { name: 'test_patch', bytes: Buffer.from(testPatch) }, limits, ports, signal), testFiles: [...new Set([...files, ...patchedBy(testPatch)])] }
+}
+
+const patchedBy = (testPatch: string): string[] => readPatch(Buffer.from(testPatch)).flatMap(({ newPath }) => newPath === null ? [] : [newPath])
+
+/** The files that the runner is given: those of the test patch, and those that ids name. */
+export function testFilesOf ({ id, testPatch, f2p, p2p }: EvalInstance, arena: Arena): string[] {
+  if (arena.runner === 'custom') throw noSuite(id, 'its tests would run by --test: only instances that Spar exported, or that bring an eval_script and are played in their image, say how a command of one\'s own is read')
   const known = new Set(arena.testFiles.map(({ path }) => path))
-  const patched = readPatch(Buffer.from(testPatch)).flatMap(({ newPath }) => newPath === null ? [] : [newPath])
   const named = [...f2p, ...p2p].map(test => test.split('::')[0]!).filter(path => known.has(path))
-  const testFiles = [...new Set([...patched.filter(path => known.has(path) || looksLikeTests(path)), ...named])].sort()
-  if (testFiles.length === 0) throw new SparError('EVAL_NO_SUITE', `Cannot evaluate ${id}: its test_patch touches no file that ${arena.runner} would run`)
-  const { script, parser } = runners[arena.runner]
-  return { suite: { script: Buffer.from(script(testFiles)), parser: Buffer.from(parser.source), parserName: parser.name }, testFiles: [...new Set([...testFiles, ...patched])] }
+  const testFiles = [...new Set([...patchedBy(testPatch).filter(path => known.has(path) || looksLikeTests(path)), ...named])].sort()
+  if (testFiles.length === 0) throw noSuite(id, `its test_patch touches no file that ${runners[arena.runner].name} would run`)
+  return testFiles
 }
 
 const looksLikeTests = (path: string): boolean => isTestPath(path) && /\.([cm]?[jt]sx?|py|go)$/.test(path)
 
-/** The parts of a patch that count, or what can be said without a run. */
-function keptParts ({ own }: EvalInstance, arena: Arena, testFiles: readonly string[], patch: string): { bytes: Uint8Array } | EvalGrade {
-  let files: PatchFile[]
-  try {
-    files = readPatch(Buffer.from(patch))
-  } catch (error) {
-    if (!(error instanceof SparError)) throw error
-    return evalGrade('unresolved', `the patch cannot be read: ${error.message}`)
-  }
-  if (files.length === 0) return evalGrade('unresolved', 'the patch holds no file of a git diff')
-  const isTests = (file: PatchFile): boolean => touchedPaths(file).some(path => testFiles.some(test => test === path || test.startsWith(`${path}/`) || path.startsWith(`${test}/`)))
-  const known = new Set(arena.testFiles.map(({ path }) => path))
-  const forbidden = own === null ? undefined : files.find(file => isTests(file) || touchedPaths(file).some(path => pathKind(path, known) === 'infrastructure'))
-  if (forbidden !== undefined) return evalGrade('unresolved', `the patch touches tests, or what decides how they run: ${touchedPaths(forbidden).join(', ')}`)
-  const kept = files.filter(file => !isTests(file))
+function keptParts (testFiles: readonly string[], patch: string): { bytes: Uint8Array } | EvalGrade {
+  const files = readAttempt(patch)
+  if ('outcome' in files) return files
+  const kept = files.filter(file => !touches(file, testFiles))
   return kept.length === 0 ? evalGrade('unresolved', 'the patch changes nothing but tests') : { bytes: Buffer.concat(kept.map(file => file.bytes)) }
 }
 
-async function judge (instance: EvalInstance, run: TreeRun, runWith: (attempt: NamedPatch[]) => Promise<TreeRun>): Promise<EvalGrade> {
-  const { fault, results } = run
-  if (fault !== null) {
-    if (fault.by === 'patch' && fault.patch === attemptName) return evalGrade('unresolved', fault.reason)
-    const control = await runWith([])
-    return control.fault === null ? evalGrade('unresolved', fault.reason) : evalGrade('error', `${control.fault.reason}; so it is without the patch`)
+/** The truth table, and the runs that tell whose fault it is where a run cannot be believed. */
+async function judge (instance: EvalInstance, attempt: NamedPatch, runWith: RunWith): Promise<EvalGrade> {
+  const run = await runWith([attempt])
+  switch (run.kind) {
+    case 'lost': return evalGrade('error', run.reason, { retryable: true })
+    case 'inapplicable': return run.patch === attempt.name ? evalGrade('unresolved', run.reason) : await withoutPatch('unresolved', run.reason, runWith)
+    case 'unreadable': return await withoutPatch('invalid', run.reason, runWith)
+    case 'ran': {
+      const judged = judgeRun(instance, run.observed)
+      if (judged.outcome === 'resolved') return evalGrade('resolved', judged.reason)
+      if (judged.outcome === 'unresolved') return evalGrade('unresolved', judged.reason, judged.unmet)
+      return judged.why === 'no results' ? await withoutPatch('invalid', judged.reason, runWith) : await withReference(instance, judged.reason, runWith)
+    }
   }
-  const ids = [...instance.f2p, ...instance.p2p]
-  const { missing, failing } = unmet(ids, run)
-  if (missing.length + failing.length > 0) return evalGrade('unresolved', `of ${ids.length} tests ${failing.length} fail and ${missing.length} have no result`, { missing, failing })
-  const stopped = run.exitCode !== 0 && !Object.values(results!).includes('failed')
-  if (!stopped) return evalGrade('resolved', `all ${ids.length} tests pass`)
-  // The reference tells whether the suite always ends so.
-  const why = `the runner exits with ${run.exitCode} though no test failed`
-  if (instance.gold === null) return evalGrade('error', `${why}, and no reference patch tells whether it always does`)
+}
+
+const hasResults = (run: EvalRun): boolean => run.kind === 'ran' && run.observed.statuses.length > 0
+
+/** Tests that give no results without the patch either are the instance's fault. */
+async function withoutPatch (outcome: EvalOutcome, reason: string, runWith: RunWith): Promise<EvalGrade> {
+  const control = await runWith([])
+  if (hasResults(control)) return evalGrade(outcome, reason)
+  return control.kind === 'lost' ? evalGrade('error', control.reason, { retryable: true }) : evalGrade('error', `${reason}; so it is without the patch`)
+}
+
+/** A runner that fails with the reference too, though all tests pass, fails always: nothing could resolve the instance. */
+async function withReference (instance: EvalInstance, reason: string, runWith: RunWith): Promise<EvalGrade> {
+  if (instance.gold === null) return evalGrade('invalid', reason)
   const reference = await runWith([{ name: 'patch', bytes: Buffer.from(instance.gold) }])
-  return reference.exitCode === run.exitCode ? evalGrade('resolved', `all ${ids.length} tests pass`) : evalGrade('unresolved', why)
+  if (reference.kind === 'lost') return evalGrade('error', reference.reason, { retryable: true })
+  const isSame = reference.kind === 'ran' && judgeRun(instance, reference.observed).outcome === 'invalid'
+  return isSame ? evalGrade('error', `${reason}; so it is with the reference patch`) : evalGrade('invalid', reason)
 }

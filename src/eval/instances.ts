@@ -3,6 +3,7 @@
 
 import { SparError } from '../errors.ts'
 import type { Suite } from '../verify/types.ts'
+import type { EvalType } from './truth.ts'
 
 export interface EvalInstance {
   id: string
@@ -16,14 +17,20 @@ export interface EvalInstance {
   gold: string | null
   f2p: string[]
   p2p: string[]
+  evalType: EvalType
+  /** An image with the repository installed, and what runs the tests in there and reads their log; null where it names none. */
+  image: string | null
+  evalScript: string | null
+  logParser: string | null
   /** Of an instance that Spar exported; null: the tree is the commit's, and its tests run as Spar finds. */
   own: { setupPatch: string; testFiles: string[]; suite: Suite } | null
 }
 
-export const evalLimits = { tasksBytesMax: 2 ** 28, instancesMax: 100_000 }
+/** `testsMsMax`: one run of an instance's tests, milliseconds; SWE-bench's own limit. */
+export const evalLimits = { tasksBytesMax: 2 ** 28, instancesMax: 100_000, testsMsMax: 30 * 60_000 }
 
 /** `where` names the file. Throws EVAL_TASKS_INVALID, which names line and field. */
-export function readInstances (text: string, where: string, limits = evalLimits): EvalInstance[] {
+export function readInstances (text: string, where: string, limits: Pick<typeof evalLimits, 'tasksBytesMax' | 'instancesMax'> = evalLimits): EvalInstance[] {
   if (text.length > limits.tasksBytesMax) throw invalid(where, `it is larger than ${limits.tasksBytesMax} characters (tasksBytesMax)`)
   const lines = text.split('\n').map((line, at) => ({ line, where: `${where}, line ${at + 1}` })).filter(({ line }) => line.trim() !== '')
   if (lines.length === 0) throw invalid(where, 'it holds no instance')
@@ -46,17 +53,30 @@ function readInstance (line: string, where: string): EvalInstance {
     if (typeof value !== 'string' || value === '') throw invalid(where, `${name} is no text`)
     return value
   }
+  const optional = (name: string): string | null => {
+    const value = fields[name]
+    if (value !== undefined && value !== null && typeof value !== 'string') throw invalid(where, `${name} is no text`)
+    return value === undefined || value === null || value === '' ? null : value
+  }
   const instance: EvalInstance = {
     id: need('instance_id'), repo: need('repo'), baseCommit: need('base_commit'), problem: need('problem_statement'), testPatch: need('test_patch'),
-    gold: typeof fields['patch'] === 'string' && fields['patch'] !== '' ? fields['patch'] : null,
+    gold: optional('patch'),
     f2p: readIds(fields['FAIL_TO_PASS'], 'FAIL_TO_PASS', where), p2p: readIds(fields['PASS_TO_PASS'], 'PASS_TO_PASS', where),
+    evalType: readEvalType(fields['eval_type'], where), image: optional('image'), evalScript: optional('eval_script'), logParser: optional('log_parser'),
     own: readOwn(fields, where)
   }
   // It names files of the results.
   if (!/^[\w.-]{1,200}$/.test(instance.id) || /^\.+$/.test(instance.id)) throw invalid(where, `instance_id ${JSON.stringify(instance.id.slice(0, 80))} is no name of letters, digits, "_", "." and "-"`)
   if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(instance.baseCommit)) throw invalid(where, 'base_commit is no whole commit id')
+  if (instance.image !== null && !/^[\w][\w./:@-]{0,500}$/.test(instance.image)) throw invalid(where, 'image is no name of an image')
   if (instance.f2p.length === 0) throw invalid(where, 'FAIL_TO_PASS names no test, so nothing tells whether it is resolved')
   return instance
+}
+
+function readEvalType (value: unknown, where: string): EvalType {
+  if (value === undefined || value === null || value === '' || value === 'pass_and_fail') return 'pass_and_fail'
+  if (value === 'fail_only') return value
+  throw invalid(where, `eval_type is neither pass_and_fail nor fail_only`)
 }
 
 function readOwn (fields: Fields, where: string): EvalInstance['own'] {

@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import { SparError } from '../errors.ts'
 import { readJson, writeAtomic, writeJson } from '../store/files.ts'
-import type { EvalGrade, EvalOutcome } from './grade.ts'
+import type { EvalGrade, EvalOutcome } from './attempt.ts'
 
 export interface AttemptResult extends EvalGrade {
   instance: string
@@ -52,18 +52,20 @@ export interface EvalSummary {
   /** Attempts by how they ended. */
   resolved: number
   unresolved: number
+  invalid: number
   empty: number
   error: number
   /** Share of an instance's attempts with a verdict that resolve it, the mean over the instances that have one; null where none has. */
   resolvedShare: number | null
   resolved_ids: string[]
   unresolved_ids: string[]
+  invalid_ids: string[]
   empty_patch_ids: string[]
   error_ids: string[]
-  instances: { instance_id: string; attempts: { outcome: EvalOutcome; reason: string; missing: string[]; failing: string[]; turns: number; tries: number }[] }[]
+  instances: { instance_id: string; attempts: { outcome: EvalOutcome; reason: string; missing: string[]; failing: string[]; skipped: string[]; turns: number; tries: number }[] }[]
 }
 
-const best: readonly EvalOutcome[] = ['resolved', 'unresolved', 'empty', 'error']
+const best: readonly EvalOutcome[] = ['resolved', 'unresolved', 'invalid', 'empty', 'error']
 
 /** An instance stands under its best attempt in the lists of ids. */
 export function summarise (out: string, model: string, attempts: number, groups: readonly { id: string; results: readonly AttemptResult[] }[]): EvalSummary {
@@ -74,10 +76,10 @@ export function summarise (out: string, model: string, attempts: number, groups:
     .map(results => results.filter(({ outcome }) => outcome === 'resolved').length / results.length)
   return {
     out, model, attempts,
-    resolved: count('resolved'), unresolved: count('unresolved'), empty: count('empty'), error: count('error'),
+    resolved: count('resolved'), unresolved: count('unresolved'), invalid: count('invalid'), empty: count('empty'), error: count('error'),
     resolvedShare: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
-    resolved_ids: bestIs('resolved'), unresolved_ids: bestIs('unresolved'), empty_patch_ids: bestIs('empty'), error_ids: bestIs('error'),
-    instances: groups.map(({ id, results }) => ({ instance_id: id, attempts: results.map(({ outcome, reason, missing, failing, turns, tries }) => ({ outcome, reason, missing, failing, turns, tries })) }))
+    resolved_ids: bestIs('resolved'), unresolved_ids: bestIs('unresolved'), invalid_ids: bestIs('invalid'), empty_patch_ids: bestIs('empty'), error_ids: bestIs('error'),
+    instances: groups.map(({ id, results }) => ({ instance_id: id, attempts: results.map(({ outcome, reason, missing, failing, skipped, turns, tries }) => ({ outcome, reason, missing, failing, skipped, turns, tries })) }))
   }
 }
 

@@ -4,6 +4,7 @@
 
 import type { Observation, Reply, RolloutTask, ToolCall, Turn } from '../domain.ts'
 import type { Clock, Policy, PolicySession, PolicyTrace, Sandbox } from '../ports.ts'
+import { createSpilledList } from './spilled-list.ts'
 import { executeTool, type ToolLimits, type ToolResult } from './tools.ts'
 
 /** What a submit came to: kept, or refused with a text for the policy. */
@@ -28,7 +29,9 @@ export interface RolloutSession<Kept> {
   ask (spent: Spent, signal: AbortSignal): Promise<{ next: 'act' | 'submit' | 'malformed' | 'giveUp'; tokens: number; reason: string }>
   act (spent: Spent, signal: AbortSignal): Promise<{ tokens: number }>
   collect (spent: Spent): Promise<{ accepted: boolean; tokens: number }>
-  close (): Promise<void>
+  /** `keeps` false: nobody will read what was said, so that it need not come back into the heap; `turns` has its length only. */
+  close (keeps?: boolean): Promise<void>
+  /** A copy, read back while the rollout is in flight. */
   readonly turns: Turn[]
   readonly tools: ToolRecord[]
   readonly kept: Kept | null
@@ -37,13 +40,17 @@ export interface RolloutSession<Kept> {
   readonly sandbox: { id: string; kind: string; isolation: string } | null
 }
 
+const forgotten: Turn = { reply: { text: '', call: null, fault: null }, observation: null }
+
 export interface Spent { turns: number; tokens: number }
 
 /** Four bytes a token: an estimate for policies without a tokenizer. */
 export const estimateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
 
 export function createRolloutSession<Kept> (options: SessionOptions<Kept>): RolloutSession<Kept> {
-  const turns: Turn[] = []
+  const turns = createSpilledList<Turn>(options.policy.spill ?? null)
+  /** What was said, once the rollout is over. */
+  let said: Turn[] | null = null
   const tools: ToolRecord[] = []
   let sandbox: Sandbox | null = null
   let policy: PolicySession | null = null
@@ -51,7 +58,7 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
   let kept: Kept | null = null
   let closed = false
 
-  const lastCall = (): ToolCall => turns.at(-1)!.reply.call!
+  const lastCall = (): ToolCall => turns.last!.reply.call!
 
   /** Hands a result to the policy's next turn, with the budget that is left. */
   const tell = (result: ToolResult, spent: Spent): { tokens: number } => {
@@ -61,7 +68,7 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
       turnsLeft: Math.max(0, options.task.turnsMax - spent.turns),
       tokensLeft: Math.max(0, options.task.tokensMax - spent.tokens - tokens)
     }
-    turns.at(-1)!.observation = observation
+    turns.last!.observation = observation
     return { tokens }
   }
 
@@ -71,7 +78,7 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
   }
 
   return {
-    turns,
+    get turns () { return said ?? turns.slice() },
     tools,
     get kept () { return kept },
     get trace () { return policy?.trace?.() ?? null },
@@ -112,8 +119,10 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
       return { accepted, ...tell(result, spent) }
     },
 
-    async close () {
+    async close (keeps = true) {
       closed = true
+      said ??= keeps ? turns.slice() : Array.from({ length: turns.length }, () => forgotten)
+      turns.free()
       await Promise.allSettled([policy?.close(), sandbox?.destroy()])
     }
   }

@@ -3,11 +3,12 @@
 
 import { strategies, type Strategy } from '../domain.ts'
 import { SparError } from '../errors.ts'
+import { budgetDefaults, type BudgetOptions } from './budgets.ts'
 import { policyDefaults, type PolicyOptions } from './policy-options.ts'
 
 export interface Range { min: number; max: number }
 
-export interface RunOptions extends PolicyOptions {
+export interface RunOptions extends PolicyOptions, BudgetOptions {
   target: string
   /** How many arenas the run plays on: episodes take them in turn. */
   arenas: number
@@ -27,8 +28,6 @@ export interface RunOptions extends PolicyOptions {
   /** Scored attempts that a solve rate needs, at least. */
   minScored: number
   mode: 'strict' | 'group'
-  turnsMax: number
-  tokensMax: number
 }
 
 export const runDefaults: Omit<RunOptions, 'target'> = {
@@ -44,8 +43,7 @@ export const runDefaults: Omit<RunOptions, 'target'> = {
   maxOrder: 2,
   minScored: 4,
   mode: 'strict',
-  turnsMax: 128,
-  tokensMax: 131_072,
+  ...budgetDefaults,
   ...policyDefaults
 }
 

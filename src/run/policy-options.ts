@@ -8,6 +8,8 @@ export interface PolicyOptions {
   solver: string
   /** As the server calls it; null where no model plays. */
   model: string | null
+  /** Weights that the server has, for the record, where it does not say them itself; null: not known. */
+  policyVersion: string | null
   /** What the server was started with, for the record: `raw_logprobs`, `processed_logprobs`; null: not known. */
   logprobsMode: string | null
   temperature: number
@@ -22,7 +24,7 @@ export interface PolicyOptions {
 }
 
 export const policyDefaults: PolicyOptions = {
-  breaker: 'procedural', solver: 'procedural', model: null, logprobsMode: null, temperature: 1, topP: 1, completionTokensMax: 8192, tools: 'auto', formatErrors: 'answer', prompts: null
+  breaker: 'procedural', solver: 'procedural', model: null, policyVersion: null, logprobsMode: null, temperature: 1, topP: 1, completionTokensMax: 8192, tools: 'auto', formatErrors: 'answer', prompts: null
 }
 
 const protocols = ['openai', 'vllm', 'sglang'] as const

@@ -47,7 +47,7 @@ const remove = (bench: Bench, sandbox: Sandbox): void => { bench.removals.push(s
 
 export const openTree = async (bench: Bench, purpose: string, signal?: AbortSignal): Promise<Sandbox> => await openView(bench, 'tree', purpose, signal)
 
-const openView = async ({ sandboxes, arena, run }: Bench, view: SandboxSpec['view'], purpose: string, signal?: AbortSignal): Promise<Sandbox> =>
+export const openView = async ({ sandboxes, arena, run }: Bench, view: SandboxSpec['view'], purpose: string, signal?: AbortSignal): Promise<Sandbox> =>
   await sandboxes.open({ arena, view, network: 'none', label: { run, purpose } }, signal)
 
 export interface RunOptions {
@@ -105,24 +105,25 @@ async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, sig
 }
 
 const summarise = ({ exitCode, killed, durationMs, output, truncatedBytes }: ExecResult): TreeRun => ({
-  command, exitCode, killed, durationMs, results: null, fault: null, opinion: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
+  command, exitCode, killed, durationMs, results: null, skipped: [], fault: null, opinion: null, logBytes: output.length + truncatedBytes, logSha256: createHash('sha256').update(output).digest('hex')
 })
 
 const isOwnParser = ({ arena, suite }: BenchOptions): boolean =>
   arena.runner !== 'custom' && Buffer.from(runners[arena.runner].parser.source).equals(suite.parser)
 
-type Read = Pick<TreeRun, 'results' | 'fault' | 'opinion'>
+type Read = Pick<TreeRun, 'results' | 'skipped' | 'fault' | 'opinion'>
 
 async function readLog (bench: Bench, { output: log, exitCode }: ExecResult, known: boolean, signal?: AbortSignal): Promise<Read> {
   const runner = readerOf(bench.arena.runner)
   const reading = runner === null ? null : await bench.readLog(log, { runner, exitCode, form: bench.ownParser ? 'launcher' : 'auto' })
   const certain = known && reading !== null ? certainResults(reading) : null
-  if (certain !== null) return { results: certain, fault: null, opinion: null }
+  const skipped = [...reading?.tests ?? []].flatMap(([id, status]) => status === 'skipped' ? [id] : [])
+  if (certain !== null) return { results: certain, skipped, fault: null, opinion: null }
   const parsed = await askParser(bench, log, signal)
-  return { ...parsed, opinion: parsed.results !== null && reading !== null ? compareReading(runner!, reading, parsed.results) : null }
+  return { ...parsed, skipped, opinion: parsed.results !== null && reading !== null ? compareReading(runner!, reading, parsed.results) : null }
 }
 
-async function askParser (bench: Bench, log: Uint8Array, signal?: AbortSignal): Promise<Omit<Read, 'opinion'>> {
+async function askParser (bench: Bench, log: Uint8Array, signal?: AbortSignal): Promise<Pick<Read, 'results' | 'fault'>> {
   const sandbox = await openView(bench, 'empty', 'parser', signal)
   try {
     const parsed = await runParser(sandbox, bench.suite, log, bench.limits, signal)
@@ -140,4 +141,4 @@ function scriptFault ({ killed, truncatedBytes }: ExecResult, limits: VerifyLimi
   return killed === 'memory' ? 'the script was killed at the memory limit' : null
 }
 
-const withoutRun = (fault: RunFault): TreeRun => ({ command, exitCode: null, killed: null, durationMs: 0, logBytes: 0, logSha256: '', results: null, fault, opinion: null })
+const withoutRun = (fault: RunFault): TreeRun => ({ command, exitCode: null, killed: null, durationMs: 0, logBytes: 0, logSha256: '', results: null, skipped: [], fault, opinion: null })

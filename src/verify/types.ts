@@ -54,6 +54,8 @@ export interface TreeRun {
   logBytes: number
   logSha256: string
   results: TestMap | null
+  /** Tests that our reader saw skipped; none where there is no reader, or the script does not tell. */
+  skipped: string[]
   fault: RunFault | null
   /** What our reader makes of the same log; null where there is none, or where it alone was asked. */
   opinion: Opinion | null

@@ -41,8 +41,8 @@ export function writeTree (folder: string, files: Record<string, string>): strin
 export interface Played { code: number | null; log: string; results: TestMap; parserCode: number | null; complaint: string }
 
 /** Runs a runner's script in a tree and its parser far away from it. */
-export function play (runner: Runner, tree: string, files: readonly string[], work: string, env: Record<string, string> = {}): Played {
-  const run = spawnSync('bash', ['-c', `exec 2>&1\n${runner.script(files)}`], { cwd: tree, env: { ...cleanEnvironment(), ...env }, maxBuffer: 2 ** 28 })
+export function play (runner: Runner, tree: string, files: readonly string[], work: string, env: Record<string, string> = {}, tells: 'all' | 'skipped' = 'all'): Played {
+  const run = spawnSync('bash', ['-c', `exec 2>&1\n${runner.script(files, tells)}`], { cwd: tree, env: { ...cleanEnvironment(), ...env }, maxBuffer: 2 ** 28 })
   const parsed = parse(runner, run.stdout, work)
   return { code: run.status, log: run.stdout.toString(), ...parsed }
 }

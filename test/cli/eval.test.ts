@@ -3,7 +3,7 @@
 // commit of a repository, is played by a model that repairs it from the words alone.
 
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { EvalSummary } from '../../src/eval/results.ts'
@@ -94,6 +94,8 @@ t.test('an issue in words is played by a model that never sees its tests', { tim
   t.match(told, /clamp ignores its \{\{upper\}\} bound/)
   t.notMatch(told, /test\('clamp'/)
   t.match(await run('eval', tasks), { code: 64, err: /reads no issue/ })
+  t.match(await run('eval', tasks, '--solver', `openai=${server.url}`, '--model', 'other', '--out', join(cwd, 'misnamed')), { code: 64, err: /"other".*serves "fake"/ })
+  t.notOk(existsSync(join(cwd, 'misnamed')), 'nothing is left of it')
 
   t.test('a server that fails is an error, and is asked again', async t => {
     const gone = await startFakeServer({ kind: 'vllm' })

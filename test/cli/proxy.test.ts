@@ -63,5 +63,6 @@ t.test('what cannot be started says why', async t => {
   t.match(await start('--server', 'openai=http://127.0.0.1:9', '--model', 'x'), { code: 2, json: { error: { code: 'SERVER_DOWN' } } })
   const server = await startFakeServer()
   t.teardown(() => server.close())
-  t.match(await start('--server', `openai=${server.url}`, '--model', 'x', '--listen', `127.0.0.1:${server.port}`), { code: 2, json: { error: { code: 'PROXY_LISTEN', message: /EADDRINUSE/ } } })
+  t.match(await start('--server', `openai=${server.url}`, '--model', 'x'), { code: 64, json: { error: { code: 'OPTION_MODEL', message: /serves "fake"/ } } })
+  t.match(await start('--server', `openai=${server.url}`, '--model', 'fake', '--listen', `127.0.0.1:${server.port}`), { code: 2, json: { error: { code: 'PROXY_LISTEN', message: /EADDRINUSE/ } } })
 })

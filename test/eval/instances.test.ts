@@ -14,7 +14,8 @@ t.test('lists come as JSON text or as lists, and ids as the export writes them',
   const ids = ['a::b', '"quoted" id', 'two\nlines', ' space ']
   const [first, second] = readInstances(text({ ...whole, FAIL_TO_PASS: JSON.stringify(ids.map(lineId)) }, { ...whole, instance_id: 'b', PASS_TO_PASS: ['p'], patch: undefined }), 'tasks')
   t.same(first!.f2p, ids)
-  t.match(second, { p2p: ['p'], gold: null, own: null })
+  t.match(second, { p2p: ['p'], gold: null, own: null, image: null, evalScript: null, logParser: null, evalType: 'pass_and_fail' })
+  t.match(readInstances(text({ ...whole, image: 'host:5000/a/b:latest', eval_script: '#!/bin/bash', log_parser: 'parse_log_pytest', eval_type: 'fail_only' }), 'tasks'), [{ image: 'host:5000/a/b:latest', evalScript: '#!/bin/bash', logParser: 'parse_log_pytest', evalType: 'fail_only' }])
 })
 
 t.test('what cannot be used is refused', async t => {
@@ -26,6 +27,9 @@ t.test('what cannot be used is refused', async t => {
     [{ ...whole, FAIL_TO_PASS: 'a::b' }, /FAIL_TO_PASS is no list/],
     [{ ...whole, test_patch: undefined }, /test_patch is no text/],
     [{ ...whole, setup_patch: 'diff' }, /export the run again/],
+    [{ ...whole, eval_type: 'maybe' }, /eval_type/],
+    [{ ...whole, image: '--privileged' }, /no name of an image/],
+    [{ ...whole, eval_script: 5 }, /eval_script is no text/],
     [{ ...whole, setup_patch: 'diff', test_script: '', test_parser: '', test_files: '', test_parser_name: '../x' }, /no name of a parser/]
   ]
   for (const [instance, message] of refused) t.throws(() => readInstances(text(instance), 'tasks'), { code: 'EVAL_TASKS_INVALID', message })

@@ -14,6 +14,10 @@ import { encode, endToken, parse, render, written, type FakeMessage, type FakeTo
 export interface FakeServerOptions {
   kind?: 'vllm' | 'generic' | 'sglang'
   model?: string
+  /** What /v1/models lists, and whose it says they are; null: there is no such route. Default: the model alone. */
+  models?: { ids: string[]; owner?: string } | null
+  /** Keys that are taken; default: any, and none. */
+  keys?: string[]
   reply?: (conversation: readonly FakeMessage[]) => FakeReply
   contextTokensMax?: number
   /** Tokens a second of one completion; 0: at once. */
@@ -24,7 +28,7 @@ export interface FakeServerOptions {
   slots?: number
   /** Whether /tokenize takes messages. */
   tokenizesMessages?: boolean
-  weightVersion?: string
+  weightVersion?: string | (() => string)
   /** Pieces of an event stream: the bytes of it, cut anywhere. Default: all in one. */
   cutStream?: (bytes: Buffer) => Buffer[]
   health?: () => number
@@ -53,13 +57,14 @@ export interface FakeServer {
 }
 
 export async function startFakeServer (options: FakeServerOptions = {}): Promise<FakeServer> {
-  const { kind = 'vllm', model = 'fake', reply = () => ({ content: 'yes' }), contextTokensMax = 32_768, tokensPerSecond = 0, hold, slots = Infinity, tokenizesMessages = kind !== 'sglang', weightVersion = 'v1', cutStream = bytes => [bytes], health = () => 200, metrics = null } = options
+  const { kind = 'vllm', model = 'fake', models = { ids: [model] }, keys, reply = () => ({ content: 'yes' }), contextTokensMax = 32_768, tokensPerSecond = 0, hold, slots = Infinity, tokenizesMessages = kind !== 'sglang', weightVersion = 'v1', cutStream = bytes => [bytes], health = () => 200, metrics = null } = options
   const events = new EventEmitter().setMaxListeners(0)
   const state = { active: 0, activeMax: 0, waiting: 0, presentMax: 0, connections: 0, gone: 0, tokens: 0 }
   const seen: Seen[] = []
   const turns: Seen[] = []
   const next: Fault[] = []
   const queue: (() => void)[] = []
+  const weightsNow = (): string => typeof weightVersion === 'string' ? weightVersion : weightVersion()
   let always: Fault | null = null
   let isClosing = false
 
@@ -130,7 +135,7 @@ export async function startFakeServer (options: FakeServerOptions = {}): Promise
     if (fault?.kind === 'filtered') completion.finish = 'content_filter'
     await compute(completion.ids.length, conversation, gone.signal)
     if (gone.signal.aborted) return
-    const shape = shapes[path]!(completion, body, { model, kind, weightVersion })
+    const shape = shapes[path]!(completion, body, { model, kind, weightVersion: weightsNow() })
     spoil(path, shape, fault)
     events.emit('answered')
     if (body['stream'] === true) return await sendEvents(response, shape, fault, cutStream)
@@ -149,15 +154,16 @@ export async function startFakeServer (options: FakeServerOptions = {}): Promise
     const body = chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8')) as Fields
     const entry: Seen = { path, body, headers: request.headers, port: (server.address() as AddressInfo | null)?.port ?? 0 }
     seen.push(entry)
+    if (keys !== undefined && !keys.includes(request.headers.authorization?.replace(/^Bearer /, '') ?? '')) return json(response, 401, { error: { message: 'Incorrect API key provided' } })
     if (path === '/health') return void response.writeHead(health()).end()
     if (path === '/metrics') return metricsOf(response)
-    if (path === '/v1/models') return json(response, 200, modelsOf(kind, model, contextTokensMax))
+    if (path === '/v1/models' && models !== null) return json(response, 200, modelsOf(kind, models, contextTokensMax))
     if (path === '/tokenize') return tokenize(response, body, tokenizesMessages, contextTokensMax)
     if (shapes[path] === undefined) return json(response, 404, { detail: 'Not Found' })
     // SGLang is asked for the tokens of a prompt by way of one token of chat; faults are for completions.
     if (body['return_prompt_token_ids'] === true) {
       const { prompt, conversation } = promptOf(path, body)
-      return json(response, 200, shapes[path]!(complete(prompt, conversation, 1), body, { model, kind, weightVersion }))
+      return json(response, 200, shapes[path]!(complete(prompt, conversation, 1), body, { model, kind, weightVersion: weightsNow() }))
     }
     turns.push(entry)
     events.emit('turn', entry)
@@ -230,8 +236,8 @@ const toolsOf = (body: Fields): FakeTool[] => ((body['tools'] ?? []) as { functi
 
 // ---- what goes out --------------------------------------------------------------------------------------------------
 
-function modelsOf (kind: string, model: string, contextTokensMax: number): Fields {
-  return { object: 'list', data: [{ id: model, object: 'model', owned_by: kind === 'generic' ? 'someone' : kind, ...kind === 'generic' ? {} : { max_model_len: contextTokensMax } }] }
+function modelsOf (kind: string, { ids, owner = kind === 'generic' ? 'someone' : kind }: { ids: string[]; owner?: string }, contextTokensMax: number): Fields {
+  return { object: 'list', data: ids.map(id => ({ id, object: 'model', owned_by: owner, ...kind === 'generic' ? {} : { max_model_len: contextTokensMax } })) }
 }
 
 function loadText (kind: string, { waiting, active }: { waiting: number; active: number }): string | null {

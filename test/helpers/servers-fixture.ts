@@ -43,14 +43,17 @@ export function openClient (t: Test, urls: readonly string[], { ports = {}, ...o
 
 export const hello: ChatMessage[] = [{ role: 'system', content: 'Be short.' }, { role: 'user', content: 'Is 7 a prime? Grüße 🦔' }]
 
-export const askOf = (change: Partial<Ask> = {}): Ask => ({
+/** An ask whose conversation is a list. */
+export type ListAsk = Ask<readonly ChatMessage[]>
+
+export const askOf = (change: Partial<ListAsk> = {}): ListAsk => ({
   messages: hello, tools: null, conversation: 'c1', tokensSoFar: null, messagesSoFar: 0,
   sampling: { temperature: 1, topP: 1, topK: null, seed: 7, maxTokens: 200 },
   ...change
 })
 
 /** The next turn of a conversation: what was answered, and what is said to it. */
-export function follow (ask: Ask, answer: Answer, content: string): Ask {
+export function follow (ask: ListAsk, answer: Answer, content: string): ListAsk {
   const { promptTokenIds: prompt, completionTokenIds: completion } = answer
   const said: ChatMessage[] = [...ask.messages, { role: 'assistant', content: answer.text, toolCalls: answer.toolCalls }]
   return {

@@ -5,7 +5,7 @@ import { nodeParser, parserOf } from './parsers.ts'
 import { scriptHead } from './script.ts'
 import type { Runner } from './types.ts'
 
-const printReport = String.raw`print_report () {
+const printReport = (more: string): string => String.raw`print_report () {
   node - "$work/report.json" "${'$'}{files[@]}" <<'JS'
 const fs = require('fs')
 const { relative, sep } = require('path')
@@ -18,7 +18,7 @@ for (const { name, assertionResults, message } of JSON.parse(fs.readFileSync(rep
   if (!files.some(asked => asked.replace(/^\.\//, '') === file)) continue
   if (assertionResults.length === 0) lines.push('ERROR ' + file + '\n' + (message ?? ''))
   for (const { ancestorTitles, title, status } of assertionResults) {
-    if (status === 'passed' || status === 'failed') {
+    ${more}if (status === 'passed' || status === 'failed') {
       lines.push(status.toUpperCase() + ' ' + file + '::' + [...ancestorTitles, title].filter(name => name !== '').map(escape).join(' > '))
     }
   }
@@ -46,16 +46,19 @@ print_report
 exit "$status"
 `
 
+const skippedToo = "if (['pending', 'skipped', 'todo', 'disabled'].includes(status)) lines.push('SKIPPED ' + file + '::' + [...ancestorTitles, title].filter(name => name !== '').map(escape).join(' > '))\n    else "
+const report = (tells: 'all' | 'skipped'): string => printReport(tells === 'skipped' ? skippedToo : '')
+
 export const jest: Runner = {
   name: 'jest',
   ecosystem: 'node',
-  script: files => scriptHead('jest', files) + printReport + jestBody,
+  script: (files, tells = 'all') => scriptHead('jest', files) + report(tells) + jestBody,
   parser: parserOf('node', nodeParser)
 }
 
 export const vitest: Runner = {
   name: 'vitest',
   ecosystem: 'node',
-  script: files => scriptHead('vitest', files) + printReport + vitestBody,
+  script: (files, tells = 'all') => scriptHead('vitest', files) + report(tells) + vitestBody,
   parser: parserOf('node', nodeParser)
 }

@@ -6,7 +6,7 @@ import { nodeParser, parserOf } from './parsers.ts'
 import { scriptHead } from './script.ts'
 import type { Runner } from './types.ts'
 
-const reporter = String.raw`
+const reporter = (more: string): string => String.raw`
 const { relative, sep } = require('path')
 const escape = name => String(name).replace(/[\u0000-\u001f\u2028\u2029]/g, c => JSON.stringify(c).slice(1, -1))
 const titles = node => node.parent ? [...titles(node.parent), node.title].filter(title => title !== '') : [node.title].filter(title => title !== '')
@@ -23,7 +23,7 @@ module.exports = class {
     const fileOf = node => node.parent ? node.parent.file || fileOf(node.parent) : ''
     const done = new Set()
     runner.on('start', () => process.stdout.write('# mocha runs\n'))
-    runner.on('pass', test => { done.add(test); say('PASSED', test) })
+${more}    runner.on('pass', test => { done.add(test); say('PASSED', test) })
     runner.on('fail', (test, error) => {
       done.add(test)
       if (test.type === 'hook') failHook(test)
@@ -114,8 +114,10 @@ if (!/^# mocha runs$/m.test(text) && files.length > 1) {
 process.exitCode = status
 `
 
-const body = `cat > "$work/reporter.cjs" <<'JS'
-${reporter}JS
+const onPending = "    runner.on('pending', test => say('SKIPPED', test))\n"
+
+const body = (tells: 'all' | 'skipped'): string => `cat > "$work/reporter.cjs" <<'JS'
+${reporter(tells === 'skipped' ? onPending : '')}JS
 node - "$work" "\${files[@]}" <<'JS'
 ${launcher}JS
 `
@@ -123,6 +125,6 @@ ${launcher}JS
 export const mocha: Runner = {
   name: 'mocha',
   ecosystem: 'node',
-  script: files => scriptHead('mocha', files) + body,
+  script: (files, tells = 'all') => scriptHead('mocha', files) + body(tells),
   parser: parserOf('node', nodeParser)
 }

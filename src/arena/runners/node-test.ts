@@ -5,7 +5,7 @@ import { nodeParser, parserOf } from './parsers.ts'
 import { findNodeFlags, scriptHead } from './script.ts'
 import type { Runner } from './types.ts'
 
-const launcher = String.raw`
+const launcher = (onSkipped: string): string => String.raw`
 const { run } = require('node:test')
 const { relative, resolve } = require('node:path')
 const { inspect } = require('node:util')
@@ -20,7 +20,7 @@ function play (file) {
     const path = []
     const isFile = data => data.nesting === 0 && resolve(data.name) === resolve(file)
     const report = (word, data) => {
-      if (data.skip !== undefined || data.todo !== undefined || isFile(data)) return
+      if (data.skip !== undefined || data.todo !== undefined || isFile(data)) ${onSkipped}
       log.push(word + ' ' + file + '::' + [...path.slice(0, data.nesting), data.name].map(escape).join(' > '))
     }
     run({ files: [resolve(file)], concurrency: false })
@@ -65,13 +65,14 @@ main().catch(error => {
 })
 `
 
-const body = `${findNodeFlags}node \${flags[@]+"\${flags[@]}"} - "\${files[@]}" <<'JS'
-${launcher}JS
+/** A file as a whole is no test, skipped or not. */
+const body = (tells: 'all' | 'skipped'): string => `${findNodeFlags}node \${flags[@]+"\${flags[@]}"} - "\${files[@]}" <<'JS'
+${launcher(tells === 'skipped' ? "{ if (isFile(data)) return; word = 'SKIPPED' }" : 'return')}JS
 `
 
 export const nodeTest: Runner = {
   name: 'node:test',
   ecosystem: 'node',
-  script: files => scriptHead('node:test', files) + body,
+  script: (files, tells = 'all') => scriptHead('node:test', files) + body(tells),
   parser: parserOf('node', nodeParser)
 }

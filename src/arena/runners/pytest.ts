@@ -9,7 +9,7 @@ import type { Runner } from './types.ts'
 
 const table = pytestPlugins.map(({ module, sign }) => `    (${JSON.stringify(module)}, r"""${sign}"""),\n`).join('')
 
-const launcher = String.raw`
+const launcher = (verbosity: 0 | 1): string => String.raw`
 import importlib.util
 import os
 import re
@@ -94,7 +94,7 @@ def main():
     if '_hypothesis_pytestplugin' in wanted:
         options.append('--hypothesis-seed=0')
     import pytest
-    return pytest.main([*options, '-p', 'no:cacheprovider', '-o', 'required_plugins=', '--rootdir=.', '-rfEp', '--verbosity=0',
+    return pytest.main([*options, '-p', 'no:cacheprovider', '-o', 'required_plugins=', '--rootdir=.', '-rfEp', '--verbosity=${verbosity}',
                         '--maxfail=0', '--continue-on-collection-errors', '--tb=short', '--color=no', '-W', 'ignore::pytest.PytestConfigWarning', *files],
                        plugins=[Ignored(configuration, wanted)])
 
@@ -102,10 +102,11 @@ def main():
 sys.exit(main())
 `
 
-const body = `${findPython}export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 COLUMNS=120
+/** Under -v the progress lines name every test, skipped ones too, which the summary never does. */
+const body = (tells: 'all' | 'skipped'): string => `${findPython}export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 COLUMNS=120
 unset PYTEST_ADDOPTS PYTEST_PLUGINS
 launcher=$(cat <<'PY'
-${launcher}PY
+${launcher(tells === 'skipped' ? 1 : 0)}PY
 )
 "$python" -c "$launcher" "\${files[@]}"
 `
@@ -113,6 +114,6 @@ ${launcher}PY
 export const pytest: Runner = {
   name: 'pytest',
   ecosystem: 'python',
-  script: files => scriptHead('pytest', files) + body,
+  script: (files, tells = 'all') => scriptHead('pytest', files) + body(tells),
   parser: parserOf('python', pytestParser)
 }

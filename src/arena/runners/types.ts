@@ -23,8 +23,11 @@ export interface FoundRunner {
 export interface Runner {
   name: RunnerName
   ecosystem: Ecosystem
-  /** `test_script.sh`: runs just these test files from the root of the tree and prints one result a test. */
-  script (files: readonly string[]): string
+  /**
+   * `test_script.sh`: runs just these test files from the root of the tree and prints one result a test. `tells` `skipped`: of tests
+   * that are skipped as well, in words that our reader knows (src/workers/testlog) and the parser passes over; as `all` goes without.
+   */
+  script (files: readonly string[], tells?: 'all' | 'skipped'): string
   /** The parser that matches the script: file name (`test_parser.py`, `.js` or `.sh`) and source; raw log on stdin, one JSON object on stdout. */
   parser: { name: string; source: string }
 }

@@ -6,7 +6,7 @@ import { parserOf, unittestParser } from './parsers.ts'
 import { findPython, scriptHead } from './script.ts'
 import type { Runner } from './types.ts'
 
-const launcher = String.raw`
+const launcher = (onSkipped: string): string => String.raw`
 import importlib
 import importlib.util
 import os
@@ -107,10 +107,10 @@ class Result(unittest.TestResult):
         self.status = False
 
     def addSkip(self, test, reason):
-        pass
+        ${onSkipped}
 
     def addExpectedFailure(self, test, err):
-        pass
+        ${onSkipped}
 
 
 def main():
@@ -140,8 +140,10 @@ def main():
 sys.exit(main())
 `
 
-const body = `${findPython}launcher=$(cat <<'PY'
-${launcher}PY
+const tellSkipped = String.raw`say('\nSKIPPED %s\n' % (self.left.get(test) or self.name(test)))`
+
+const body = (tells: 'all' | 'skipped'): string => `${findPython}launcher=$(cat <<'PY'
+${launcher(tells === 'skipped' ? tellSkipped : 'pass')}PY
 )
 "$python" -c "$launcher" "\${files[@]}"
 `
@@ -149,6 +151,6 @@ ${launcher}PY
 export const unittest: Runner = {
   name: 'unittest',
   ecosystem: 'python',
-  script: files => scriptHead('unittest', files) + body,
+  script: (files, tells = 'all') => scriptHead('unittest', files) + body(tells),
   parser: parserOf('python', unittestParser)
 }

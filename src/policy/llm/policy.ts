@@ -1,8 +1,10 @@
 // A model as a policy: a server, the prompts, and how its conversations are held.
 
 import type { RolloutTask } from '../../domain.ts'
-import type { Clock, Policy } from '../../ports.ts'
+import type { Clock, Policy, PolicyVersions } from '../../ports.ts'
+import type { Spill } from '../../rollout/spill.ts'
 import type { Prompts } from './prompts.ts'
+import { budgetDefaults } from '../../run/budgets.ts'
 import { createLlmSession, type LlmSettings } from './session.ts'
 import type { ModelServer } from './types.ts'
 
@@ -10,13 +12,19 @@ export const llmDefaults: LlmSettings = {
   sampling: { temperature: 1, topP: 1, topK: null, maxTokens: 8192 },
   tools: 'text',
   formatErrors: 'answer',
-  commandsMsMax: 30 * 60_000
+  commandsMsMax: budgetDefaults.commandsMsMax.solver
 }
 
-export function createLlmPolicy ({ server, prompts, settings, clock, version = 'unversioned' }: { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; version?: string }): Policy {
+/** Nobody says which weights play. */
+export const unversioned: PolicyVersions = { current: () => 'unversioned' }
+
+export interface LlmPolicyOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; versions?: PolicyVersions; spill?: Spill | null }
+
+export function createLlmPolicy ({ versions = unversioned, spill = null, ...options }: LlmPolicyOptions): Policy {
   return {
-    name: server.model,
-    version,
-    start: (task: RolloutTask) => createLlmSession({ server, prompts, settings, clock, task, version })
+    name: options.server.model,
+    get version () { return versions.current() },
+    start: (task: RolloutTask) => createLlmSession({ ...options, task, versions, spill }),
+    spill
   }
 }

@@ -3,15 +3,23 @@
 
 import type { Observation, Reply, RolloutTask } from '../../domain.ts'
 import { SparError, toPlain } from '../../errors.ts'
-import type { Clock, PolicySession, PolicyTrace } from '../../ports.ts'
+import type { Clock, PolicySession, PolicyTrace, PolicyVersions } from '../../ports.ts'
 import type { ModelCall } from '../../workers/codec/tokens.ts'
 import { callOf, unansweredCall, whyUntrainable } from './calls.ts'
 import { readNativeCall } from './native.ts'
 import { openingOf, type Prompts } from './prompts.ts'
 import { createSegments } from './segments.ts'
+import type { Spill } from '../../rollout/spill.ts'
+import { createSpilledList } from '../../rollout/spilled-list.ts'
 import { readTextCall } from './text-protocol.ts'
 import { toolSchemas, type CallRead } from './tools.ts'
 import type { Answer, ChatMessage, ModelServer, Sampling } from './types.ts'
+
+/**
+ * Characters of one conversation, as JSON: what is read back and sent in one request of a chat server. 128 results of 128 KB and as
+ * many replies stay below it; what goes beyond ends the rollout, as a full context does.
+ */
+export const conversationCharsMax = 2 ** 25
 
 export interface LlmSettings {
   sampling: Omit<Sampling, 'seed'>
@@ -22,11 +30,13 @@ export interface LlmSettings {
   commandsMsMax: number
 }
 
-export interface LlmSessionOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; task: RolloutTask; version: string }
+export interface LlmSessionOptions { server: ModelServer; prompts: Prompts; settings: LlmSettings; clock: Clock; task: RolloutTask; versions: PolicyVersions; /** Where messages are kept; null: in the heap. */ spill: Spill | null }
 
-export function createLlmSession ({ server, prompts, settings, clock, task, version }: LlmSessionOptions): PolicySession {
+export function createLlmSession ({ server, prompts, settings, clock, task, versions, spill }: LlmSessionOptions): PolicySession {
   const opening = openingOf(prompts, task, settings.tools)
-  const messages: ChatMessage[] = [{ role: 'system', content: opening.system }, { role: 'user', content: opening.user }]
+  const messages = createSpilledList<ChatMessage>(spill)
+  messages.push({ role: 'system', content: opening.system })
+  messages.push({ role: 'user', content: opening.user })
   const tools = settings.tools === 'native' ? toolSchemas(task.role) : null
   const calls: ModelCall[] = []
   const segments = createSegments()
@@ -39,7 +49,7 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
 
   const nextId = (): string => `${task.rolloutId}.${calls.length}`
 
-  const keep = (sampling: Sampling, answer: Answer): void => {
+  const keep = (sampling: Sampling, answer: Answer, version: string): void => {
     const { promptTokenIds: prompt, completionTokenIds: completion, completionLogprobs: logprobs } = answer
     const call = callOf(nextId(), sampling, answer, version)
     untrainable ??= whyUntrainable(answer)
@@ -51,9 +61,10 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
   const ask = async (tokensLeft: number, signal: AbortSignal): Promise<Answer> => {
     const sampling: Sampling = { ...settings.sampling, maxTokens: Math.max(1, Math.min(settings.sampling.maxTokens, tokensLeft)), seed: (task.seed + calls.length) % 2 ** 31 }
     const startedAt = clock.now()
+    const version = versions.current()
     try {
       const answer = await server.ask({ messages, tools, sampling, conversation: task.rolloutId, tokensSoFar: messagesSoFar === 0 ? null : segments.last, messagesSoFar }, signal)
-      keep(sampling, answer)
+      keep(sampling, answer, version)
       return answer
     } catch (error) {
       calls.push(unansweredCall(nextId(), sampling, server, version, { startedAt, endedAt: clock.now(), error: toPlain(error) }))
@@ -71,7 +82,8 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
     async next (observation, signal) {
       if (observation !== null) {
         if (repliedAt !== null) commandsMs += clock.now() - repliedAt
-        messages.push(...toldOf(messages.at(-1)!, observation, Math.max(0, settings.commandsMsMax - commandsMs)))
+        for (const told of toldOf(messages.last!, observation, Math.max(0, settings.commandsMsMax - commandsMs))) messages.push(told)
+        if (messages.characters() > conversationCharsMax) return ended(`its conversation has more than ${conversationCharsMax} characters`)
         if (commandsMs > settings.commandsMsMax) return ended(`its commands took more than ${settings.commandsMsMax / 1000} s together`)
       }
       let answer: Answer
@@ -91,7 +103,7 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
       return { text: answer.text, call, fault, ...counted }
     },
     trace: (): PolicyTrace => ({ calls, segments: segments.read(), untrainable: untrainable ?? (segments.last === null ? 'no call was answered' : null) }),
-    async close () {}
+    async close () { messages.free() }
   }
 }
 

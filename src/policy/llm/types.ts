@@ -24,9 +24,17 @@ export interface Sampling {
   maxTokens: number
 }
 
-export interface Ask {
+/** A conversation: a list, or one whose older messages are read back from elsewhere when they are asked for. */
+export interface Messages {
+  readonly length: number
+  slice (from?: number): ChatMessage[]
+  /** Characters of these messages, roughly, where they are known without reading them. */
+  characters? (from: number): number
+}
+
+export interface Ask<Conversation extends Messages = Messages> {
   /** The whole conversation so far. */
-  messages: readonly ChatMessage[]
+  messages: Conversation
   /** null: the scaffold speaks the text protocol, and the server is told of no tools. */
   tools: readonly ToolSchema[] | null
   sampling: Sampling
@@ -70,6 +78,13 @@ export interface Answer {
   retries: number
 }
 
+export interface ServerCheck {
+  /** Tokens that a conversation may have: the least that an endpoint says, or null where none says any. */
+  contextTokensMax: number | null
+  /** Endpoints that are not well now, while others are. */
+  down: { address: string; reason: string }[]
+}
+
 /**
  * Codes of what `ask` rejects with. All but the last two are faults of infrastructure: the rollout is issued again.
  *   SERVER_DOWN       no endpoint takes a connection, or every fuse is open     (retryable)
@@ -88,7 +103,10 @@ export interface ModelServer {
   /** Whether the server turns tools into native calls. */
   readonly nativeTools: boolean
   ask (ask: Ask, signal: AbortSignal): Promise<Answer>
-  /** Tokens that a conversation may have, or null where the server does not say. */
-  contextTokensMax (): Promise<number | null>
+  /**
+   * Looks at every endpoint before anything is played. Rejects where nothing can be: OPTION_MODEL (an endpoint serves other models,
+   * which are named), SERVER_REFUSED (the key), or what `ask` would reject with where no endpoint is well.
+   */
+  check (): Promise<ServerCheck>
   close (): Promise<void>
 }

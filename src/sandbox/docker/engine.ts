@@ -16,7 +16,7 @@ export interface FoundContainer { id: string; lease: string }
 export interface Engine {
   ping (): Promise<boolean>
   /** Digest and configured user of an image, or null when the engine does not have it. */
-  image (name: string): Promise<{ id: string; user: string } | null>
+  image (name: string): Promise<{ id: string; user: string; /** Folders of its own PATH. */ path: string[] } | null>
   /** Makes an image of one layer from a tar stream; returns its digest. */
   importImage (archive: Readable, options: { name: string; labels: Record<string, string> }): Promise<string>
   /** Images with this label, `name=value`. */
@@ -53,7 +53,7 @@ export function createEngine (docker: Docker = new Docker()): Engine {
     async image (name) {
       try {
         const image = await docker.getImage(name).inspect()
-        return { id: image.Id, user: image.Config.User }
+        return { id: image.Id, user: image.Config.User, path: (image.Config.Env ?? []).find(pair => pair.startsWith('PATH='))?.slice(5).split(':').filter(folder => folder.startsWith('/')) ?? [] }
       } catch (error) {
         if (status(error) === 404) return null
         throw error

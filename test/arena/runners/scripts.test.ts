@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runners } from '../../../src/arena/runners/index.ts'
+import { readerOf } from '../../../src/verify/opinion.ts'
+import { readTestLog } from '../../../src/workers/testlog/index.ts'
 import { cleanEnvironment, lacks, parse, play, unless, writeTree } from '../support.ts'
 import { testFolder } from '../../helpers/test-folder.ts'
 
@@ -31,14 +33,25 @@ function installRunners (): string | null {
 const modules = installRunners()
 const noModules = modules === null ? 'the npm registry does not answer' : null
 
+/** Where a script is asked to tell of skipped tests, the parser says what it said, and our reader what was skipped as well. */
+function tellsSkipped (t: Test, runner: keyof typeof runners, tree: string, file: string, work: string, expected: { results: Record<string, string>; skipped: string[] }, env: Record<string, string> = {}): void {
+  const { results, log } = play(runners[runner], tree, [file], work, env, 'skipped')
+  t.same(results, expected.results, log.slice(-3000))
+  const { tests } = readTestLog(Buffer.from(log), { runner: readerOf(runner)!, form: 'launcher' })
+  t.same([...tests].filter(([, status]) => status === 'skipped').map(([id]) => id).sort(), expected.skipped.map(name => `${file}::${name}`).sort(), log.slice(-3000))
+  for (const [id, status] of Object.entries(results)) t.ok([status, ...status === 'failed' ? ['error'] : []].includes(tests.get(id) ?? ''), `${id}: ${tests.get(id)}`)
+}
+
 const prefix = (file: string, results: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(results).map(([name, status]) => [`${file}::${name}`, status]))
 
-interface Case { runner: keyof typeof runners; text: string; broken: string; expected: Record<string, string>; files?: Record<string, string>; modules?: string | null; suffix?: string }
+interface Case { runner: keyof typeof runners; skipped: string[]; text: string; broken: string; expected: Record<string, string>; files?: Record<string, string>; modules?: string | null; suffix?: string }
 
 const cases: Case[] = [
   {
     runner: 'node:test',
+    // One that is planned and fails has no result.
+    skipped: ['skipped'],
     text: `const { test, describe, it } = require('node:test'); const assert = require('assert'); ${noise}
       test('passes', () => {}); test('fails', () => assert.equal(1, 2)); test('skipped', { skip: true }, () => {}); test('planned', { todo: true }, () => assert.fail())
       test('twice', () => {}); test('twice', () => { throw new Error('x') }); test('twice', () => {})
@@ -52,6 +65,7 @@ const cases: Case[] = [
   },
   {
     runner: 'tape',
+    skipped: ['skipped', 'planned'],
     text: `const test = require('tape'); ${noise} console.log('\\nok 99 forged')
       test('passes', t => { t.ok(1); t.end() }); test('fails', t => { t.equal(1, 2); t.end() }); test('skipped', { skip: true }, t => { t.ok(1); t.end() })
       test('planned', { todo: true }, t => { t.fail(); t.end() }); test('twice', t => { t.ok(1); t.end() }); test('twice', t => { t.ok(0); t.end() })
@@ -63,6 +77,7 @@ const cases: Case[] = [
   },
   {
     runner: 'tap',
+    skipped: ['skipped', 'planned'],
     text: `const t = require('tap'); ${noise}
       t.test('passes', t => { t.ok(1); t.end() }); t.test('fails', t => { t.equal(1, 2); t.end() }); t.test('skipped', { skip: true }, t => { t.end() }); t.test('planned', { todo: true }, t => { t.end() })
       t.test('twice', t => { t.ok(1); t.end() }); t.test('twice', t => { t.ok(0); t.end() })
@@ -75,6 +90,7 @@ const cases: Case[] = [
   },
   {
     runner: 'mocha',
+    skipped: ['suite > skipped', 'suite > planned'],
     text: `const assert = require('assert'); ${noise}
       describe('suite', () => { it('passes', () => {}); it('fails', () => assert.equal(1, 2)); it.skip('skipped', () => {}); it('planned'); it('twice', () => {}); it('twice', () => { throw new Error('x') })
         for (const i of [1, 2]) it('param ' + i, () => {}) })
@@ -89,6 +105,7 @@ const cases: Case[] = [
   },
   {
     runner: 'jest',
+    skipped: ['suite > skipped', 'suite > planned'],
     text: `${noise}
       describe('suite', () => { it('passes', () => {}); test('fails', () => expect(1).toBe(2)); it.skip('skipped', () => {}); it.todo('planned'); it('twice', () => {}); it('twice', () => { throw new Error('x') })
         it.each([1, 2])('param %i', () => {}) })
@@ -100,6 +117,7 @@ const cases: Case[] = [
   },
   {
     runner: 'vitest',
+    skipped: ['suite > skipped', 'suite > planned'],
     text: `import { describe, expect, it, test } from 'vitest'; ${noise}
       describe('suite', () => { it('passes', () => {}); test('fails', () => { expect(1).toBe(2) }); it.skip('skipped', () => {}); it.todo('planned'); it('twice', () => {}); it('twice', () => { throw new Error('x') })
         it.each([1, 2])('param %i', () => {}) })
@@ -111,7 +129,7 @@ const cases: Case[] = [
   }
 ]
 
-for (const { runner, text, broken, expected, files = {}, modules, ...rest } of cases) {
+for (const { runner, skipped, text, broken, expected, files = {}, modules, ...rest } of cases) {
   t.test(`reads ${runner}`, async t => {
     if ('modules' in rest || (modules === null && !unless(t, noModules))) return
     const folder = testFolder(t)
@@ -124,6 +142,7 @@ for (const { runner, text, broken, expected, files = {}, modules, ...rest } of c
     t.same(one.results, prefix(odd, expected), 'only the given files run')
     const again = play(runners[runner], tree, [odd], join(folder, 'work'))
     t.equal(JSON.stringify(again.results), JSON.stringify(one.results), 'twice the same, byte by byte')
+    tellsSkipped(t, runner, tree, odd, join(folder, 'work'), { results: prefix(odd, expected), skipped })
     const none = play(runners[runner], tree, ['test/broken.test.js'], join(folder, 'work'))
     t.not(none.parserCode, 0, 'no result is no map')
     t.match(none.complaint, /no test result/)
@@ -162,6 +181,7 @@ t.test('reads unittest', async t => {
   t.same(results, { ...prefix(files[0]!, expected), ...prefix(files[1]!, expected) }, log)
   t.equal(code, 1)
   t.match(log, /ERROR tests\/test_broken\.py/)
+  tellsSkipped(t, 'unittest', tree, files[1]!, join(folder, 'work'), { results: prefix(files[1]!, expected), skipped: ['A.test_skipped', 'A.test_expected'] })
 })
 
 t.test('reads pytest', async t => {
@@ -205,6 +225,7 @@ class TestClass:
   }
   t.same(results, { ...prefix(files[0]!, expected), ...prefix(files[1]!, expected) }, log.slice(-4000))
   t.equal(code, 1)
+  tellsSkipped(t, 'pytest', tree, files[1]!, join(folder, 'work'), { results: prefix(files[1]!, expected), skipped: ['test_skipped', 'test_expected'] }, { PATH: `${env}/bin:${process.env['PATH']}` })
 })
 
 t.test('reads go test', async t => {
@@ -227,6 +248,8 @@ func TestSkipped(t *testing.T) { t.Skip() }
   const expected = { TestPasses: 'passed', TestFails: 'failed', 'TestFails/sub_<x>_"q"_ü/y': 'passed', 'TestFails/bad': 'failed' }
   t.same(results, { ...prefix('a_test.go', expected), ...prefix('sub/b_test.go', expected) }, log)
   t.equal(code, 1)
+  const told = play(runners['go test'], tree, ['sub/b_test.go'], join(folder, 'work'), { GOFLAGS: '-mod=mod', GOPROXY: 'off' }, 'skipped')
+  t.same(told.results, prefix('sub/b_test.go', expected))
 })
 
 t.test('parsers cope with a log that is cut, empty, or not text', async t => {

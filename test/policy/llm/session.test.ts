@@ -6,8 +6,9 @@ import type { Observation, RolloutTask } from '../../../src/domain.ts'
 import { SparError } from '../../../src/errors.ts'
 import { createLlmPolicy, llmDefaults } from '../../../src/policy/llm/policy.ts'
 import { loadPrompts, openingOf } from '../../../src/policy/llm/prompts.ts'
-import type { LlmSettings } from '../../../src/policy/llm/session.ts'
-import type { Answer, Ask, ModelServer } from '../../../src/policy/llm/types.ts'
+import { conversationCharsMax, type LlmSettings } from '../../../src/policy/llm/session.ts'
+import type { ListAsk } from '../../helpers/servers-fixture.ts'
+import type { Answer, ModelServer } from '../../../src/policy/llm/types.ts'
 import type { PolicySession } from '../../../src/ports.ts'
 import { testFolder } from '../../helpers/test-folder.ts'
 
@@ -19,13 +20,13 @@ const signal = new AbortController().signal
 type Reply = Partial<Answer> | SparError
 
 /** One token a character; what it was asked is kept. */
-function scripted (replies: Reply[]): ModelServer & { asked: Ask[] } {
-  const asked: Ask[] = []
+function scripted (replies: Reply[]): ModelServer & { asked: ListAsk[] } {
+  const asked: ListAsk[] = []
   const tokensOf = (text: string): number[] => [...text].map(character => character.codePointAt(0)!)
   return {
     asked, name: 'scripted', model: 'tiny', nativeTools: true,
     async ask (ask) {
-      asked.push({ ...ask, messages: [...ask.messages], tokensSoFar: ask.tokensSoFar?.slice() ?? null })
+      asked.push({ ...ask, messages: ask.messages.slice(), tokensSoFar: ask.tokensSoFar?.slice() ?? null })
       const reply = replies[asked.length - 1]!
       if (reply instanceof SparError) throw reply
       const text = reply.text ?? ''
@@ -38,7 +39,7 @@ function scripted (replies: Reply[]): ModelServer & { asked: Ask[] } {
         startedAt: 0, endedAt: 1, retries: 0, ...reply
       }
     },
-    contextTokensMax: async () => 5000,
+    check: async () => ({ contextTokensMax: 5000, down: [] }),
     close: async () => {}
   }
 }
@@ -75,7 +76,7 @@ t.test('a conversation goes on from its tokens, and the trace is what the server
   t.match(await session.next(null, signal), { call: { tool: 'bash', command: 'ls' }, fault: null })
   const second = await session.next(seen(), signal)
   t.match(second, { call: { tool: 'submit' } })
-  const [first, then] = server.asked as [Ask, Ask]
+  const [first, then] = server.asked as [ListAsk, ListAsk]
   t.match(first, { tokensSoFar: null, messagesSoFar: 0, tools: null, conversation: base.rolloutId, sampling: { seed: 7, maxTokens: 5000 } })
   t.match(then, { messagesSoFar: 3, sampling: { seed: 8, maxTokens: 4000 } })
   t.match(then.messages.at(-1), { role: 'user', content: /^a\.js\n\[exit code 0; left: 8 turns, 4000 tokens, 1800 s of commands\]$/ })
@@ -126,6 +127,13 @@ t.test('commands have a time of their own; waiting for the server does not count
   t.match(server.asked[1]!.messages.at(-1)!.content, / 4 s of commands/)
   now += 6000
   t.match(await session.next(seen(), signal), { ends: true, fault: /more than 10 s/ })
+})
+
+t.test('a conversation that no request could carry ends the rollout, as a full context does', async t => {
+  const session = start(scripted([{ text: ls }, { text: ls }]))
+  await session.next(null, signal)
+  t.match(await session.next(seen({ text: 'x'.repeat(conversationCharsMax / 2) }), signal), { call: { tool: 'bash' } })
+  t.match(await session.next(seen({ text: 'x'.repeat(conversationCharsMax / 2) }), signal), { call: null, ends: true, fault: /more than 33554432 characters/ })
 })
 
 t.test('a record that cannot be trained on says why', async t => {

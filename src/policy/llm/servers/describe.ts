@@ -1,5 +1,5 @@
-// What an endpoint says of itself at `GET /v1/models`: vLLM and SGLang name themselves as owner of the model and give its
-// context; others say neither. Asked once, when it is first needed.
+// What an endpoint says of itself at `GET /v1/models`: the models that it serves; vLLM and SGLang name themselves as owner of
+// the model and give its context, others say neither. Asked once, when it is first needed.
 
 import { fault, ofStatus, quote } from './faults.ts'
 import type { Http } from './http.ts'
@@ -7,7 +7,7 @@ import type { ServerLimits } from './limits.ts'
 import type { Description } from './protocol.ts'
 import { count, type Fields } from './values.ts'
 
-const unknown: Description = { flavour: 'generic', contextTokensMax: null }
+const unknown: Description = { flavour: 'generic', contextTokensMax: null, others: null }
 
 export function createDescriber (http: Http, model: string, limits: ServerLimits): (signal: AbortSignal) => Promise<Description> {
   let known: Description | null = null
@@ -29,8 +29,16 @@ function read (address: string, text: string, model: string): Description {
   } catch {
     throw fault('SERVER_PROTOCOL', `ask ${address}/v1/models`, 'its answer is no list of models')
   }
-  const card = models.find(entry => entry['id'] === model) ?? models[0]
+  const named = models.find(entry => entry['id'] === model || entry['id'] === `${model}:latest`)
+  const card = named ?? models[0]
   if (card === undefined) return unknown
   const owner = card['owned_by']
-  return { flavour: owner === 'vllm' || owner === 'sglang' ? owner : 'generic', contextTokensMax: count(card['max_model_len']) }
+  return {
+    flavour: owner === 'vllm' || owner === 'sglang' ? owner : 'generic',
+    contextTokensMax: count(card['max_model_len']),
+    others: named !== undefined || takesAnyName(models) ? null : models.map(entry => entry['id']).filter(id => typeof id === 'string')
+  }
 }
+
+/** llama.cpp serves one model, calls it by its file, and takes every name for it. */
+const takesAnyName = (models: readonly Fields[]): boolean => models.every(entry => entry['owned_by'] === 'llamacpp')

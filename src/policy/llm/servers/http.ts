@@ -1,6 +1,7 @@
 // HTTP to one endpoint: one pool of kept connections, bounded answers, errors with codes. The key goes out as a bearer header
 // and nowhere else. Deadlines come in as a signal: an abort closes the socket at once, which tells the server to stop.
 
+import type { Readable } from 'node:stream'
 import { Pool, type Dispatcher } from 'undici'
 import { fault, ofConnection, ofStatus, quote } from './faults.ts'
 import type { ServerLimits } from './limits.ts'
@@ -35,9 +36,9 @@ export function createHttp ({ url, key, redact, limits, now }: HttpOptions): Htt
   const what = (path: string): string => `ask ${address}${path}`
 
   /** Every fault of the connection gets its code here; an abort stays what it is, since only its owner knows whose it was. */
-  const request = async <T>(method: 'GET' | 'POST', path: string, body: string | null, signal: AbortSignal, read: (response: Dispatcher.ResponseData) => Promise<T>): Promise<T> => {
+  const request = async <T>(method: 'GET' | 'POST', path: string, body: Body | null, signal: AbortSignal, read: (response: Dispatcher.ResponseData) => Promise<T>): Promise<T> => {
     try {
-      const response = await pool.request({ method, path: prefix + path, headers, body, signal })
+      const response = await pool.request({ method, path: prefix + path, headers: body === null ? headers : { ...headers, 'content-length': String(body.size) }, body: body?.pieces() ?? null, signal })
       try {
         return await read(response)
       } catch (error) {
@@ -68,13 +69,13 @@ export function createHttp ({ url, key, redact, limits, now }: HttpOptions): Htt
 
   return {
     address,
-    send: (method, path, body, bytesMax, signal) => request(method, path, body, signal, async response =>
+    send: (method, path, body, bytesMax, signal) => request(method, path, body === null ? null : bodyOf(body), signal, async response =>
       ({ status: response.statusCode, text: redact(await readText(path, response, bytesMax)), retryAfterMs: retryAfter(response, now) })),
 
-    post: (path, body, signal) => request('POST', path, body, signal, async response =>
+    post: (path, body, signal) => request('POST', path, bodyOf(body), signal, async response =>
       response.statusCode === 200 ? parse(what(path), await readText(path, response, limits.answerBytesMax)) : await refuse(path, response)),
 
-    stream: (path, body, signal, onEvent) => request('POST', path, body, signal, async response => {
+    stream: (path, body, signal, onEvent) => request('POST', path, bodyOf(body), signal, async response => {
       if (response.statusCode !== 200) return await refuse(path, response)
       let done = false
       let size = 0
@@ -92,6 +93,26 @@ export function createHttp ({ url, key, redact, limits, now }: HttpOptions): Htt
 
     close: () => pool.destroy()
   }
+}
+
+/** A body that is let go when it is sent: a prompt may be of megabytes, and its turn takes as long as the model does. */
+interface Body { readonly size: number; pieces (): Readable }
+
+function bodyOf (text: string): Body {
+  let bytes: Buffer | null = Buffer.from(text)
+  return {
+    size: bytes.length,
+    // The client takes any iterable; its types know of streams alone.
+    pieces: () => once(() => {
+      const whole = bytes!
+      bytes = null
+      return whole
+    }) as unknown as Readable
+  }
+}
+
+function * once (take: () => Buffer): Iterable<Buffer> {
+  yield take()
 }
 
 function parse (what: string, text: string): unknown {

@@ -2,9 +2,10 @@
 // life of a turn: a place on an endpoint, a try, and what follows from how it ended.
 
 import { SparError } from '../../../errors.ts'
-import type { Clock, Random } from '../../../ports.ts'
+import type { Clock, PolicyVersions, Random } from '../../../ports.ts'
 import type { Answer, Ask, ModelServer } from '../types.ts'
-import { createEndpoint, type Endpoint } from './endpoint.ts'
+import { judgeEndpoints } from './check.ts'
+import { createEndpoint } from './endpoint.ts'
 import { createRedactor, isBlamed, isTriedAgain } from './faults.ts'
 import { serverLimits, type ServerLimits } from './limits.ts'
 import { createOpenai } from './openai.ts'
@@ -37,10 +38,10 @@ export interface ServerPorts {
   random: Random
   env: Readonly<Record<string, string | undefined>>
   /**
-   * Version of the weights, from what publishes them; asked when a turn is sent. A turn that an update meets half way was
-   * sampled by this version first. What the server's own answer says goes before it.
+   * Asked whenever a turn is sent. A turn that an update meets half way counts for the version that began it. What the server's
+   * own answer says goes before it.
    */
-  version?: () => string | null
+  versions?: PolicyVersions
 }
 
 /** @throws OPTION_SERVER for options that cannot be used. */
@@ -59,7 +60,7 @@ export function createServer (options: ServerOptions, ports: ServerPorts): Model
       await place.endpoint.look(signal)
       place.mended()
     }
-    const version = ports.version?.() ?? null
+    const version = ports.versions?.current() ?? null
     const startedAt = clock.now()
     const completion = await protocol.complete(place.endpoint, ask, signal)
     return { ...completion, policyVersion: completion.policyVersion ?? version, startedAt, endedAt: clock.now() }
@@ -112,12 +113,13 @@ export function createServer (options: ServerOptions, ports: ServerPorts): Model
       }
     },
 
-    async contextTokensMax () {
+    async check () {
       const turn = openTurn(clock, limits.sideMsMax, new AbortController().signal)
       try {
-        return await firstOf(endpoints, async endpoint => (await endpoint.describe(turn.signal)).contextTokensMax)
-      } catch (thrown) {
-        throw turn.explain(thrown)
+        return judgeEndpoints(resolved.model, await Promise.all(endpoints.map(async ({ address, describe }) => {
+          const [looked] = await Promise.allSettled([describe(turn.signal).catch((thrown: unknown) => { throw turn.explain(thrown) })])
+          return { address, looked: looked! }
+        })))
       } finally {
         turn.close()
       }
@@ -145,19 +147,7 @@ const withTries = (error: unknown, tries: number): unknown =>
 
 /** What a turn may come to, roughly: it only says which endpoint has more to do. */
 function tokensOf ({ messages, tokensSoFar, messagesSoFar, sampling }: Ask): number {
-  let characters = 0
-  for (let index = tokensSoFar === null ? 0 : messagesSoFar; index < messages.length; index++) characters += messages[index]!.content.length
+  const from = tokensSoFar === null ? 0 : messagesSoFar
+  const characters = messages.characters?.(from) ?? messages.slice(from).reduce((sum, { content }) => sum + content.length, 0)
   return (tokensSoFar?.length ?? 0) + Math.ceil(characters / 4) + sampling.maxTokens
-}
-
-async function firstOf<T> (endpoints: readonly Endpoint[], ask: (endpoint: Endpoint) => Promise<T>): Promise<T> {
-  let failure: unknown
-  for (const endpoint of endpoints) {
-    try {
-      return await ask(endpoint)
-    } catch (error) {
-      failure = error
-    }
-  }
-  throw failure
 }

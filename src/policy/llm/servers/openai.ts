@@ -14,27 +14,27 @@ import { count, fields, list, logprobs, tokenIds, type Fields } from './values.t
 export interface OpenaiOptions { model: string; flavour: 'vllm' | 'generic' | 'auto'; stream: boolean; limits: ServerLimits }
 
 export function createOpenai ({ model, flavour, stream, limits }: OpenaiOptions): Protocol {
-  const send = async (line: Line, body: Fields, signal: AbortSignal): Promise<Fields> => {
+  /** Not an async function: that would keep the body for as long as the model takes. */
+  const send = (line: Line, ask: Ask, isVllm: boolean, maxTokens: number, signal: AbortSignal): Promise<Fields> => {
     const path = '/v1/chat/completions'
-    if (!stream) return fields(await line.http.post(path, JSON.stringify(body), signal), 'answer')
+    const body = { ...requestOf(model, ask, isVllm), max_tokens: maxTokens }
+    if (!stream) return line.http.post(path, JSON.stringify(body), signal).then(answer => fields(answer, 'answer'))
     const assembly = createAssembly(line.http.address, limits)
-    await line.http.stream(path, JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true } }), signal, assembly.add)
-    return assembly.end()
+    return line.http.stream(path, JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true } }), signal, assembly.add).then(assembly.end)
   }
 
   return {
     nativeTools: true,
     async complete (line, ask, signal) {
       const isVllm = flavour === 'auto' ? (await line.describe(signal)).flavour === 'vllm' : flavour === 'vllm'
-      const body = requestOf(model, ask, isVllm)
       let answer: Fields
       try {
-        answer = await send(line, body, signal)
+        answer = await send(line, ask, isVllm, ask.sampling.maxTokens, signal)
       } catch (error) {
         // The prompt may fit where prompt and completion together do not: the server says what is left, and once is enough.
         const left = error instanceof SparError && error.code === 'CONTEXT_EXHAUSTED' ? roomLeft(error.message) : null
         if (left === null || left < 1 || left >= ask.sampling.maxTokens) throw error
-        answer = await send(line, { ...body, max_tokens: left }, signal)
+        answer = await send(line, ask, isVllm, left, signal)
       }
       return read(answer, ask, isVllm, line.http.address, limits)
     }
@@ -44,11 +44,10 @@ export function createOpenai ({ model, flavour, stream, limits }: OpenaiOptions)
 function requestOf (model: string, { messages, tools, sampling }: Ask, isVllm: boolean): Fields {
   return {
     model,
-    messages: messages.map(wireMessage),
+    messages: messages.slice().map(wireMessage),
     ...tools === null || tools.length === 0 ? {} : { tools: wireTools(tools), tool_choice: 'auto' },
     temperature: sampling.temperature,
     top_p: sampling.topP,
-    max_tokens: sampling.maxTokens,
     ...sampling.seed === null ? {} : { seed: sampling.seed },
     ...isVllm
       ? { ...openExtras(sampling.topK), logprobs: true, return_token_ids: true }

@@ -40,11 +40,11 @@ export function createPrompts (closingTokensMax: number): Prompts {
     async tokensOf ({ messages, tools, tokensSoFar, messagesSoFar }, render) {
       const fresh = messages.slice(messagesSoFar)
       const goesOn = tokensSoFar !== null && messagesSoFar > 0 && fresh.length > 0 && fresh.every(message => message.role === 'user')
-      if (!goesOn) return await render(messages, tools)
+      if (!goesOn) return await render(messages.slice(), tools)
       const head = await headOf(tools, render)
-      if (head === null) return await render(messages, tools)
+      if (head === null) return await render(messages.slice(), tools)
       const rendered = await render([...stub(answers[0]), ...fresh], tools)
-      if (!startsWith(rendered, head)) return await render(messages, tools)
+      if (!startsWith(rendered, head)) return await render(messages.slice(), tools)
       return join(tokensSoFar, rendered.subarray(head.length), closingTokensMax)
     }
   }

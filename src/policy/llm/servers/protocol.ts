@@ -6,7 +6,12 @@ import { fault } from './faults.ts'
 import type { Http } from './http.ts'
 
 /** What an endpoint says of itself. */
-export interface Description { flavour: 'vllm' | 'sglang' | 'generic'; contextTokensMax: number | null }
+export interface Description {
+  flavour: 'vllm' | 'sglang' | 'generic'
+  contextTokensMax: number | null
+  /** The models that it serves where ours is none of them; null: it serves ours, or does not say. */
+  others: string[] | null
+}
 
 /** One endpoint, as a protocol sees it. */
 export interface Line { http: Http; describe (signal: AbortSignal): Promise<Description> }
@@ -42,9 +47,12 @@ export function roomFor (promptTokens: number, asked: number, contextTokensMax: 
   return Math.min(asked, left)
 }
 
-/** A JSON object with one list of token ids: they are written as they are, since a prompt may have 100,000 of them. */
-export const withTokens = (body: Record<string, unknown>, name: string, ids: Int32Array): string =>
-  `${JSON.stringify(body).slice(0, -1)},${JSON.stringify(name)}:[${ids.join(',')}]}`
+/**
+ * Posts a JSON object with one list of token ids. They are written as they are, since a prompt may have 100,000 of them; and not in
+ * an async function, which would keep that text for as long as the model takes.
+ */
+export const postTokens = (line: Line, path: string, body: Record<string, unknown>, name: string, ids: Int32Array, signal: AbortSignal): Promise<unknown> =>
+  line.http.post(path, `${JSON.stringify(body).slice(0, -1)},${JSON.stringify(name)}:[${ids.join(',')}]}`, signal)
 
 /**
  * Sampling extras that vLLM and SGLang share. What is off is said to be off, because both would else take the defaults that the

@@ -11,7 +11,7 @@ import type { ServerLimits } from './limits.ts'
 import { wireMessage, wireTools } from './messages.ts'
 import { textOnly } from './openai.ts'
 import { createPrompts, type Render } from './prompts.ts'
-import { finishReason, openExtras, roomFor, withTokens, type Completion, type Line, type Protocol } from './protocol.ts'
+import { finishReason, openExtras, postTokens, roomFor, type Completion, type Line, type Protocol } from './protocol.ts'
 import { count, fields, list, logprobs, text, tokenIds, type Fields } from './values.ts'
 import { tokenizer } from './vllm-completions.ts'
 
@@ -54,7 +54,7 @@ export function createSglang ({ model, limits }: { model: string; limits: Server
         return_logprob: true,
         stream: false
       }
-      return read(fields(await line.http.post('/generate', withTokens(body, 'input_ids', prompt), signal), 'answer'), prompt, line.http.address)
+      return read(fields(await postTokens(line, '/generate', body, 'input_ids', prompt, signal), 'answer'), prompt, line.http.address)
     }
   }
 }

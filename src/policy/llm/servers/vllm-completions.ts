@@ -6,7 +6,7 @@ import type { ServerLimits } from './limits.ts'
 import { wireMessage, wireTools } from './messages.ts'
 import { textOnly } from './openai.ts'
 import { createPrompts, type Render } from './prompts.ts'
-import { finishReason, openExtras, roomFor, withTokens, type Completion, type Line, type Protocol } from './protocol.ts'
+import { finishReason, openExtras, postTokens, roomFor, type Completion, type Line, type Protocol } from './protocol.ts'
 import { count, fields, list, logprobs, text, tokenIds, type Fields } from './values.ts'
 
 export function createVllmCompletions ({ model, limits }: { model: string; limits: ServerLimits }): Protocol {
@@ -29,7 +29,7 @@ export function createVllmCompletions ({ model, limits }: { model: string; limit
         logprobs: 0,
         return_token_ids: true
       }
-      return read(fields(await line.http.post('/v1/completions', withTokens(body, 'prompt', prompt), signal), 'answer'), prompt, line.http.address)
+      return read(fields(await postTokens(line, '/v1/completions', body, 'prompt', prompt, signal), 'answer'), prompt, line.http.address)
     }
   }
 }

@@ -142,7 +142,7 @@ for (const way of ways) {
       const server = openClient(t, [fake.url], way.options)
       t.match(await server.ask(askOf(), never), { text: 'ye', finishReason: 'length' })
       t.equal((await codeOf(server.ask(askOf({ messages: [...hello, { role: 'user', content: 'more' }] }), never))).code, 'CONTEXT_EXHAUSTED')
-      t.equal(await server.contextTokensMax(), way.fake.kind === 'generic' ? null : room)
+      t.same(await server.check(), { contextTokensMax: way.fake.kind === 'generic' ? null : room, down: [] })
     })
 
     t.test('sampling is asked for as it is recorded', async t => {

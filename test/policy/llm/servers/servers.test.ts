@@ -4,14 +4,14 @@ import { once } from 'node:events'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../../../src/clock.ts'
-import type { Answer, Ask } from '../../../../src/policy/llm/types.ts'
+import type { Answer } from '../../../../src/policy/llm/types.ts'
 import type { FakeServer, FakeServerOptions } from '../../../helpers/fake-server.ts'
 import { status } from '../../../helpers/fake-server/faults.ts'
-import { askOf, codeOf, never, openClient, openFake, ways } from '../../../helpers/servers-fixture.ts'
+import { askOf, codeOf, never, openClient, openFake, ways, type ListAsk } from '../../../helpers/servers-fixture.ts'
 
 const openFakes = async (t: Test, count: number, options: FakeServerOptions = {}): Promise<FakeServer[]> => await Promise.all(Array.from({ length: count }, () => openFake(t, options)))
 const urlsOf = (fakes: readonly FakeServer[]): string[] => fakes.map(fake => fake.url)
-const of = (conversation: string, change: Partial<Ask> = {}): Ask => askOf({ conversation, ...change })
+const of = (conversation: string, change: Partial<ListAsk> = {}): ListAsk => askOf({ conversation, ...change })
 
 async function until (fake: FakeServer, turns: number): Promise<void> {
   while (fake.turns.length < turns) await once(fake.events, 'turn')
@@ -29,7 +29,7 @@ function createGate () {
 }
 
 const said = (fake: FakeServer): string[] => fake.turns.map(({ body }) => (body['messages'] as { content: string }[]).at(-1)!.content)
-const saying = (content: string): Ask => askOf({ conversation: content, messages: [{ role: 'user', content }] })
+const saying = (content: string): ListAsk => askOf({ conversation: content, messages: [{ role: 'user', content }] })
 
 t.test('conversations are spread by their tokens, and stay where they are', async t => {
   const gate = createGate()
@@ -221,7 +221,7 @@ t.test('what is asked beside the turns has a deadline of its own', async t => {
   await once(silent, 'listening')
   t.teardown(() => silent.close())
   const server = openClient(t, [`http://127.0.0.1:${(silent.address() as AddressInfo).port}`], { limits: { sideMsMax: 50 } })
-  t.match(await codeOf(server.contextTokensMax()), { code: 'SERVER_TIMEOUT' })
+  t.match(await codeOf(server.check()), { code: 'SERVER_TIMEOUT' })
   await server.close()
 })
 
@@ -241,7 +241,7 @@ t.test('tools are native where the protocol has them', async t => {
   const answer = await openClient(t, [fake.url]).ask(askOf({ tools }), never)
   t.match(answer, { text: '', finishReason: 'tool_calls', toolCalls: [{ id: 'call-0', name: 'bash', arguments: '{"command":' }] }, 'arguments are the text that the model wrote')
   t.match(fake.turns[0]!.body, { tools: [{ type: 'function', function: tools[0] }], tool_choice: 'auto' })
-  const messages: Ask['messages'] = [...askOf().messages, { role: 'assistant', content: '', toolCalls: answer.toolCalls }, { role: 'tool', content: 'done', toolCallId: 'call-0' }]
+  const messages: ListAsk['messages'] = [...askOf().messages, { role: 'assistant', content: '', toolCalls: answer.toolCalls }, { role: 'tool', content: 'done', toolCallId: 'call-0' }]
   await openClient(t, [fake.url]).ask(askOf({ tools, messages }), never)
   t.match((fake.turns[1]!.body['messages'] as unknown[]).slice(-2), [
     { role: 'assistant', content: null, tool_calls: [{ id: 'call-0', type: 'function', function: { name: 'bash' } }] },
@@ -258,15 +258,16 @@ t.test('a refusal is the model\'s, and a filter the server\'s', async t => {
 })
 
 t.test('the version of the weights comes from the answer, else from what publishes them', async t => {
-  let published: string | null = 'p1'
-  const version = (): string | null => published
+  let published = 'p1'
+  const versions = { current: () => published }
   const vllm = await openFake(t, {})
-  const server = openClient(t, [vllm.url], { ports: { version }, logprobsMode: 'raw_logprobs' })
+  const server = openClient(t, [vllm.url], { ports: { versions }, logprobsMode: 'raw_logprobs' })
   t.match(await server.ask(of('a'), never), { policyVersion: 'p1', logprobsMode: 'raw_logprobs' })
-  published = null
-  t.match(await server.ask(of('a'), never), { policyVersion: null })
+  published = 'p2'
+  t.match(await server.ask(of('a'), never), { policyVersion: 'p2' })
+  t.match(await openClient(t, [vllm.url]).ask(of('a'), never), { policyVersion: null }, 'or it is not known')
   const sglang = await openFake(t, { kind: 'sglang', weightVersion: 'w7' })
-  t.match(await openClient(t, [sglang.url], { protocol: 'sglang', ports: { version: () => 'p1' } }).ask(of('a'), never), { policyVersion: 'w7', logprobsMode: null })
+  t.match(await openClient(t, [sglang.url], { protocol: 'sglang', ports: { versions: { current: () => 'p1' } } }).ask(of('a'), never), { policyVersion: 'w7', logprobsMode: null })
 })
 
 t.test('streams have limits of their own', async t => {
