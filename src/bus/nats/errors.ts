@@ -47,8 +47,10 @@ export function busError (error: unknown, doing: string): SparError {
   return make('BUS_UNAVAILABLE', code === ErrorCode.Timeout ? 'the server does not answer in time' : message, true)
 }
 
-/** Calls, and says what went wrong in the bus's words. */
-export async function told<T> (doing: string, call: () => Promise<T>): Promise<T> {
+/** Calls, and says what went wrong in the bus's words. While the bus is away nothing is called, and nothing piles up. */
+export async function told<T> ({ isUp, closed }: { isUp (): boolean; closed: AbortSignal }, doing: string, call: () => Promise<T>): Promise<T> {
+  if (closed.aborted) throw new SparError('BUS_CLOSED', `Cannot ${doing}: the connection was closed`)
+  if (!isUp()) throw new SparError('BUS_UNAVAILABLE', `Cannot ${doing}: the bus is away`, { retryable: true })
   try {
     return await call()
   } catch (error) {
