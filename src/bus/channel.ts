@@ -7,7 +7,7 @@ export interface ChannelOptions {
   signals: readonly AbortSignal[]
   /** More than so many do not wait: the oldest are dropped. */
   max?: number
-  /** Called once, however the iteration ended. */
+  /** Called once, however the iteration ended; not where it was over before it began. */
   onEnd? (): void
   /** Called when the reader has taken a value. */
   onTaken? (): void
@@ -28,9 +28,8 @@ export class Channel<Value> {
     this.#max = max
     this.#onEnd = onEnd
     this.#onTaken = onTaken
-    let leave = (): void => {}
-    this.#leave = () => leave()
-    leave = onAbort(signals, () => { this.stop() })
+    if (signals.some(({ aborted }) => aborted)) this.#ended = { error: null }
+    this.#leave = this.isOver ? () => {} : onAbort(signals, () => { this.stop() })
   }
 
   /** How many values wait. */

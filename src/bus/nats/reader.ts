@@ -28,6 +28,7 @@ export function readStream (link: Link, reading: Reading): AsyncGenerator<Stream
   let session: Session | null = null
   const over = new AbortController()
   const channel = new Channel<StreamMessage | null>({ signals: [reading.signal, link.closed], onEnd: () => over.abort(), onTaken: () => session?.ask() })
+  if (channel.isOver) return channel.read()
   const place: Place = { last: 0, isCaughtUp: false, seen: new Map() }
   void (async () => {
     while (!over.signal.aborted) {
