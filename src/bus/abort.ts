@@ -1,6 +1,8 @@
 // Listening to signals that live long, and leaving nothing behind on them: `AbortSignal.any` keeps what was made of a long-lived
 // signal for as long as somebody listens to it, which is for ever where nobody stops.
 
+import { setMaxListeners } from 'node:events'
+
 /** Calls once when the first of them aborts, at once where one has. The answer stops listening. */
 export function onAbort (signals: readonly AbortSignal[], call: () => void): () => void {
   const leave = (): void => { for (const signal of signals) signal.removeEventListener('abort', hear) }
@@ -9,6 +11,8 @@ export function onAbort (signals: readonly AbortSignal[], call: () => void): () 
     call()
     return () => {}
   }
+  // As many wait as there are slots and readers; none of them stays.
+  setMaxListeners(0, ...signals)
   for (const signal of signals) signal.addEventListener('abort', hear)
   return leave
 }
