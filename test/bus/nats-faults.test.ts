@@ -90,10 +90,11 @@ function faults (t: Test, kind: ServerKind): void {
     await direct.log.records.create('r.0', text(''))
     t.equal((await take(follower, 2)).length, 2)
     await take(watcher, 1)
+    t.equal(await bus.queue.pull('rollout', 'a', { waitMs: 0, signal: never() }), null)
     const pulled = bus.queue.pull('rollout', 'a', { waitMs: 20_000, signal: never() })
     proxy.cut()
     await until(() => !bus.isConnected)
-    for (const call of [() => bus.log.records.create('r.x', text('')), () => bus.queue.add(work('x'), text('')), () => bus.kv.runs.get('r'), () => bus.objects.get('o')]) {
+    for (const call of [async (): Promise<unknown> => await bus.log.records.create('r.x', text('')), async () => await bus.queue.add(work('x'), text('')), async () => await bus.kv.runs.get('r'), async () => await bus.objects.get('o')]) {
       const at = performance.now()
       await t.rejects(call(), { code: 'BUS_UNAVAILABLE', retryable: true })
       t.ok(performance.now() - at < 900, 'before its time is over')

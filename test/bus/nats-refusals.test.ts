@@ -25,13 +25,13 @@ async function told (t: Test, call: () => Promise<unknown>, code: string): Promi
   t.ok(performance.now() - at < 3_000, `${code} at once`)
 }
 
-/** A certificate for 127.0.0.1, and the authority that signed it. */
+/** A certificate for localhost, and the authority that signed it. */
 function certificates (folder: string): { ca: string; cert: string; key: string } {
   const at = (name: string): string => join(folder, name)
   const openssl = (...args: string[]): void => { execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' }) }
-  writeFileSync(at('san'), 'subjectAltName=IP:127.0.0.1\n')
+  writeFileSync(at('san'), 'subjectAltName=DNS:localhost\n')
   openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test authority')
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=127.0.0.1')
+  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=spar test')
   openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san')
   return { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key') }
 }
@@ -60,9 +60,10 @@ function refusals (t: Test, kind: ServerKind): void {
   })
 
   t.test('a server that shows the certificate of another authority is refused', async t => {
-    const { ca, cert, key } = certificates(testFolder(t))
-    const { url } = await startNats(t, { kind, config: `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }` })
-    const broker = natsBroker(t, url)
+    const folder = testFolder(t)
+    const { ca, cert, key } = certificates(folder)
+    const { port } = await startNats(t, { kind, folder, config: `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }` })
+    const broker = natsBroker(t, `nats://localhost:${port}`)
     await told(t, () => broker.connect(), 'BUS_DENIED')
     await told(t, () => broker.connect({ tls: {} }), 'BUS_DENIED')
     await t.rejects(broker.connect({ tls: { ca: `${ca}.none` } }), { code: 'BUS_CREDENTIAL_NOT_READ' })
@@ -74,7 +75,7 @@ function refusals (t: Test, kind: ServerKind): void {
     const [mine, other] = [nkeys.createUser(), nkeys.createUser()]
     const folder = testFolder(t)
     for (const [name, pair] of [['mine', mine], ['other', other]] as const) writeFileSync(join(folder, name), `${Buffer.from(pair.getSeed()).toString()}\n`)
-    const { url } = await startNats(t, { kind, config: `authorization { users: [{ nkey: "${mine.getPublicKey()}" }] }` })
+    const { url } = await startNats(t, { kind, folder, config: `authorization { users: [{ nkey: "${mine.getPublicKey()}" }] }` })
     const broker = natsBroker(t, url)
     t.equal(await (await broker.connect({ nkey: join(folder, 'mine') })).log.records.create('r.a', text('')), 'created')
     await told(t, () => broker.connect({ nkey: join(folder, 'other') }), 'BUS_DENIED')
@@ -84,14 +85,15 @@ function refusals (t: Test, kind: ServerKind): void {
   t.test('no server, or one that says nothing, is told in time', async t => {
     const connectMsMax = 700
     await told(t, async () => await natsBroker(t, `nats://127.0.0.1:${await freePort()}`, { limits: { connectMsMax } }).connect(), 'BUS_UNAVAILABLE')
-    const silent = createServer(() => {})
+    const silent = createServer(socket => { t.teardown(() => { socket.destroy() }) })
     await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
     t.teardown(() => silent.close())
     await told(t, () => natsBroker(t, `nats://127.0.0.1:${(silent.address() as AddressInfo).port}`, { limits: { connectMsMax } }).connect(), 'BUS_UNAVAILABLE')
   })
 
   t.test('streams that are missing, foreign, of a newer version or of a server without them', async t => {
-    const { url } = await startNats(t, { kind })
+    const folder = testFolder(t)
+    const { url } = await startNats(t, { kind, folder })
     const bare = await connect({ servers: url })
     t.teardown(() => bare.close())
     const jsm = await bare.jetstreamManager()
@@ -105,7 +107,7 @@ function refusals (t: Test, kind: ServerKind): void {
     await told(t, () => natsBroker(t, url, { prefix: 'foreign' }).connect(), 'BUS_FOREIGN')
     await told(t, () => natsBroker(t, url, { prefix: 'a.b' }).connect(), 'BUS_BAD_KEY')
     t.equal((await natsBroker(t, url, { prefix: 'half', ackWaitMs: 9 }).connect()).queue.ackWaitMs, 4321, 'who made the streams decided')
-    const without = await startNats(t, { kind, jetStream: false, folder: join(testFolder(t), 'without') })
+    const without = await startNats(t, { kind, jetStream: false, folder: join(folder, 'without') })
     await told(t, () => natsBroker(t, without.url).connect(), 'BUS_MISSING')
   })
 

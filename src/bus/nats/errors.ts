@@ -29,19 +29,30 @@ const full: readonly number[] = [jetStreamErrors.insufficientStorage, jetStreamE
 const missing: readonly number[] = [jetStreamErrors.streamNotFound, jetStreamErrors.jetStreamNotEnabled, jetStreamErrors.jetStreamNotEnabledForAccount]
 const denied: readonly string[] = [ErrorCode.PermissionsViolation, ErrorCode.AuthorizationViolation, ErrorCode.AuthenticationExpired, ErrorCode.AuthenticationTimeout, ErrorCode.BadAuthentication]
 
+/** What node says of a certificate that it does not take, or that the server does not. */
+const isOfCertificate = (code: string): boolean => /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT|ERR_SSL_)/.test(code)
+
+/** The client wraps what its socket said. */
+const codesOf = (error: unknown): string[] => {
+  const { code, chainedError } = (error ?? {}) as { code?: string; chainedError?: { code?: string } }
+  return [code ?? '', chainedError?.code ?? '']
+}
+
 export const apiCode = (error: unknown): number | null => (error as NatsError | null)?.api_error?.err_code ?? null
 
 /** `doing` completes "Cannot …". */
 export function busError (error: unknown, doing: string): SparError {
   if (error instanceof SparError) return error
   const { message } = toPlain(error)
-  const code = (error as { code?: string } | null)?.code ?? ''
+  const codes = codesOf(error)
+  const code = codes[0]!
   const api = apiCode(error)
   const make = (busCode: string, why: string, retryable: boolean): SparError => new SparError(busCode, `Cannot ${doing}: ${why}`, { retryable, cause: error, data: { nats: api ?? code } })
   if (api !== null && full.includes(api)) return make('BUS_FULL', `the bus takes no more (${message})`, true)
   if (api === jetStreamErrors.wrongLastSequence) return make('BUS_CONFLICT', 'somebody else has written it', false)
   if (api !== null && missing.includes(api)) return make('BUS_MISSING', `${message}. Make the streams with a credential that may: spar node or spar run submit as an operator does`, false)
   if (denied.includes(code)) return make('BUS_DENIED', `the server does not allow it (${message})`, false)
+  if (codes.some(isOfCertificate)) return make('BUS_DENIED', `the certificates do not fit (${message})`, false)
   if (code === ErrorCode.MaxPayloadExceeded) return make('BUS_TOO_LARGE', 'it is larger than the payload of the server', false)
   if (code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) return make('BUS_CLOSED', 'the connection was closed', false)
   return make('BUS_UNAVAILABLE', code === ErrorCode.Timeout ? 'the server does not answer in time' : message, true)

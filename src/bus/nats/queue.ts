@@ -11,7 +11,7 @@ import { publishFirst, type Link } from './link.ts'
 const statusOf = (message: Msg): number => message.data.length === 0 && message.headers !== undefined ? message.headers.code : 0
 
 export function createQueue (link: Link, ackWaitMs: number): Queue {
-  const { nc, jsm, names, limits } = link
+  const { nc, jsm, names, limits, clock } = link
   const consumers = new Map<string, Promise<ConsumerInfo>>()
 
   const ensure = async (kind: QueueKind, arena: string): Promise<string> => {
@@ -26,7 +26,7 @@ export function createQueue (link: Link, ackWaitMs: number): Queue {
     return name
   }
 
-  async function ask (kind: QueueKind, arena: string, waitMs: number): Promise<Msg | null> {
+  async function ask (kind: QueueKind, arena: string, waitMs: number, isAgain = false): Promise<Msg | null> {
     const name = await ensure(kind, arena)
     const wait = waitMs === 0 ? { no_wait: true } : { expires: nanos(waitMs) }
     const answer = await told(link, `wait for ${kind} of ${arena}`, async () => {
@@ -36,9 +36,15 @@ export function createQueue (link: Link, ackWaitMs: number): Queue {
         // A server that restarts takes waiting requests along.
         if ((error as { code?: string }).code === ErrorCode.Timeout) return null
         consumers.delete(name)
+        if ((error as { code?: string }).code === ErrorCode.NoResponders && !isAgain) return 'nobody'
         throw error
       }
     })
+    if (answer === 'nobody') {
+      // Somebody else is just making the consumer, or it is gone and has to be made again.
+      await clock.sleep(limits.reconnectMs, link.closed)
+      return await ask(kind, arena, waitMs, true)
+    }
     const status = answer === null ? 0 : statusOf(answer)
     if (status === 0) return answer
     if (status !== 404 && status !== 408) consumers.delete(name)

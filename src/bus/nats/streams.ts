@@ -1,7 +1,7 @@
 // The streams and buckets of the bus: made where they are missing, opened where they are there. What the first who made them
 // decided (how long a taker may be silent, the layout's version) stands in the work stream's description.
 
-import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
+import { DiscardPolicy, ErrorCode, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
 import { SparError } from '../../errors.ts'
 import type { busLimits } from '../limits.ts'
 import type { Names } from '../subjects.ts'
@@ -30,7 +30,8 @@ function configs (names: Names, limits: typeof busLimits, { replicas, ackWaitMs,
   const shared = { storage: StorageType.File, retention: RetentionPolicy.Limits, discard: DiscardPolicy.New, num_replicas: replicas, max_msg_size: -1 }
   const bucketConfig = (bucket: Bucket): Config => ({
     ...shared, name: names.bucketStream(bucket), subjects: [names.values(bucket)], max_msgs_per_subject: 1, allow_rollup_hdrs: true,
-    ...bucket === 'nodes' ? { storage: StorageType.Memory, max_age: nanos(nodeTtlMs), max_bytes: limits.nodesBytesMax } : { max_bytes: limits.keyValueBytesMax }
+    // Not in memory: a server that starts again would not have the bucket any more.
+    ...bucket === 'nodes' ? { max_age: nanos(nodeTtlMs), max_bytes: limits.nodesBytesMax } : { max_bytes: limits.keyValueBytesMax }
   })
   return [
     { ...shared, name: names.workStream, subjects: [names.workOf(undefined)], retention: RetentionPolicy.Workqueue, max_bytes: limits.queueBytesMax, description: describe(ackWaitMs) },
@@ -42,10 +43,12 @@ function configs (names: Names, limits: typeof busLimits, { replicas, ackWaitMs,
 
 async function openStream (link: Opening, ensure: boolean, config: Config): Promise<string> {
   const { streams } = link.jsm
-  return await told(link, `open the stream ${config.name}`, async () => {
+  const doing = `open the stream ${config.name}`
+  return await told(link, doing, async () => {
     try {
       return (await streams.info(config.name)).config.description ?? ''
     } catch (error) {
+      if ((error as { code?: string }).code === ErrorCode.NoResponders) throw new SparError('BUS_MISSING', `Cannot ${doing}: the server has no JetStream. Set jetstream in its configuration`, { cause: error })
       if (apiCode(error) !== jetStreamErrors.streamNotFound || !ensure) throw error
     }
     try {
