@@ -17,11 +17,24 @@ export const busLimits = {
   takenMax: 20_000,
   /** Requests for work that wait at a time, of one kind and arena. */
   pullsMax: 10_000,
+  /** A request for work is heard so much longer than the server waits. */
+  pullMarginMs: 2_000,
   /** Answers of the server are waited for so long. */
   answerMsMax: 5_000,
   /** Between two tries to connect, and how long the first connection may take. */
   reconnectMs: 500,
   connectMsMax: 5_000,
+  /** What a reader of a stream asks for at a time, and how long it waits for it. */
+  readBatch: 500,
+  readBatchBytes: 8 * 2 ** 20,
+  readWaitMs: 30_000,
+  /** How often the server says that it has nothing; after three that did not come another consumer is made. */
+  heartbeatMs: 2_000,
+  /** The server forgets the consumer of a reader that is gone. */
+  readerIdleMs: 30_000,
+  /** Objects travel in chunks, so many at a time. */
+  chunkBytes: 128 * 1024,
+  chunksInFlight: 16,
   /** Signals that wait for a slow reader; the oldest are dropped. */
   signalsMax: 1_000
 }

@@ -7,9 +7,10 @@ import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { busLimits } from './limits.ts'
 import { busError } from './nats/errors.ts'
-import { createKeyValue, createObjects } from './nats/key-value.ts'
+import { createKeyValue } from './nats/key-value.ts'
 import type { Link } from './nats/link.ts'
 import { createLog } from './nats/log.ts'
+import { createObjects } from './nats/objects.ts'
 import { createQueue } from './nats/queue.ts'
 import { createSignals } from './nats/signals.ts'
 import { openStreams } from './nats/streams.ts'
@@ -46,21 +47,22 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
   const nc = await open(options, limits)
   const closing = new AbortController()
   try {
+    const connection = watchConnection(nc, options.onStatus ?? (() => {}))
     const js = nc.jetstream({ timeout: limits.answerMsMax })
     const jsm = await js.jetstreamManager(false)
-    const bare = { nc, js, jsm, names, clock: options.clock, limits, closed: closing.signal }
-    const streams = await openStreams(bare, { ensure: options.ensure ?? true, replicas: options.replicas ?? 1, ackWaitMs: options.ackWaitMs ?? limits.ackWaitMs, nodeTtlMs: options.nodeTtlMs ?? limits.nodeTtlMs })
+    const bare = { nc, js, jsm, names, clock: options.clock, limits, closed: closing.signal, isUp: () => connection.isUp && !nc.isClosed(), reconnected: connection.reconnected }
+    const { ensure = true, replicas = 1, ackWaitMs = limits.ackWaitMs, nodeTtlMs = limits.nodeTtlMs } = options
+    const agreedWaitMs = await openStreams(bare, { ensure, replicas, ackWaitMs, nodeTtlMs })
     const link: Link = { ...bare, valueBytesMax: nc.info!.max_payload - limits.overheadBytes }
-    const connection = watchConnection(nc, options.onStatus ?? (() => {}))
     return {
       kind: 'nats',
       valueBytesMax: link.valueBytesMax,
-      queue: createQueue(link, streams.ackWaitMs),
+      queue: createQueue(link, agreedWaitMs),
       log: Object.fromEntries(logs.map(name => [name, createLog(link, name)])) as Record<LogName, Log>,
-      kv: Object.fromEntries(buckets.map(name => [name, createKeyValue(link, names.bucket(name), streams.kv[name])])) as Record<Bucket, KeyValue>,
-      objects: createObjects(streams.objects),
+      kv: Object.fromEntries(buckets.map(name => [name, createKeyValue(link, name)])) as Record<Bucket, KeyValue>,
+      objects: createObjects(link),
       ...createSignals(link),
-      get isConnected () { return connection.isUp },
+      get isConnected () { return link.isUp() },
       async close () {
         closing.abort()
         if (!nc.isClosed()) await nc.close()
@@ -111,12 +113,18 @@ function seedOf (path: string, bytes: Uint8Array): Uint8Array {
   }
 }
 
-function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): { isUp: boolean } {
-  const connection = { isUp: true }
+interface Connection { isUp: boolean; reconnected: Set<() => void> }
+
+function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): Connection {
+  const connection: Connection = { isUp: true, reconnected: new Set() }
   void (async () => {
     for await (const { type, data } of nc.status()) {
       if (type === Events.Disconnect) { connection.isUp = false; onStatus('disconnected', String(data)) }
-      if (type === Events.Reconnect) { connection.isUp = true; onStatus('connected', String(data)) }
+      if (type === Events.Reconnect) {
+        connection.isUp = true
+        onStatus('connected', String(data))
+        for (const call of [...connection.reconnected]) call()
+      }
     }
     connection.isUp = false
   })()

@@ -22,11 +22,17 @@ export interface Names {
   entry (log: LogName, key: string): string
   entriesBelow (log: LogName, prefix: string): string
   readEntry (log: LogName, subject: string): string
-  bucket (bucket: Bucket): string
-  objects: string
+  /** As NATS lays out a bucket. */
+  bucketStream (bucket: Bucket): string
+  values (bucket: Bucket): string
+  value (bucket: Bucket, key: string): string
+  readValue (bucket: Bucket, subject: string): string
   /** As NATS lays out an object store: chunks and metadata. */
+  objects: string
   objectStream: string
   objectSubjects: string[]
+  objectMeta (name: string): string
+  objectChunks (id: string): string
   signal (topic: string): string
   signalsBelow (prefix: string): string
   readSignal (subject: string): string
@@ -38,21 +44,36 @@ export function checkKey (key: string): string {
   return key
 }
 
+/** A prefix is a key, or '' for all. */
+export const checkPrefix = (prefix: string): string => prefix === '' ? prefix : checkKey(prefix)
+
+/** Throws BUS_BAD_KEY for anything but one token. */
+function checkToken (what: string, token: string): string {
+  if (checkKey(token).includes('.')) throw new SparError('BUS_BAD_KEY', `Cannot use "${token}" as ${what}: it takes one token, without a dot`, { data: { key: token } })
+  return token
+}
+
+export const checkArena = (arena: string): string => checkToken('an arena', arena)
+export const checkRun = (run: string): string => checkToken('a run', run)
+
+/** As `$O` writes base64. */
+export const padded = (base64: string): string => base64.padEnd(Math.ceil(base64.length / 4) * 4, '=')
+
 const below = (subject: string, prefix: string): string => prefix === '' ? `${subject}.>` : `${subject}.${checkKey(prefix)}.>`
 
 export function createNames (prefix: string): Names {
-  checkKey(prefix)
-  if (prefix.includes('.')) throw new SparError('BUS_BAD_KEY', `Cannot use "${prefix}" as the prefix of a bus: it takes one token`)
+  checkToken('the prefix of a bus', prefix)
   const upper = prefix.toUpperCase()
   const work = `${prefix}.work`
   const log = (name: LogName): string => `${prefix}.${name}`
   const signals = `${prefix}.signals`
+  const bucket = (name: Bucket): string => `${prefix}_${name}`
   return {
     workStream: `${upper}_WORK`,
-    work: ({ kind, arena, run, id }) => `${work}.${kind}.${checkKey(arena)}.${checkKey(run)}.${checkKey(id)}`,
-    place: (kind, arena) => `${work}.${kind}.${checkKey(arena)}.>`,
-    workOf: run => run === undefined ? `${work}.>` : `${work}.*.*.${checkKey(run)}.>`,
-    consumer: (kind, arena) => `${kind}_${checkKey(arena)}`,
+    work: ({ kind, arena, run, id }) => `${work}.${kind}.${checkArena(arena)}.${checkRun(run)}.${checkKey(id)}`,
+    place: (kind, arena) => `${work}.${kind}.${checkArena(arena)}.>`,
+    workOf: run => run === undefined ? `${work}.>` : `${work}.*.*.${checkRun(run)}.>`,
+    consumer: (kind, arena) => `${kind}_${checkArena(arena)}`,
     readWork (subject) {
       const [kind, arena, run, ...id] = subject.slice(work.length + 1).split('.')
       return { kind: kind as QueueKind, arena: arena!, run: run!, id: id.join('.') }
@@ -61,10 +82,15 @@ export function createNames (prefix: string): Names {
     entry: (name, key) => `${log(name)}.${checkKey(key)}`,
     entriesBelow: (name, prefix) => below(log(name), prefix),
     readEntry: (name, subject) => subject.slice(log(name).length + 1),
-    bucket: name => `${prefix}_${name}`,
+    bucketStream: name => `KV_${bucket(name)}`,
+    values: name => `$KV.${bucket(name)}.>`,
+    value: (name, key) => `$KV.${bucket(name)}.${checkKey(key)}`,
+    readValue: (name, subject) => subject.slice(`$KV.${bucket(name)}.`.length),
     objects: `${prefix}_objects`,
     objectStream: `OBJ_${prefix}_objects`,
     objectSubjects: [`$O.${prefix}_objects.C.>`, `$O.${prefix}_objects.M.>`],
+    objectMeta: name => `$O.${prefix}_objects.M.${padded(Buffer.from(checkKey(name)).toString('base64url'))}`,
+    objectChunks: id => `$O.${prefix}_objects.C.${id}`,
     signal: topic => `${signals}.${checkKey(topic)}`,
     signalsBelow: prefix => below(signals, prefix),
     readSignal: subject => subject.slice(signals.length + 1)

@@ -1,5 +1,5 @@
 // The bus: what nodes share, and nothing else. Two implementations pass one contract suite: `memory` (one process) and
-// `nats` (JetStream). Keys and names are tokens joined by dots; a token is one or more of [A-Za-z0-9_-].
+// `nats` (JetStream). Keys and names are tokens joined by dots; a token is one or more of [A-Za-z0-9_-]. Arenas and runs are one token each.
 //
 // B1. First write wins: `Log.create` and `Queue.add` never replace. Whoever comes second is told so, and nothing changes.
 // B2. What a call has confirmed survives a restart of the bus (file storage, synced). The buckets `nodes` and all signals
@@ -36,7 +36,7 @@ export interface Queue {
   add (subject: WorkSubject, bytes: Uint8Array): Promise<'added' | 'present'>
   /** One message, oldest first, or null when none came within `waitMs` (or the signal aborted: what came then is handed back). */
   pull (kind: QueueKind, arena: string, options: { waitMs: number; signal: AbortSignal }): Promise<QueueMessage | null>
-  /** `waiting` for a taker, and `taken` but not yet acknowledged. */
+  /** `waiting` for a first taker, and `taken` but not yet acknowledged; what was handed back counts as taken, whoever has it next. */
   depth (kind: QueueKind, arena: string): Promise<{ waiting: number; taken: number }>
   /** Kinds and arenas that hold work, of one run or of all. */
   subjects (run?: string): Promise<WorkSubject[]>
@@ -60,7 +60,7 @@ export interface Log {
   /**
    * Entries whose keys go on from the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
    * `null` (from here on it is news), then those that come, until the signal aborts (which ends the iteration quietly).
-   * Goes on by itself after a reconnect.
+   * Waits for a bus that is away, and goes on by itself after a reconnect.
    */
   follow (prefix: string, signal: AbortSignal): AsyncIterable<LogEntry | null>
 }

@@ -38,14 +38,14 @@ export interface NatsServer {
   start (): Promise<void>
 }
 
-export interface ServerOptions { kind: ServerKind; config?: string; /** Default: synced with every write. */ syncInterval?: string; folder?: string; port?: number; name?: string }
+export interface ServerOptions { kind: ServerKind; config?: string; /** Default: synced with every write. */ syncInterval?: string; folder?: string; port?: number; name?: string; jetStream?: boolean }
 
-export async function startNats (t: Test, { kind, config = '', syncInterval = 'always', folder = testFolder(t), port, name = 'spar-test' }: ServerOptions): Promise<NatsServer> {
+export async function startNats (t: Test, { kind, config = '', syncInterval = 'always', folder = testFolder(t), port, name = 'spar-test', jetStream = true }: ServerOptions): Promise<NatsServer> {
   const at = port ?? await freePort()
   const store = join(folder, 'store')
   const file = join(folder, 'nats.conf')
   mkdirSync(store, { recursive: true })
-  writeFileSync(file, `server_name: "${name}"\nlisten: "127.0.0.1:${at}"\njetstream { store_dir: ${JSON.stringify(store)}, max_file_store: 64GB${withSync(kind, syncInterval)} }\n${config}\n`)
+  writeFileSync(file, `server_name: "${name}"\nlisten: "127.0.0.1:${at}"\n${jetStream ? `jetstream { store_dir: ${JSON.stringify(store)}, max_file_store: 64GB${withSync(kind, syncInterval)} }\n` : ''}${config}\n`)
   let child: ChildProcess | null = null
   const server: NatsServer = {
     url: `nats://127.0.0.1:${at}`,

@@ -1,70 +1,87 @@
-// Buckets and objects on JetStream's own: revisions are sequences of the bucket's stream.
+// Buckets, laid out as NATS lays out its own: a stream with one message a key, revisions are its sequences, what was removed
+// is marked. Reads go to the stream's leader, so that who has written reads what was written.
 
-import type { KV, ObjectStore } from 'nats'
 import { SparError } from '../../errors.ts'
 import { isBelow } from '../keys.ts'
-import { checkKey } from '../subjects.ts'
-import type { KeyEntry, KeyValue, Objects } from '../types.ts'
-import { apiCode, busError, jetStreamErrors, told } from './errors.ts'
-import { checkSize, type Link } from './link.ts'
+import { checkPrefix } from '../subjects.ts'
+import type { Bucket, KeyEntry, KeyValue } from '../types.ts'
+import { apiCode, jetStreamErrors, told } from './errors.ts'
+import { checkSize, onlyOver, publish, type Link } from './link.ts'
+import { readStream } from './reader.ts'
 
-export function createKeyValue (link: Link, bucket: string, kv: KV): KeyValue {
+const operation = 'KV-Operation'
+const nothing = new Uint8Array()
+
+interface Kept { isRemoved: boolean; bytes: Uint8Array; revision: number }
+
+export function createKeyValue (link: Link, bucket: Bucket): KeyValue {
+  const { jsm, names } = link
+  const stream = names.bucketStream(bucket)
+
+  const read = async (key: string): Promise<Kept | null> => {
+    const subject = names.value(bucket, key)
+    return await told(link, `read ${key}`, async () => {
+      try {
+        const { data, header, seq } = await jsm.streams.getMessage(stream, { last_by_subj: subject })
+        return { isRemoved: header.has(operation), bytes: data, revision: seq }
+      } catch (error) {
+        if (apiCode(error) === jetStreamErrors.messageNotFound) return null
+        throw error
+      }
+    })
+  }
+  const write = async (key: string, bytes: Uint8Array, header?: Record<string, string>): Promise<number> => {
+    const subject = names.value(bucket, key)
+    checkSize(link, bytes, key)
+    return await told(link, `write ${key}`, () => publish(link, subject, bytes, header))
+  }
+  const conflict = (key: string, revision: number): SparError => new SparError('BUS_CONFLICT', `Cannot write ${key} over revision ${revision}: somebody else has written it`)
+  const writeOver = async (key: string, bytes: Uint8Array, revision: number): Promise<number | null> => {
+    try {
+      return await write(key, bytes, onlyOver(revision))
+    } catch (error) {
+      if ((error as SparError).code === 'BUS_CONFLICT') return null
+      throw error
+    }
+  }
   return {
     async get (key) {
-      const entry = await told(`read ${key}`, () => kv.get(checkKey(key)))
-      return entry === null || entry.operation !== 'PUT' ? null : { bytes: entry.value, revision: entry.revision }
+      const kept = await read(key)
+      return kept === null || kept.isRemoved ? null : { bytes: kept.bytes, revision: kept.revision }
     },
-    async put (key, bytes) {
-      checkSize(link, bytes, key)
-      return await told(`write ${key}`, () => kv.put(checkKey(key), bytes))
-    },
+    put: async (key, bytes) => await write(key, bytes),
     async update (key, bytes, revision) {
-      checkSize(link, bytes, key)
-      try {
-        return revision === 0 ? await kv.create(checkKey(key), bytes) : await kv.update(checkKey(key), bytes, revision)
-      } catch (error) {
-        if (apiCode(error) === jetStreamErrors.wrongLastSequence) throw new SparError('BUS_CONFLICT', `Cannot write ${key} over revision ${revision}: somebody else has written it`)
-        throw busError(error, `write ${key}`)
+      let written = await writeOver(key, bytes, revision)
+      if (written === null && revision === 0) {
+        const marker = await read(key)
+        if (marker?.isRemoved === true) written = await writeOver(key, bytes, marker.revision)
       }
+      if (written === null) throw conflict(key, revision)
+      return written
     },
-    async remove (key) { await told(`remove ${key}`, () => kv.delete(checkKey(key))) },
-    watch: (prefix, signal) => watch(kv, bucket, prefix, AbortSignal.any([signal, link.closed]))
+    async remove (key) {
+      const kept = await read(key)
+      if (kept !== null && !kept.isRemoved) await write(key, nothing, { [operation]: 'DEL' })
+    },
+    watch: (prefix, signal) => watch(link, bucket, checkPrefix(prefix), signal)
   }
 }
 
-async function * watch (kv: KV, bucket: string, prefix: string, signal: AbortSignal): AsyncGenerator<KeyEntry | null> {
-  const waiting: (KeyEntry | null)[] = []
-  let wake = (): void => {}
-  const push = (entry: KeyEntry | null): void => { waiting.push(entry); wake() }
-  const updates = await told(`watch ${bucket}`, () => kv.watch({ initializedFn: () => push(null) }))
-  let failure: unknown = null
-  let isOver = false
-  void (async () => {
-    for await (const { key, value, operation, revision } of updates) if (isBelow(key, prefix)) push({ key, bytes: operation === 'PUT' ? value : null, revision })
-  })().catch((error: unknown) => { failure = error }).finally(() => { isOver = true; wake() })
-  const stop = (): void => { updates.stop(); wake() }
-  signal.addEventListener('abort', stop)
-  try {
-    while (!signal.aborted) {
-      if (waiting.length > 0) yield waiting.shift()!
-      else if (isOver) throw busError(failure ?? new Error('the watch ended'), `watch ${bucket}`)
-      else await new Promise<void>(resolve => { wake = resolve })
+async function * watch (link: Link, bucket: Bucket, prefix: string, signal: AbortSignal): AsyncGenerator<KeyEntry | null> {
+  const { names } = link
+  /** Keys that were told, until everything that was there is: of the others nobody has to hear that they are gone. */
+  let known: Set<string> | null = new Set()
+  for await (const message of readStream(link, { stream: names.bucketStream(bucket), filter: names.values(bucket), latest: true, isPatient: true, signal })) {
+    if (message === null) {
+      known = null
+      yield null
+      continue
     }
-  } finally {
-    signal.removeEventListener('abort', stop)
-    updates.stop()
-  }
-}
-
-export function createObjects (store: ObjectStore): Objects {
-  return {
-    async put (name, bytes) {
-      await told(`keep ${name}`, async () => {
-        const known = await store.info(checkKey(name))
-        if (known === null || known.deleted) await store.putBlob({ name }, bytes)
-      })
-    },
-    get: async name => await told(`read ${name}`, () => store.getBlob(checkKey(name))),
-    async remove (name) { await told(`remove ${name}`, () => store.delete(checkKey(name))) }
+    const key = names.readValue(bucket, message.subject)
+    if (!isBelow(key, prefix)) continue
+    const isRemoved = message.headers?.has(operation) === true
+    if (isRemoved && known?.has(key) === false) continue
+    known?.add(key)
+    yield { key, bytes: isRemoved ? null : message.bytes, revision: message.sequence }
   }
 }

@@ -1,4 +1,4 @@
-// What the parts of the NATS bus share: the connection with its clients, the names, and how a value is written first or not at all.
+// What the parts of the NATS bus share: the connection with its clients, the names, and how a value is written.
 
 import { headers, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats'
 import { SparError } from '../../errors.ts'
@@ -17,20 +17,31 @@ export interface Link {
   valueBytesMax: number
   /** Aborts when the bus is closed. */
   closed: AbortSignal
+  /** Whether there is a connection right now. */
+  isUp (): boolean
+  /** Called whenever the connection is there again. */
+  reconnected: Set<() => void>
 }
 
 export function checkSize ({ valueBytesMax }: Link, bytes: Uint8Array, what: string): void {
   if (bytes.length > valueBytesMax) throw new SparError('BUS_TOO_LARGE', `Cannot send ${what}: it has ${bytes.length} bytes, valueBytesMax is ${valueBytesMax}`, { data: { bytes: bytes.length, valueBytesMax } })
 }
 
+/** Publishes with headers, and resolves to the sequence it was kept under. */
+export async function publish ({ js, limits }: Link, subject: string, bytes: Uint8Array, header: Record<string, string> = {}): Promise<number> {
+  const given = headers()
+  for (const [name, value] of Object.entries(header)) given.set(name, value)
+  return (await js.publish(subject, bytes, { headers: given, timeout: limits.answerMsMax })).seq
+}
+
+export const onlyOver = (sequence: number): Record<string, string> => ({ 'Nats-Expected-Last-Subject-Sequence': `${sequence}` })
+
 /** Publishes where the subject holds nothing. False: it holds something. */
 export async function publishFirst (link: Link, subject: string, bytes: Uint8Array): Promise<boolean> {
   checkSize(link, bytes, subject)
-  const only = headers()
-  only.set('Nats-Expected-Last-Subject-Sequence', '0')
-  return await told(`write ${subject}`, async () => {
+  return await told(link, `write ${subject}`, async () => {
     try {
-      await link.js.publish(subject, bytes, { headers: only, timeout: link.limits.answerMsMax })
+      await publish(link, subject, bytes, onlyOver(0))
       return true
     } catch (error) {
       if (apiCode(error) === jetStreamErrors.wrongLastSequence) return false

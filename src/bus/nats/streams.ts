@@ -1,8 +1,10 @@
 // The streams and buckets of the bus: made where they are missing, opened where they are there. What the first who made them
 // decided (how long a taker may be silent, the layout's version) stands in the work stream's description.
 
-import { DiscardPolicy, RetentionPolicy, StorageType, type JetStreamManager, type KV, type ObjectStore, type StreamConfig } from 'nats'
+import { DiscardPolicy, ErrorCode, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
 import { SparError } from '../../errors.ts'
+import type { busLimits } from '../limits.ts'
+import type { Names } from '../subjects.ts'
 import { buckets, logs, type Bucket } from '../types.ts'
 import { apiCode, jetStreamErrors, told } from './errors.ts'
 import type { Link } from './link.ts'
@@ -10,44 +12,57 @@ import type { Link } from './link.ts'
 export const busSchema = 1
 
 export interface StreamOptions { ensure: boolean; replicas: number; ackWaitMs: number; nodeTtlMs: number }
-export interface Streams { ackWaitMs: number; kv: Record<Bucket, KV>; objects: ObjectStore }
+type Opening = Omit<Link, 'valueBytesMax'>
+type Config = Partial<StreamConfig> & { name: string }
 
 const describe = (ackWaitMs: number): string => `spar bus, schema ${busSchema}, ack wait ${ackWaitMs} ms`
 
-export async function openStreams (link: Omit<Link, 'valueBytesMax'>, options: StreamOptions): Promise<Streams> {
-  const { jsm, js, names, limits } = link
-  const { replicas, ensure, nodeTtlMs } = options
-  const shared = { storage: StorageType.File, discard: DiscardPolicy.New, num_replicas: replicas, max_msg_size: -1 }
-  const description = await openStream(jsm, ensure, { ...shared, name: names.workStream, subjects: [names.workOf(undefined)], retention: RetentionPolicy.Workqueue, max_bytes: limits.queueBytesMax, description: describe(options.ackWaitMs) })
-  for (const log of logs) await openStream(jsm, ensure, { ...shared, name: names.logStream(log), subjects: [names.entriesBelow(log, '')], retention: RetentionPolicy.Limits, max_bytes: limits.logBytesMax, allow_direct: true })
-  const opened = await Promise.all(buckets.map(async bucket => [bucket, await told(`open the bucket ${names.bucket(bucket)}`, () => js.views.kv(names.bucket(bucket), {
-    history: 1, replicas, ...(ensure ? {} : { bindOnly: true }), ...(bucket === 'nodes' ? { ttl: nodeTtlMs, storage: StorageType.Memory, max_bytes: limits.nodesBytesMax } : { storage: StorageType.File, max_bytes: limits.keyValueBytesMax })
-  }))] as const))
-  // The client's own making of it sends a field that newer servers refuse.
-  await openStream(jsm, ensure, { ...shared, name: names.objectStream, subjects: names.objectSubjects, retention: RetentionPolicy.Limits, max_bytes: limits.objectBytesMax, allow_rollup_hdrs: true, allow_direct: true })
-  const objects = await told(`open the objects ${names.objects}`, () => js.views.os(names.objects))
-  return { ackWaitMs: readDescription(description), kv: Object.fromEntries(opened) as Record<Bucket, KV>, objects }
+/** Resolves to how long a taker may be silent. */
+export async function openStreams (link: Opening, options: StreamOptions): Promise<number> {
+  const [work, ...others] = configs(link.names, link.limits, options)
+  const ackWaitMs = readDescription(await openStream(link, options.ensure, work!))
+  await Promise.all(others.map(config => openStream(link, options.ensure, config)))
+  return ackWaitMs
 }
 
-async function openStream (jsm: JetStreamManager, ensure: boolean, config: Partial<StreamConfig> & { name: string }): Promise<string> {
-  return await told(`open the stream ${config.name}`, async () => {
+/** The work stream first: what stands there decides about the others. */
+function configs (names: Names, limits: typeof busLimits, { replicas, ackWaitMs, nodeTtlMs }: StreamOptions): Config[] {
+  const shared = { storage: StorageType.File, retention: RetentionPolicy.Limits, discard: DiscardPolicy.New, num_replicas: replicas, max_msg_size: -1 }
+  const bucketConfig = (bucket: Bucket): Config => ({
+    ...shared, name: names.bucketStream(bucket), subjects: [names.values(bucket)], max_msgs_per_subject: 1, allow_rollup_hdrs: true,
+    // Not in memory: a server that starts again would not have the bucket any more.
+    ...bucket === 'nodes' ? { max_age: nanos(nodeTtlMs), max_bytes: limits.nodesBytesMax } : { max_bytes: limits.keyValueBytesMax }
+  })
+  return [
+    { ...shared, name: names.workStream, subjects: [names.workOf(undefined)], retention: RetentionPolicy.Workqueue, max_bytes: limits.queueBytesMax, description: describe(ackWaitMs) },
+    ...logs.map(log => ({ ...shared, name: names.logStream(log), subjects: [names.entriesBelow(log, '')], max_bytes: limits.logBytesMax })),
+    ...buckets.map(bucketConfig),
+    { ...shared, name: names.objectStream, subjects: names.objectSubjects, max_bytes: limits.objectBytesMax, allow_rollup_hdrs: true }
+  ]
+}
+
+async function openStream (link: Opening, ensure: boolean, config: Config): Promise<string> {
+  const { streams } = link.jsm
+  const doing = `open the stream ${config.name}`
+  return await told(link, doing, async () => {
     try {
-      return (await jsm.streams.info(config.name)).config.description ?? ''
+      return (await streams.info(config.name)).config.description ?? ''
     } catch (error) {
+      if ((error as { code?: string }).code === ErrorCode.NoResponders) throw new SparError('BUS_MISSING', `Cannot ${doing}: the server has no JetStream. Set jetstream in its configuration`, { cause: error })
       if (apiCode(error) !== jetStreamErrors.streamNotFound || !ensure) throw error
     }
     try {
-      return (await jsm.streams.add(config)).config.description ?? ''
+      return (await streams.add(config)).config.description ?? ''
     } catch (error) {
       // Another node was first.
       if (apiCode(error) !== jetStreamErrors.streamNameInUse) throw error
-      return (await jsm.streams.info(config.name)).config.description ?? ''
+      return (await streams.info(config.name)).config.description ?? ''
     }
   })
 }
 
 function readDescription (description: string): number {
-  const match = /schema (\d+), ack wait (\d+) ms/.exec(description)
+  const match = /^spar bus, schema (\d+), ack wait (\d+) ms/.exec(description)
   if (match === null) throw new SparError('BUS_FOREIGN', `Cannot use the work stream: it was not made by Spar ("${description}"). Use another --nats-prefix`)
   if (Number(match[1]) > busSchema) throw new SparError('BUS_SCHEMA_NEWER', `Cannot use this bus: it was made by a newer version (schema ${match[1]!}, this one knows ${busSchema}). Update this node`)
   return Number(match[2])
