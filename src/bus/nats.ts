@@ -49,9 +49,18 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
     const js = nc.jetstream({ timeout: limits.answerMsMax })
     const jsm = await js.jetstreamManager(false)
     const bare = { nc, js, jsm, names, clock: options.clock, limits, closed: closing.signal }
-    const streams = await openStreams(bare, { ensure: options.ensure ?? true, replicas: options.replicas ?? 1, ackWaitMs: options.ackWaitMs ?? limits.ackWaitMs, nodeTtlMs: options.nodeTtlMs ?? limits.nodeTtlMs })
+    const wanted = { ensure: options.ensure ?? true, replicas: options.replicas ?? 1, ackWaitMs: options.ackWaitMs ?? limits.ackWaitMs, nodeTtlMs: options.nodeTtlMs ?? limits.nodeTtlMs }
+    const streams = await openStreams(bare, wanted)
+    // A server alone forgets what it held in memory when it restarts: the bucket of who is there is made again.
+    const mend = async (): Promise<void> => {
+      while (!closing.signal.aborted) {
+        const isDone = await openStreams(bare, wanted).then(() => true, (error: unknown) => !(error instanceof SparError && error.retryable))
+        if (isDone) return
+        await options.clock.sleep(limits.reconnectMs, closing.signal)
+      }
+    }
     const link: Link = { ...bare, valueBytesMax: nc.info!.max_payload - limits.overheadBytes }
-    const connection = watchConnection(nc, options.onStatus ?? (() => {}))
+    const connection = watchConnection(nc, options.onStatus ?? (() => {}), () => { if (wanted.ensure) mend().catch(() => {}) })
     return {
       kind: 'nats',
       valueBytesMax: link.valueBytesMax,
@@ -99,12 +108,12 @@ async function open ({ servers, name, credentials, nkey, user, password, token, 
   }
 }
 
-function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): { isUp: boolean } {
+function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void, onReconnect: () => void): { isUp: boolean } {
   const connection = { isUp: true }
   void (async () => {
     for await (const { type, data } of nc.status()) {
       if (type === Events.Disconnect) { connection.isUp = false; onStatus('disconnected', String(data)) }
-      if (type === Events.Reconnect) { connection.isUp = true; onStatus('connected', String(data)) }
+      if (type === Events.Reconnect) { connection.isUp = true; onStatus('connected', String(data)); onReconnect() }
     }
     connection.isUp = false
   })()

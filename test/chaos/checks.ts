@@ -6,6 +6,7 @@ import { listNodes } from '../../src/cluster/presence.ts'
 import { openRunStore } from '../../src/store/run.ts'
 import { episodesOf, essenceOf, rolloutsOf, wrongRewards } from './outcomes.ts'
 import type { RunRecords } from './played.ts'
+import { sleep } from './processes.ts'
 
 export interface Check { name: string; holds: boolean; figure: string; wrong: string[] }
 
@@ -75,7 +76,11 @@ export async function busIsClean (bus: Bus, runs: readonly string[], episodes: n
   return check('nothing is left on the bus', [...waiting.map(({ kind, run, id }) => `${kind} ${id} of ${run} waits`), ...kept.flat()], `${waiting.length} messages, ${kept.flat().length} snapshots`)
 }
 
+/** A node says so again within its period, once the bus is back. */
+const seenMsMax = 15_000
+
 export async function nodesAreSeen (bus: Bus, names: readonly string[]): Promise<Check> {
-  const seen = (await listNodes(bus)).map(({ node }) => node)
+  let seen: string[] = []
+  for (const since = Date.now(); names.some(name => !seen.includes(name)) && Date.now() - since < seenMsMax; await sleep(500)) seen = await listNodes(bus).then(nodes => nodes.map(({ node }) => node), () => [])
   return check('every node is seen', names.filter(name => !seen.includes(name)).map(name => `${name} does not say that it is there`), `${seen.length} of ${names.length}`)
 }

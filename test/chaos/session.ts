@@ -197,6 +197,7 @@ async function ended (desk: Desk, run: string): Promise<Totals> {
   for (const since = Date.now(); Date.now() - since < restMsMax;) {
     // A watch that loses its bus ends, and is begun again.
     const { json, err } = await desk.ask('watch', run)
+    if (json?.ledger !== undefined && json.state === 'failed') throw new Error(`the run ${run} failed: ${json.reason}`)
     if (json?.ledger !== undefined) return json.ledger as Totals
     last = err.slice(-500)
     await sleep(500)
