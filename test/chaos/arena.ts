@@ -1,5 +1,6 @@
 // The small repository that chaos plays on: three modules, a node:test file for each, and a history in which every commit adds
-// something that a test wants. Commits carry fixed dates, so that it is the same repository wherever it is made.
+// something that a test wants. Commits carry fixed dates, so that it is the same repository
+// wherever it is made; no bug in it can make a loop endless, so that a rollout takes a second.
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -10,21 +11,22 @@ interface Module { name: string; parts: Part[] }
 
 const modules: Module[] = [
   { name: 'text', parts: [
-    { code: 'exports.upper = text => text.toUpperCase()\n', checks: "equal(lib.upper('a'), 'A')" },
-    { code: 'exports.repeat = (text, times) => {\n  let all = \'\'\n  for (let index = 0; index < times; index++) all += text\n  return all\n}\n', checks: "equal(lib.repeat('ab', 2), 'abab')\nequal(lib.repeat('x', 0), '')" },
-    { code: 'exports.trim = text => {\n  let from = 0\n  while (text[from] === \' \') from++\n  return text.slice(from)\n}\n', checks: "equal(lib.trim('  a'), 'a')\nequal(lib.trim('a'), 'a')" },
+    { code: 'exports.upper = text => {\n  const raised = text.toUpperCase()\n  return raised\n}\n', checks: "equal(lib.upper('a'), 'A')" },
+    { code: 'exports.join = (texts, between) => {\n  const given = texts.filter(text => text.length > 0)\n  return given.join(between)\n}\n', checks: "equal(lib.join(['a', 'b'], '-'), 'a-b')\nequal(lib.join(['a', ''], '-'), 'a')" },
+    { code: 'exports.initial = text => {\n  if (text === \'\') return null\n  return text[0]\n}\n', checks: "equal(lib.initial('ab'), 'a')\nequal(lib.initial(''), null)" },
     { code: 'exports.words = text => {\n  if (text === \'\') return []\n  return text.split(\' \').filter(word => word.length > 0)\n}\n', checks: "equal(lib.words('a b').length, 2)\nequal(lib.words('').length, 0)\nequal(lib.words(' a ').length, 1)" }
   ] },
   { name: 'list', parts: [
     { code: 'exports.sum = list => {\n  let total = 0\n  for (const item of list) total += item\n  return total\n}\n', checks: 'equal(lib.sum([1, 2]), 3)\nequal(lib.sum([]), 0)' },
     { code: 'exports.largest = list => {\n  let best = list[0]\n  for (const item of list) if (item > best) best = item\n  return best\n}\n', checks: 'equal(lib.largest([1, 3, 2]), 3)\nequal(lib.largest([-1]), -1)' },
-    { code: 'exports.unique = list => {\n  const seen = []\n  for (const item of list) {\n    if (!seen.includes(item)) seen.push(item)\n  }\n  return seen\n}\n', checks: "equal(lib.unique([1, 1, 2]).join(), '1,2')\nequal(lib.unique([]).length, 0)" }
+    { code: 'exports.unique = list => {\n  const seen = []\n  for (const item of list) {\n    if (!seen.includes(item)) seen.push(item)\n  }\n  return seen\n}\n', checks: "equal(lib.unique([1, 1, 2]).join(), '1,2')\nequal(lib.unique([]).length, 0)" },
+    { code: 'exports.last = list => {\n  if (list.length === 0) return null\n  return list[list.length - 1]\n}\n', checks: 'equal(lib.last([1, 2]), 2)\nequal(lib.last([]), null)' }
   ] },
   { name: 'number', parts: [
     { code: 'exports.clamp = (value, min, max) => {\n  if (value < min) return min\n  if (value > max) return max\n  return value\n}\n', checks: 'equal(lib.clamp(5, 1, 3), 3)\nequal(lib.clamp(0, 1, 3), 1)\nequal(lib.clamp(2, 1, 3), 2)' },
-    { code: 'exports.isEven = value => value % 2 === 0\n', checks: 'equal(lib.isEven(2), true)\nequal(lib.isEven(3), false)' },
-    { code: 'exports.square = value => value * value\n', checks: 'equal(lib.square(3), 9)\nequal(lib.square(0), 0)' },
-    { code: 'exports.power = (base, exponent) => {\n  let result = 1\n  for (let index = 0; index < exponent; index++) result *= base\n  return result\n}\n', checks: 'equal(lib.power(2, 3), 8)\nequal(lib.power(5, 0), 1)' }
+    { code: 'exports.isEven = value => {\n  const rest = value % 2\n  return rest === 0\n}\n', checks: 'equal(lib.isEven(2), true)\nequal(lib.isEven(3), false)' },
+    { code: 'exports.square = value => {\n  const squared = value * value\n  return squared\n}\n', checks: 'equal(lib.square(3), 9)\nequal(lib.square(0), 0)' },
+    { code: 'exports.sign = value => {\n  if (value === 0) return 0\n  return value > 0 ? 1 : -1\n}\n', checks: 'equal(lib.sign(5), 1)\nequal(lib.sign(-5), -1)\nequal(lib.sign(0), 0)' }
   ] }
 ]
 

@@ -14,11 +14,17 @@ export interface Daemon {
   exited: Promise<number | null>
 }
 
+/** None outlives the run, however it ends. */
+const living = new Set<ChildProcess>()
+process.on('exit', () => { for (const child of living) child.kill('SIGKILL') })
+
 /** Standard output and error go to the end of the file `log`. */
 export function startDaemon (name: string, command: string, args: readonly string[], { log, env = {}, cwd }: { log: string; env?: Record<string, string>; cwd: string }): Daemon {
   const file = openSync(log, 'a')
   const child: ChildProcess = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', file, file] })
   closeSync(file)
+  living.add(child)
+  child.once('exit', () => living.delete(child))
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', code => resolve(code))
