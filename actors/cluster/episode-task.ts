@@ -4,9 +4,10 @@
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
 import { busEpisodes } from '../../src/cluster/episodes.ts'
+import { openWork } from '../../src/cluster/cancel.ts'
 import { pack } from '../../src/cluster/codec.ts'
-import { episodeKey, settledKey } from '../../src/cluster/keys.ts'
-import { openMailbox } from '../../src/cluster/mailbox.ts'
+import { episodeKey, settledKey, workPrefix } from '../../src/cluster/keys.ts'
+import { openMailbox, type Mailbox } from '../../src/cluster/mailbox.ts'
 import { SparError } from '../../src/errors.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
@@ -32,19 +33,35 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       if (arena === null) throw new SparError('ARENA_NOT_OPEN', `Cannot play ${episode} of ${run}: no node has opened ${options.target} yet`, { retryable: true })
       const over = new AbortController()
       const following = AbortSignal.any([signal, over.signal])
+      let mailbox: Mailbox | null = null
       try {
-        const mailbox = await openMailbox({ bus, retry, records, clock: ports.clock }, { run, episode, arena: arena.id }, following)
-        const store = busEpisodes({ bus, retry, records, run, claim: `${nodeId}.${delivery}`, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find })
+        mailbox = await openMailbox({ bus, retry, records, clock: ports.clock }, { run, episode, arena: arena.id }, following)
+        const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find })
+        const { add } = mailbox
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
         const onStep = (step: unknown): void => bus.signal(`steps.${run}.${nodeId}`, pack({ node: nodeId, step }))
-        await playEpisode({ store, options, arena, queue: mailbox, policies, onStep }, number, following)
+        await playEpisode({ store, options, arena, queue: { add: work => orLeave(add(work), over) }, policies, onStep }, number, following)
         await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
       } finally {
         over.abort()
+        await mailbox?.rest()
       }
     },
-    cancel: async reason => await settle(faulty('cancelled', reason)),
+    async cancel (reason, delivery) {
+      for (const work of await retry(() => openWork(bus, workPrefix(run, episode)))) await records.end(run, work, { kind: 'cancelled', reason, delivery, node: nodeId, startedAt, at: ports.clock.now() })
+      await settle(faulty('cancelled', reason))
+    },
     quarantine: async ({ code, reason }) => await settle(faulty('infra_fault', `${reason} [${code}]`))
+  }
+}
+
+/** Work whose ending nobody could learn of has none: the episode is left as it is, and whoever has it next learns of it. */
+async function orLeave<Ending> (ending: Promise<Ending>, over: AbortController): Promise<Ending> {
+  try {
+    return await ending
+  } catch (error) {
+    over.abort(error)
+    return await new Promise<never>(() => {})
   }
 }

@@ -18,30 +18,37 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
     await retry(() => changeDocument(bus, run, document => isFinal(document.state) ? null : { ...document, state, reason }))
   }
   return {
+    // A long run outlives many nodes, and leading it takes none along.
+    deliveriesMax: Infinity,
     isDone: async () => runs.get(run)?.state === 'done',
     async play (_delivery, signal) {
       const document = await runs.when(run, ({ arenas }) => arenas.every(({ opened }) => opened !== null), signal)
       const over = new AbortController()
       const following = AbortSignal.any([signal, over.signal])
       const settled = followSettled(system, run, following)
+      // What ended it, so that a bus that was away is told from a defect.
+      let cause: unknown = null
+      const noted = async (playing: Promise<void>): Promise<void> => {
+        await playing.catch((error: unknown) => { cause ??= error; throw error })
+      }
       const actor = runActor({
         run,
         episodes: document.options.episodes,
         inFlight: document.inFlight,
-        episode: number => playOnQueue(system, run, number, settled),
-        summarise: async () => {
+        episode: number => noted(playOnQueue(system, run, number, settled)),
+        summarise: () => noted((async () => {
           await playReopened(system, run, following)
           await end('done')
-        }
+        })())
       })
       const leave = runs.listen(changed => { if (changed.name === run) steer(actor, changed.state) })
       const drain = (): void => actor.drain()
       signal.addEventListener('abort', drain)
-      settled.broken.catch(error => actor.halt((error as Error).message))
+      settled.broken.catch((error: unknown) => { cause ??= error; actor.halt((error as Error).message) })
       try {
         const outcome = await actor.ended
         signal.throwIfAborted()
-        if (outcome.kind === 'failed' || (outcome.kind === 'finished' && outcome.failed > 0)) throw new SparError('RUN_LEAD_LOST', `Cannot lead the run ${run} on: ${outcome.reason}`, { retryable: true })
+        if (outcome.kind === 'failed' || (outcome.kind === 'finished' && outcome.failed > 0)) throw cause ?? new SparError('RUN_LEAD_LOST', `Cannot lead the run ${run} on: ${outcome.reason}`, { retryable: true })
       } finally {
         signal.removeEventListener('abort', drain)
         leave()

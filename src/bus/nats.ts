@@ -52,7 +52,17 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
     const jsm = await js.jetstreamManager(false)
     const bare = { nc, js, jsm, names, clock: options.clock, limits, closed: closing.signal, isUp: () => connection.isUp && !nc.isClosed(), reconnected: connection.reconnected }
     const { ensure = true, replicas = 1, ackWaitMs = limits.ackWaitMs, nodeTtlMs = limits.nodeTtlMs } = options
-    const agreedWaitMs = await openStreams(bare, { ensure, replicas, ackWaitMs, nodeTtlMs })
+    const wanted = { ensure, replicas, ackWaitMs, nodeTtlMs }
+    const agreedWaitMs = await openStreams(bare, wanted)
+    // A server alone forgets what it held in memory when it restarts: the bucket of who is there is made again.
+    const mend = async (): Promise<void> => {
+      while (!closing.signal.aborted) {
+        const isDone = await openStreams(bare, wanted).then(() => true, (error: unknown) => !(error instanceof SparError && error.retryable))
+        if (isDone) return
+        await options.clock.sleep(limits.reconnectMs, closing.signal)
+      }
+    }
+    if (ensure) connection.reconnected.add(() => { mend().catch(() => {}) })
     const link: Link = { ...bare, valueBytesMax: nc.info!.max_payload - limits.overheadBytes }
     return {
       kind: 'nats',

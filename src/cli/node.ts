@@ -39,7 +39,8 @@ ${natsUsage}
   --sandbox auto|docker|process
   --arenas a,b             targets to open before anything is taken; others are opened when a run needs them
   --policy …, --breaker, --solver, --model …       as of spar play: who plays in runs that say "node"
-  --drain-ms 30000         --http 127.0.0.1:8321   /healthz, /readyz, /status; "off" for none
+  --drain-ms 30000         --reap-ms 60000   how often what dead owners left on this machine is removed
+  --http 127.0.0.1:8321   /healthz, /readyz, /status; "off" for none
   --json                   one object a line on standard output, an event each`
 
 const policyOptionTypes = {
@@ -47,12 +48,12 @@ const policyOptionTypes = {
   tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
 } as const
 const optionTypes = {
-  ...natsOptionTypes, ...policyOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, http: { type: 'string' },
+  ...natsOptionTypes, ...policyOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
   json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
 /** How often a node removes what dead owners left on its machine. */
-const reapMs = 60_000
+const reapMsDefault = 60_000
 
 export async function run (argv: string[], io: Io): Promise<number> {
   const { values } = parseArgs({ args: argv, options: optionTypes })
@@ -63,6 +64,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const slots = parseSlots(values.slots)
   const nodeId = checkName('the name of a node', values.name ?? defaultName())
   const drainMs = values['drain-ms'] === undefined ? 30_000 : parseWhole('drain-ms', values['drain-ms'], 0, 86_400_000)
+  const reapMs = values['reap-ms'] === undefined ? reapMsDefault : parseWhole('reap-ms', values['reap-ms'], 100, 86_400_000)
   const labels = parseLabels(values.labels)
   const own = { ...runDefaults, target: '', ...readPolicy(values) }
   const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
@@ -89,7 +91,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
         verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
       }
     })
-    void keepReaping(sandboxes, over.signal, log)
+    void keepReaping(sandboxes, reapMs, over.signal, log)
     return await serve(node, bus, values.http ?? '127.0.0.1:8321', log)
   } finally {
     over.abort()
@@ -130,7 +132,7 @@ async function followControls (node: RunningNode, bus: Bus, signal: AbortSignal)
   for await (const { topic } of bus.signals(`control.${node.nodeId}`, signal)) if (topic.endsWith('.drain')) node.drain()
 }
 
-async function keepReaping (sandboxes: Sandboxes, signal: AbortSignal, log: Log): Promise<void> {
+async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortSignal, log: Log): Promise<void> {
   while (!signal.aborted) {
     await systemClock.sleep(reapMs, signal).catch(() => {})
     const { removed } = signal.aborted ? { removed: [] } : await sandboxes.reap().catch(() => ({ removed: [] }))

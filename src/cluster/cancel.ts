@@ -10,15 +10,20 @@ import type { Retry } from './retry.ts'
 export interface CancelPorts { bus: Bus; retry: Retry; records: Records; nodeId: string; ports: { clock: Clock } }
 
 export async function cancelRest ({ bus, retry, records, nodeId, ports }: CancelPorts, run: string, reason: string): Promise<void> {
-  for (const work of await openWork(bus, run)) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, startedAt: ports.clock.now(), at: ports.clock.now() })
-  await retry(() => bus.queue.purge(run))
+  // The queue first: work that comes onto it later meets a node that knows the run is given up, and ends it.
+  for (;;) {
+    await retry(() => bus.queue.purge(run))
+    const open = await retry(() => openWork(bus, `${run}.work`))
+    if (open.length === 0) return
+    for (const work of open) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, startedAt: ports.clock.now(), at: ports.clock.now() })
+  }
 }
 
-/** Work of a run that was dispatched and has no ending. */
-export async function openWork (bus: Bus, run: string): Promise<string[]> {
+/** Work that was dispatched and has no ending, of those whose keys go on from `prefix`. */
+export async function openWork (bus: Bus, prefix: string): Promise<string[]> {
   const open = new Set<string>()
   const over = new AbortController()
-  for await (const entry of bus.log.records.follow(`${run}.work`, over.signal)) {
+  for await (const entry of bus.log.records.follow(prefix, over.signal)) {
     if (entry === null) break
     const name = readRecordKey(entry.key)
     if (name?.kind !== 'work') continue

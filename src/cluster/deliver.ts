@@ -5,6 +5,7 @@
 // D2. Work that failed is delivered again after a pause; after `failuresMax` failures, or `deliveriesMax` deliveries of whatever
 //     fate, it is put in quarantine with its evidence. A fault of ours is never an ending with a verdict.
 // D3. What a node gives up because it drains is handed back and counts as no failure.
+// D4. Nor does a bus that was away: that says nothing about the work.
 
 import type { QueueMessage } from '../bus/types.ts'
 import { toPlain } from '../errors.ts'
@@ -14,6 +15,8 @@ import type { Failure, Records } from './records.ts'
 
 /** What there is to do for a message; each method is safe to do twice. */
 export interface Task {
+  /** Deliveries before quarantine where it is not `deliveriesMax` of the limits. */
+  deliveriesMax?: number
   /** Whether its ending is kept already. */
   isDone (): Promise<boolean>
   /** Does it, and keeps its ending. */
@@ -24,8 +27,11 @@ export interface Task {
 
 export interface DeliverPorts { clock: Clock; records: Records; node: string; ackWaitMs: number; limits?: Partial<typeof clusterLimits> }
 
-/** `abandoned`: somebody else has it now. */
-export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'quarantined'; code: string; reason: string }
+/** `abandoned`: somebody else has it now. `interrupted`: the bus was away (D4). */
+export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'interrupted' | 'quarantined'; code: string; reason: string }
+
+const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
+const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')
 
 /** `cancelled` says why the run has given this up, or null; `draining` aborts with the node. */
 export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining }: { cancelled: AbortSignal; draining: AbortSignal }): Promise<Delivered> {
@@ -33,7 +39,7 @@ export async function deliver (message: QueueMessage, task: Task, ports: Deliver
   try {
     const delivered = await answer(message, task, ports, cancelled, draining)
     if (delivered.kind === 'handedBack') message.again(0)
-    else if (delivered.kind !== 'failed' && delivered.kind !== 'abandoned') await message.ack()
+    else if (isAnswered(delivered)) await message.ack()
     return delivered
   } finally {
     held.abort()
@@ -55,19 +61,25 @@ function hold (message: QueueMessage, { clock, ackWaitMs }: DeliverPorts): Abort
 async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, cancelled: AbortSignal, draining: AbortSignal): Promise<Delivered> {
   const { delivery, subject } = message
   const limits = { ...clusterLimits, ...ports.limits }
+  const deliveriesMax = task.deliveriesMax ?? limits.deliveriesMax
   if (await task.isDone()) return { kind: 'known' }
   if (cancelled.aborted) return await cancel()
   if (draining.aborted) return { kind: 'handedBack' }
   const before = delivery === 1 ? [] : await ports.records.failures(subject.run, subject.id, delivery - 1)
-  if (before.length >= limits.failuresMax || delivery > limits.deliveriesMax) return await quarantine(before)
+  if (before.length >= limits.failuresMax || delivery > deliveriesMax) return await quarantine(before)
   try {
     await task.play(delivery, AbortSignal.any([cancelled, draining]))
     return { kind: 'settled' }
   } catch (error) {
-    const { code, message: reason } = toPlain(error)
+    const plain = toPlain(error)
+    const { code, message: reason } = plain
     if (code === 'STORE_FENCED') return { kind: 'abandoned' }
     if (cancelled.aborted) return await cancel()
     if (draining.aborted) return { kind: 'handedBack' }
+    if (isOfTheBus(plain)) {
+      message.again(limits.redeliverMs)
+      return { kind: 'interrupted', code, reason }
+    }
     const failures = [...before, { delivery, node: ports.node, at: ports.clock.now(), code, reason }]
     await ports.records.fail(subject.run, subject.id, failures.at(-1)!)
     if (failures.length >= limits.failuresMax) return await quarantine(failures)

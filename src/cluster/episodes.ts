@@ -4,6 +4,7 @@
 // F1. Whoever takes an episode over writes its snapshot once: from then on the former owner's revision is stale, and its next
 //     write is refused (STORE_FENCED).
 
+import { randomUUID } from 'node:crypto'
 import type { Artifact } from '../artifact/index.ts'
 import type { Bus } from '../bus/types.ts'
 import { SparError } from '../errors.ts'
@@ -25,14 +26,14 @@ export interface BusEpisodes {
   records: Records
   run: string
   find: FindEnding
-  /** Of this taking-over of the episode, and of no other. */
-  claim: string
   /** What an output that is kept says of its making, and under which entry. */
   by: () => Made
   entry: Committed
 }
 
-export function busEpisodes ({ bus, retry, records, run, find, claim, by, entry }: BusEpisodes): EpisodeStore {
+export function busEpisodes ({ bus, retry, records, run, find, by, entry }: BusEpisodes): EpisodeStore {
+  /** Of this taking-over of the episode, and of no other: a server that crashed may count deliveries anew. */
+  const claim = randomUUID()
   let revision = 0
   const resultOf = async <T>(work: string): Promise<T | null> => {
     const settled = work.endsWith('.settle') ? await retry(() => bus.log.records.get(settledKey(run, work.slice(0, -'.settle'.length)))) : null

@@ -15,6 +15,8 @@ export interface Mailbox {
   /** Puts work on the queue once, and resolves to its ending. */
   add (work: Work): Promise<WorkEnding>
   find: FindEnding
+  /** Resolves when nothing is being put on the queue: what the ledger will know, it knows. */
+  rest (): Promise<void>
   /** Why nothing comes any more; settles only when following ended by a fault. */
   readonly broken: Promise<never>
 }
@@ -33,6 +35,13 @@ export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts,
     endings.set(at, ending)
     waiting.get(at)?.(ending)
     waiting.delete(at)
+  }
+
+  const putting = new Set<Promise<void>>()
+  /** In this order: what waits on the queue is in the ledger, so that whoever empties the queue knows what it took away. */
+  async function put (work: Work): Promise<void> {
+    await records.dispatch(run, work.id, { kind: work.kind, arena, at: clock.now() })
+    await retry(() => bus.queue.add({ kind: queueKindOf(work.kind), arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
   }
 
   const { caughtUp, broken } = follow()
@@ -55,16 +64,16 @@ export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts,
   await Promise.race([caughtUp, broken, aborted(signal)])
   return {
     broken,
+    rest: async () => { await Promise.allSettled(putting) },
     find: async (work, entry) => endings.get(keyOf(work, entry)) ?? await records.ending(run, work, entry),
     async add (work) {
       const at = keyOf(work.id, 'ended')
       let ending = endings.get(at)
       if (ending === undefined) {
         const ended = new Promise<Ending>(resolve => { waiting.set(at, resolve) })
-        await Promise.all([
-          records.dispatch(run, work.id, { kind: work.kind, arena, at: clock.now() }),
-          retry(() => bus.queue.add({ kind: queueKindOf(work.kind), arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
-        ])
+        const placed = put(work)
+        putting.add(placed)
+        await placed.finally(() => putting.delete(placed))
         ending = await Promise.race([ended, broken])
       }
       return await workEnding(ending)
