@@ -53,8 +53,8 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
     const startedAt = ports.clock.now()
     let delivered: Delivered | { kind: 'lost'; code: string; reason: string }
     try {
-      await knowRun(message)
-      delivered = await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, ackWaitMs: bus.queue.ackWaitMs, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting })
+      const orphaned = await isOrphan(message)
+      delivered = orphaned ? await drop(message) : await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, ackWaitMs: bus.queue.ackWaitMs, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting })
     } catch (error) {
       // Nothing was answered: it is delivered again when its time has run out.
       const { code, message: reason } = toPlain(error)
@@ -68,16 +68,28 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
     onEvent({ type: 'delivered', kind: message.subject.kind, run: message.subject.run, work: message.subject.id, delivery: message.delivery, outcome: kind, ms: ports.clock.now() - startedAt, ...why })
   }
 
-  /** Work can be here before the document of its run is. */
-  async function knowRun ({ subject }: QueueMessage): Promise<void> {
-    if (runs.get(subject.run) === null) await runs.when(subject.run, () => true, AbortSignal.any([aborting, AbortSignal.timeout(knowRunMs)]))
+  /** Work can be here before the document of its run is; a run that was removed leaves some behind. */
+  async function isOrphan ({ subject }: QueueMessage): Promise<boolean> {
+    if (runs.get(subject.run) !== null) return false
+    const late = new AbortController()
+    void ports.clock.sleep(limits.knowRunMs, late.signal).then(() => late.abort(), () => {})
+    const known = await runs.when(subject.run, () => true, AbortSignal.any([aborting, late.signal])).then(() => true, () => false)
+    late.abort()
+    return !known
+  }
+
+  async function drop (message: QueueMessage): Promise<Delivered> {
+    const why = { code: 'RUN_NOT_FOUND', reason: `there is no run ${message.subject.run} on this bus` }
+    if (message.delivery <= limits.failuresMax || aborting.aborted) {
+      message.again(limits.redeliverMs)
+      return { kind: 'failed', ...why }
+    }
+    await message.ack()
+    return { kind: 'dropped', ...why }
   }
 
   return { pull, work, delivered: () => ({ ...counts }) }
 }
-
-/** How long the document of a run may come after its work. */
-const knowRunMs = 10_000
 
 function taskOf (system: NodeSystem, message: QueueMessage): Task {
   switch (message.subject.kind) {

@@ -5,7 +5,8 @@
 // D2. Work that failed is delivered again after a pause; after `failuresMax` failures, or `deliveriesMax` deliveries of whatever
 //     fate, it is put in quarantine with its evidence. A fault of ours is never an ending with a verdict.
 // D3. What a node gives up because it drains is handed back and counts as no failure.
-// D4. Nor does a bus that was away: that says nothing about the work.
+// D4. Nor does a bus that was away, or a record of a newer version, which another node can read: neither says anything about
+//     the work.
 
 import type { QueueMessage } from '../bus/types.ts'
 import { toPlain } from '../errors.ts'
@@ -27,8 +28,8 @@ export interface Task {
 
 export interface DeliverPorts { clock: Clock; records: Records; node: string; ackWaitMs: number; limits?: Partial<typeof clusterLimits> }
 
-/** `abandoned`: somebody else has it now. `interrupted`: the bus was away (D4). */
-export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'interrupted' | 'quarantined'; code: string; reason: string }
+/** `abandoned`: somebody else has it now. `dropped`: of a run that is no more. `interrupted`: by what says nothing about it (D4). */
+export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'interrupted' | 'quarantined' | 'dropped'; code: string; reason: string }
 
 const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
 const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')
@@ -76,8 +77,8 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
     if (code === 'STORE_FENCED') return { kind: 'abandoned' }
     if (cancelled.aborted) return await cancel()
     if (draining.aborted) return { kind: 'handedBack' }
-    if (isOfTheBus(plain)) {
-      message.again(limits.redeliverMs)
+    if (isOfTheBus(plain) || code === 'CLUSTER_SCHEMA_NEWER') {
+      message.again(code === 'CLUSTER_SCHEMA_NEWER' ? limits.redeliverMsMax : limits.redeliverMs)
       return { kind: 'interrupted', code, reason }
     }
     const failures = [...before, { delivery, node: ports.node, at: ports.clock.now(), code, reason }]

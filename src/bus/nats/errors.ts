@@ -39,6 +39,8 @@ const codesOf = (error: unknown): string[] => {
 
 export const apiCode = (error: unknown): number | null => (error as NatsError | null)?.api_error?.err_code ?? null
 
+export const isFull = (error: unknown): boolean => full.includes(apiCode(error) ?? 0)
+
 /** `doing` completes "Cannot …". */
 export function busError (error: unknown, doing: string): SparError {
   if (error instanceof SparError) return error
@@ -47,7 +49,7 @@ export function busError (error: unknown, doing: string): SparError {
   const code = codes[0]!
   const api = apiCode(error)
   const make = (busCode: string, why: string, retryable: boolean): SparError => new SparError(busCode, `Cannot ${doing}: ${why}`, { retryable, cause: error, data: { nats: api ?? code } })
-  if (api !== null && full.includes(api)) return make('BUS_FULL', `the bus takes no more (${message})`, true)
+  if (isFull(error)) return make('BUS_FULL', `the bus takes no more (${message})`, true)
   if (api === jetStreamErrors.wrongLastSequence) return make('BUS_CONFLICT', 'somebody else has written it', false)
   if (api !== null && missing.includes(api)) return make('BUS_MISSING', `${message}. Make the streams with a credential that may: spar node or spar run submit as an operator does`, false)
   if (code === ErrorCode.PermissionsViolation) return make('BUS_DENIED', `the server does not allow it (${message}). Use the credential of a role that may: docs/cluster.md lists them`, false)

@@ -6,7 +6,7 @@ import { SparError } from '../../errors.ts'
 import type { busLimits } from '../limits.ts'
 import type { Names } from '../subjects.ts'
 import { buckets, logs, type Bucket } from '../types.ts'
-import { apiCode, jetStreamErrors, told } from './errors.ts'
+import { apiCode, jetStreamErrors, told, isFull } from './errors.ts'
 import type { Link } from './link.ts'
 
 export const busSchema = 1
@@ -30,8 +30,8 @@ function configs (names: Names, limits: typeof busLimits, { replicas, ackWaitMs,
   const shared = { storage: StorageType.File, retention: RetentionPolicy.Limits, discard: DiscardPolicy.New, num_replicas: replicas, max_msg_size: -1 }
   const bucketConfig = (bucket: Bucket): Config => ({
     ...shared, name: names.bucketStream(bucket), subjects: [names.values(bucket)], max_msgs_per_subject: 1, allow_rollup_hdrs: true,
-    // Not in memory: a server that starts again would not have the bucket any more.
-    ...bucket === 'nodes' ? { max_age: nanos(nodeTtlMs), max_bytes: limits.nodesBytesMax } : { max_bytes: limits.keyValueBytesMax }
+    // In memory, since it is about the present; made again when a server alone comes back without it (connectNats).
+    ...bucket === 'nodes' ? { storage: StorageType.Memory, max_age: nanos(nodeTtlMs), max_bytes: limits.nodesBytesMax } : { max_bytes: limits.keyValueBytesMax }
   })
   return [
     { ...shared, name: names.workStream, subjects: [names.workOf(undefined)], retention: RetentionPolicy.Workqueue, max_bytes: limits.queueBytesMax, description: describe(ackWaitMs) },
@@ -54,6 +54,7 @@ async function openStream (link: Opening, ensure: boolean, config: Config): Prom
     try {
       return (await streams.add(config)).config.description ?? ''
     } catch (error) {
+      if (isFull(error)) throw new SparError('BUS_FULL', `Cannot ${doing}: the server has no room to reserve its ${(config.max_bytes! / 2 ** 30).toFixed(2)} GiB. Free some disk, or raise max_file_store in the server's configuration (docs/cluster-sizing.md)`, { retryable: true, cause: error })
       // Another node was first.
       if (apiCode(error) !== jetStreamErrors.streamNameInUse) throw error
       return (await streams.info(config.name)).config.description ?? ''
