@@ -177,16 +177,18 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     const start = nodesOf(t)
     const bus = await broker.connect()
     await submit(bus, documentOf('killer', { episodes: 1 }))
-    // Nodes that take the break and are never heard of again: their messages come back one delivery later.
+    // Nodes that take the break and are never heard of again: its message comes back one delivery later. The episode is owned
+    // by one that stays: what is owned has the same limit. One slot each: another would wait on, and take it again itself.
     const limits = { deliveriesMax: 3, failuresMax: 99 }
+    start({ bus: await broker.connect(), nodeId: 'owner', limits, slots: { run: 0, verify: 0, grade: 0 } })
     for (let index = 0; index < 3; index++) {
       const cut = severable(await broker.connect())
       let isCut = false
-      const dead = startTestNode({ bus: cut.bus, nodeId: `dead${index}`, limits, drainMs: 1, standIn: { before: async ({ signal }) => { isCut = true; cut.sever(); await hang(signal) } } })
+      const dead = startTestNode({ bus: cut.bus, nodeId: `dead${index}`, limits, slots: { own: 0, run: 1 }, drainMs: 1, standIn: { before: async ({ signal }) => { isCut = true; cut.sever(); await hang(signal) } } })
       t.teardown(async () => { cut.mend(); dead.drain(); await dead.ended })
       while (!isCut) await systemClock.sleep(5)
     }
-    start({ bus: await broker.connect(), nodeId: 'alive', limits, standIn: { before: ({ work }) => { if (work.kind === 'break') throw new Error('it must not be played') } } })
+    start({ bus: await broker.connect(), nodeId: 'alive', limits, slots: { own: 0 }, standIn: { before: ({ work }) => { if (work.kind === 'break') throw new Error('it must not be played') } } })
     await assertWhole(t, bus, 'killer')
     t.match(unpack((await bus.log.records.get('killer.work.e0001.break.ended'))!, 'ending'), { kind: 'quarantined', code: 'NODE_LOST' })
   })
