@@ -22,6 +22,8 @@ export const clusterLimits = {
   retryMsMax: 5_000,
   /** How long a call of the bus is tried before whoever made it is told. */
   retryForMs: 10 * 60_000,
+  /** How often an owner puts work on the queue again that it waits for. */
+  readdMs: 60_000,
   /** Arenas that a node holds open at a time. */
   arenasMax: 16,
   /** Before an arena that could not be opened here is tried again. */

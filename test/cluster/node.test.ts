@@ -181,7 +181,7 @@ t.test('pausing starts no episode, resuming goes on', async t => {
   await submit(bus, { ...documentOf('pausing', { episodes: 8 }), inFlight: 2 })
   while ((await countLedger(bus, 'pausing')).episodes() < 2) await systemClock.sleep(10)
   await changeDocument(bus, 'pausing', document => ({ ...document, state: 'paused' }))
-  await systemClock.sleep(400)
+  while ((await bus.queue.subjects('pausing')).some(({ kind }) => kind !== 'run')) await systemClock.sleep(10)
   const { open } = (await countLedger(bus, 'pausing')).totals()
   t.equal(open, 0, 'what was in flight has ended')
   const played = (await countLedger(bus, 'pausing')).episodes()
