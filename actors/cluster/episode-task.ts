@@ -15,7 +15,7 @@ import { playEpisode } from '../episode.ts'
 import type { NodeSystem } from './types.ts'
 
 export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
-  const { bus, retry, records, nodeId, runs, ports } = system
+  const { bus, retry, records, nodeId, runs, ports, limits } = system
   const { run, id: episode } = message.subject
   const number = numberOfWork(episode)
   const startedAt = ports.clock.now()
@@ -35,7 +35,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       const following = AbortSignal.any([signal, over.signal])
       let mailbox: Mailbox | null = null
       try {
-        mailbox = await openMailbox({ bus, retry, records, clock: ports.clock }, { run, episode, arena: arena.id }, following)
+        mailbox = await openMailbox({ bus, retry, records, clock: ports.clock, readdMs: limits.readdMs }, { run, episode, arena: arena.id }, following)
         const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find })
         const { add } = mailbox
         mailbox.broken.catch(error => over.abort(error))

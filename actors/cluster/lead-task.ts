@@ -38,6 +38,9 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         episode: number => noted(playOnQueue(system, run, number, settled)),
         summarise: () => noted((async () => {
           await playReopened(system, run, following)
+          // A server that crashed may bring back a message whose work has ended, and gives it to nobody any more.
+          await retry(() => bus.queue.purge(run))
+          await playReopened(system, run, following)
           await end('done')
         })())
       })

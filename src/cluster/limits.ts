@@ -24,6 +24,8 @@ export const clusterLimits = {
   retryForMs: 10 * 60_000,
   /** How long the document of a run may come after its work. */
   knowRunMs: 10_000,
+  /** How often an owner puts work on the queue again that it waits for. */
+  readdMs: 60_000,
   /** Arenas that a node holds open at a time. */
   arenasMax: 16,
   /** Before an arena that could not be opened here is tried again. */

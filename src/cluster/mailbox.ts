@@ -9,7 +9,7 @@ import type { FindEnding } from './episodes.ts'
 import { readEnding, readEndingResult, type Committed, type Ending, type Records } from './records.ts'
 import type { Retry } from './retry.ts'
 
-export interface MailboxPorts { bus: Bus; retry: Retry; records: Records; clock: Clock }
+export interface MailboxPorts { bus: Bus; retry: Retry; records: Records; clock: Clock; readdMs: number }
 
 export interface Mailbox {
   /** Puts work on the queue once, and resolves to its ending. */
@@ -22,7 +22,7 @@ export interface Mailbox {
 }
 
 /** `arena` is where the work is done. Resolves when everything that was there is known; ends with the signal. */
-export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts, { run, episode, arena }: { run: string; episode: string; arena: string }, signal: AbortSignal): Promise<Mailbox> {
+export async function openMailbox ({ bus, retry, records, clock, readdMs }: MailboxPorts, { run, episode, arena }: { run: string; episode: string; arena: string }, signal: AbortSignal): Promise<Mailbox> {
   const endings = new Map<string, Ending>()
   const waiting = new Map<string, (ending: Ending) => void>()
   const keyOf = (work: string, entry: Committed): string => `${entry} ${work}`
@@ -43,6 +43,9 @@ export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts,
     await records.dispatch(run, work.id, { kind: work.kind, arena, at: clock.now() })
     await retry(() => bus.queue.add({ kind: queueKindOf(work.kind), arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
   }
+
+  /** What is waited for is put on the queue again now and then, where it changes nothing unless the bus has lost it. */
+  const pause = async (): Promise<undefined> => { await clock.sleep(readdMs, signal).catch(async () => await new Promise<never>(() => {})) }
 
   const { caughtUp, broken } = follow()
 
@@ -71,10 +74,12 @@ export async function openMailbox ({ bus, retry, records, clock }: MailboxPorts,
       let ending = endings.get(at)
       if (ending === undefined) {
         const ended = new Promise<Ending>(resolve => { waiting.set(at, resolve) })
-        const placed = put(work)
-        putting.add(placed)
-        await placed.finally(() => putting.delete(placed))
-        ending = await Promise.race([ended, broken])
+        for (ending = undefined; ending === undefined;) {
+          const placed = put(work)
+          putting.add(placed)
+          await placed.finally(() => putting.delete(placed))
+          ending = await Promise.race([ended, broken, pause()])
+        }
       }
       return await workEnding(ending)
     }

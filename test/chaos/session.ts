@@ -9,11 +9,11 @@ import { playChaos } from './chaos.ts'
 import { busIsClean, check, faultsUnscored, ledgerBalances, nodesAreSeen, nothingLost, nothingQuarantined, nothingTwice, rewardsFollow, sameAs, type Check, type Totals } from './checks.ts'
 import { faultTexts, type FaultKind } from './faults.ts'
 import { watchLeaks } from './leaks.ts'
-import { startNodes, type ChaosNode } from './nodes.ts'
-import { openDesk, readRecords, type Desk, type RunRecords } from './played.ts'
+import { startCluster, type Cluster } from './cluster.ts'
+import type { ChaosNode } from './nodes.ts'
+import { readRecords, type Desk, type RunRecords } from './played.ts'
 import { sleep, until } from './processes.ts'
 import { quotaOf } from './quota.ts'
-import { startServers, type NatsServer } from './servers.ts'
 
 export interface SessionOptions {
   folder: string
@@ -47,8 +47,6 @@ const reapMarginMs = 3_000
 /** Of the run that is cancelled. */
 const endlessShare = 0.6
 
-interface Cluster { servers: NatsServer[]; nodes: ChaosNode[]; desk: Desk; end (): Promise<void> }
-
 export async function playSession (options: SessionOptions): Promise<Report> {
   const { folder, onLine, episodes } = options
   mkdirSync(folder, { recursive: true })
@@ -77,28 +75,6 @@ export async function playSession (options: SessionOptions): Promise<Report> {
   } finally {
     leaks.close()
     await cluster.end()
-  }
-}
-
-async function startCluster ({ folder, binary, knowsSync, size, nodes: count, ackWaitMs, reapMs }: SessionOptions, name: string): Promise<Cluster> {
-  const place = join(folder, name)
-  mkdirSync(place, { recursive: true })
-  const servers = await startServers({ binary, folder: place, size, sync: knowsSync ? 'always' : null })
-  const nats = ['--nats-replicas', String(size), '--ack-wait-ms', String(ackWaitMs)]
-  const desk = openDesk({ folder: place, servers, nats })
-  let nodes: ChaosNode[] = []
-  const end = async (): Promise<void> => {
-    await Promise.all(nodes.map(node => node.close()))
-    await Promise.all(servers.map(server => server.kill()))
-  }
-  try {
-    // Makes the streams, with what was asked for.
-    await desk.list().then(({ code, err }) => { if (code !== 0) throw new Error(err) })
-    nodes = await startNodes({ folder: place, count, servers, nats, slots: 'start=2,run=3,verify=1,grade=2,own=4', drainMs: 4_000, reapMs })
-    return { servers, nodes, desk, end }
-  } catch (error) {
-    await end()
-    throw error
   }
 }
 

@@ -112,3 +112,19 @@ t.test('what was dispatched while a run was cancelled is ended with it', async t
   t.equal(open, 0)
   t.ok(cancelled > 0)
 })
+
+t.test('work that the bus has lost is put on the queue again by who waits for it', async t => {
+  const broker = createMemoryBroker({ clock: systemClock, ackWaitMs: 300, nodeTtlMs: 600 })
+  const bus = broker.connect()
+  let lost = 0
+  const forgetful: Bus = { ...broker.connect(), isConnected: true }
+  // Of every attempt the first message is confirmed, and gone.
+  const queue = { ...forgetful.queue, add: async (...given: Parameters<Bus['queue']['add']>) => {
+    if (given[0].id.includes('.solve.') && lost < 4) { lost++; return 'added' as const }
+    return await forgetful.queue.add(...given)
+  } }
+  start(t, { bus: { ...forgetful, queue }, nodeId: 'n1', limits: { readdMs: 100 } })
+  await submit(bus, documentOf('lossy', { episodes: 1, seed: 2 }))
+  t.match(await ended(bus, 'lossy'), { document: { state: 'done' } })
+  t.equal(lost, 4)
+})
