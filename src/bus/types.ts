@@ -24,7 +24,7 @@ export interface QueueMessage {
   ack (): Promise<void>
   /** Still at it: `ackWaitMs` counts anew. Not confirmed. */
   working (): void
-  /** Hands it back: delivered again after `delayMs`. */
+  /** Hands it back: delivered again after `delayMs`. Like `working`, it says nothing once the time was up. */
   again (delayMs: number): void
 }
 

@@ -104,6 +104,18 @@ export function queueContract (t: Test, open: OpenBroker): void {
     t.equal(await pull(bus, 1_200), null)
   })
 
+  t.test('who was silent for too long takes nothing from who has it now', async t => {
+    const broker = await open(t, { ackWaitMs: 1_000 })
+    const [one, two] = [await broker.connect(), await broker.connect()]
+    await one.queue.add(work('1'), text('1'))
+    const first = await pull(one)
+    const second = await pull(two)
+    t.equal(second!.delivery, 2)
+    first!.again(0)
+    t.equal(await pull(one, 200), null, 'it is not handed to a third')
+    await second!.ack()
+  })
+
   t.test('what is handed back comes again, at once or after a pause', async t => {
     const bus = await (await open(t, { ackWaitMs: 20_000 })).connect()
     await bus.queue.add(work('1'), text('1'))

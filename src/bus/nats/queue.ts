@@ -61,8 +61,8 @@ export function createQueue (link: Link, ackWaitMs: number): Queue {
       const given = givenUp(link, signal)
       try {
         const message = await Promise.race([asked, given.up])
-        if (message !== 'given up') return message === null ? null : messageOf(link, message)
-        asked.then(late => { if (late !== null) messageOf(link, late).again(0) }, () => {})
+        if (message !== 'given up') return message === null ? null : messageOf(link, message, ackWaitMs)
+        asked.then(late => { if (late !== null) messageOf(link, late, ackWaitMs).again(0) }, () => {})
         return null
       } finally {
         given.leave()
@@ -93,16 +93,25 @@ async function makeConsumer ({ jsm, names, limits }: Link, kind: QueueKind, aren
   })
 }
 
-/** Answers go to the message's reply subject (`+ACK`, `+WPI`, `-NAK`). */
-function messageOf (link: Link, { subject, data, reply }: Msg): QueueMessage {
-  const { nc, names, limits } = link
+/**
+ * Answers go to the message's reply subject (`+ACK`, `+WPI`, `-NAK`). The server takes the last two from whoever held the message
+ * before, too, and takes it from its present holder by them: whose time is up says nothing any more.
+ */
+function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number): QueueMessage {
+  const { nc, names, limits, clock } = link
+  let heldUntil = clock.now() + ackWaitMs
+  const isHeld = (): boolean => clock.now() < heldUntil && link.isUp()
   return {
     subject: names.readWork(subject),
     bytes: data,
     delivery: deliveryOf(reply!),
     async ack () { await told(link, `acknowledge ${subject}`, () => nc.request(reply!, '+ACK', { timeout: limits.answerMsMax })) },
-    working: () => { if (link.isUp()) nc.publish(reply!, '+WPI') },
-    again: delayMs => { if (!nc.isClosed()) nc.publish(reply!, delayMs === 0 ? '-NAK' : `-NAK {"delay":${nanos(delayMs)}}`) }
+    working () {
+      if (!isHeld()) return
+      heldUntil = clock.now() + ackWaitMs
+      nc.publish(reply!, '+WPI')
+    },
+    again: delayMs => { if (isHeld()) nc.publish(reply!, delayMs === 0 ? '-NAK' : `-NAK {"delay":${nanos(delayMs)}}`) }
   }
 }
 
