@@ -25,7 +25,14 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
   }
   const faulty = (outcome: 'infra_fault' | 'cancelled', reason: string): EpisodeOutcome => ({ episodeId: episode, ending: { kind: 'fault', outcome, reason }, bugs: [] })
   return {
-    isDone: async () => await retry(() => bus.log.records.get(settledKey(run, episode))) !== null,
+    // A long episode outlives many owners, and owning it takes none along.
+    deliveriesMax: Infinity,
+    async isDone () {
+      if (await retry(() => bus.log.records.get(settledKey(run, episode))) === null) return false
+      // An owner that came late may have claimed it anew, and died.
+      await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
+      return true
+    },
     async play (delivery, signal) {
       const index = arenaOf(runs.get(run)!.options, number)
       const options = runs.optionsOf(run, index)

@@ -2,9 +2,9 @@
 // all, and then it is delivered again: a node that dies here costs time and nothing else.
 //
 // D1. A message is acknowledged only when its ending is kept.
-// D2. Work that failed is delivered again after a pause; after `failuresMax` failures, or `deliveriesMax` deliveries of whatever
-//     fate, it is put in quarantine with its evidence. A fault of ours is never an ending with a verdict.
-// D3. What a node gives up because it drains is handed back and counts as no failure.
+// D2. Work that failed is delivered again after a pause; after `failuresMax` failures, or `deliveriesMax` deliveries that nobody
+//     answered (its nodes died), it is put in quarantine with its evidence. A fault of ours is never an ending with a verdict.
+// D3. What a node gives up because it drains is handed back and counts as neither; a note says so.
 // D4. Nor does a bus that was away, or a record of a newer version, which another node can read: neither says anything about
 //     the work.
 
@@ -30,6 +30,9 @@ export interface DeliverPorts { clock: Clock; records: Records; node: string; ac
 
 /** `abandoned`: somebody else has it now. `dropped`: of a run that is no more. `interrupted`: by what says nothing about it (D4). */
 export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'interrupted' | 'quarantined' | 'dropped'; code: string; reason: string }
+
+/** The note of D3, beside the failures. */
+const handedBack = 'HANDED_BACK'
 
 const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
 const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')
@@ -65,9 +68,11 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
   const deliveriesMax = task.deliveriesMax ?? limits.deliveriesMax
   if (await task.isDone()) return { kind: 'known' }
   if (cancelled.aborted) return await cancel()
-  if (draining.aborted) return { kind: 'handedBack' }
-  const before = delivery === 1 ? [] : await ports.records.failures(subject.run, subject.id, delivery - 1)
-  if (before.length >= limits.failuresMax || delivery > deliveriesMax) return await quarantine(before)
+  if (draining.aborted) return await handBack('the node drains')
+  const notes = delivery === 1 ? [] : await ports.records.failures(subject.run, subject.id, delivery - 1)
+  const before = notes.filter(({ code }) => code !== handedBack)
+  const lost = delivery - 1 - notes.length
+  if (before.length >= limits.failuresMax || lost >= deliveriesMax) return await quarantine(before)
   try {
     await task.play(delivery, AbortSignal.any([cancelled, draining]))
     return { kind: 'settled' }
@@ -76,7 +81,7 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
     const { code, message: reason } = plain
     if (code === 'STORE_FENCED') return { kind: 'abandoned' }
     if (cancelled.aborted) return await cancel()
-    if (draining.aborted) return { kind: 'handedBack' }
+    if (draining.aborted) return await handBack(reason)
     if (isOfTheBus(plain) || code === 'CLUSTER_SCHEMA_NEWER') {
       message.again(code === 'CLUSTER_SCHEMA_NEWER' ? limits.redeliverMsMax : limits.redeliverMs)
       return { kind: 'interrupted', code, reason }
@@ -93,9 +98,14 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
     return { kind: 'cancelled' }
   }
 
+  async function handBack (reason: string): Promise<Delivered> {
+    await ports.records.fail(subject.run, subject.id, { delivery, node: ports.node, at: ports.clock.now(), code: handedBack, reason })
+    return { kind: 'handedBack' }
+  }
+
   async function quarantine (failures: Failure[]): Promise<Delivered> {
     const last = failures.at(-1)
-    const why = last ?? { code: 'NODE_LOST', reason: `${delivery - 1} deliveries were lost with their nodes` }
+    const why = last ?? { code: 'NODE_LOST', reason: `${lost} deliveries were lost with their nodes` }
     await task.quarantine({ code: why.code, reason: why.reason, failures }, delivery)
     return { kind: 'quarantined', code: why.code, reason: why.reason }
   }

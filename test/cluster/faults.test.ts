@@ -53,6 +53,23 @@ t.test('work has as many deliveries as its limit says, and as its task says', as
   t.match(await delivered({ deliveriesMax: Infinity }, 17), { kind: 'settled' })
 })
 
+t.test('what was handed back counts neither as failed nor as lost', async t => {
+  const broker = createMemoryBroker({ clock: systemClock, ackWaitMs: 2_000, nodeTtlMs: 600 })
+  const bus = broker.connect()
+  await submit(bus, documentOf('handed', { episodes: 1, seed: 2 }))
+  // Three nodes take an attempt and leave before it is done; the limit is two.
+  for (const nodeId of ['d1', 'd2', 'd3']) {
+    const node = startTestNode({ bus: broker.connect(), nodeId, drainMs: 1, limits: { deliveriesMax: 2 }, standIn: { before: async ({ work, signal }) => { if (work.kind === 'break') await systemClock.sleep(60_000, signal) } } })
+    while (node.presence().slots['run']!.busy < 1) await systemClock.sleep(5)
+    node.drain()
+    await node.ended
+  }
+  start(t, { bus: broker.connect(), nodeId: 'stays', limits: { deliveriesMax: 2 } })
+  const { document, ledger } = await ended(bus, 'handed')
+  t.equal(document.state, 'done')
+  t.equal(ledger.totals().quarantined, 0)
+})
+
 t.test('a run is led on, however many leaders were lost', async t => {
   const broker = createMemoryBroker({ clock: systemClock, ackWaitMs: 150, nodeTtlMs: 600 })
   const bus = broker.connect()

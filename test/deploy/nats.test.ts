@@ -129,6 +129,7 @@ for (const kind of natsServers()) {
         await operator.queue.purge('forged')
         await operator.log.records.remove('forged.work.e0001.break.ended')
         await operator.log.samples.remove('forged.e0001.break')
+        await operator.kv.runs.remove('forged')
         await operator.objects.remove('forged')
       })
     }

@@ -18,7 +18,7 @@ export interface Cgroup {
   memoryKills (): number
 }
 
-export interface Cgroups { version: 1 | 2; make (id: string, limits: SandboxLimits): Cgroup }
+export interface Cgroups { version: 1 | 2; /** Of a sandbox, made or not. */ folders (id: string): string[]; make (id: string, limits: SandboxLimits): Cgroup }
 
 const root = '/sys/fs/cgroup'
 const cpuPeriodUs = 100_000
@@ -60,6 +60,7 @@ function findV2 (own: string): Cgroups | null {
 function makeV2 (parent: string): Cgroups {
   return {
     version: 2,
+    folders: id => [join(parent, `spar-${id}`)],
     make (id, limits) {
       const folder = join(parent, `spar-${id}`)
       mkdirSync(folder)
@@ -85,6 +86,7 @@ function findV1 (own: Map<string, string>): Cgroups | null {
 function makeV1 (parents: Map<string, string>): Cgroups {
   return {
     version: 1,
+    folders: id => [...parents.values()].map(parent => join(parent, `spar-${id}`)),
     make (id, limits) {
       const folders = new Map([...parents].map(([controller, parent]) => [controller, join(parent, `spar-${id}`)]))
       for (const folder of folders.values()) mkdirSync(folder)

@@ -136,12 +136,12 @@ export class ProcessSandboxes implements Sandboxes {
   async #makeHost (id: string, spec: SandboxSpec): Promise<ProcessHost> {
     const limits = resolveLimits(this.#settings.limits, spec.limits)
     const folder = join(this.#settings.folder, id)
-    const lease: Lease = { id, run: spec.label.run, purpose: spec.label.purpose, owner: this.#settings.owner, openedAt: this.#shared.clock.now(), process: null, cgroups: [] }
+    const lease: Lease = { id, run: spec.label.run, purpose: spec.label.purpose, owner: this.#settings.owner, openedAt: this.#shared.clock.now(), process: null, cgroups: this.#settings.cgroups?.folders(id) ?? [] }
     mkdirSync(folder, { mode: 0o755 })
+    // Names the groups before they are there: whoever is killed in between leaves none that nobody knows of.
     writeLease(folder, lease)
     try {
       const cgroup = this.#settings.cgroups?.make(id, limits) ?? null
-      lease.cgroups = cgroup?.folders ?? []
       const host = new ProcessHost(this.#shared, { folder, spec, limits, lease, cgroup })
       await host.prepare()
       return host
