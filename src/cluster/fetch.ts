@@ -14,7 +14,7 @@ import { writeJson, writeLarge } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunFile, type RunStore } from '../store/run.ts'
 import { unpack } from './codec.ts'
 import { getDocument, type RunDocument } from './document.ts'
-import { readRecordKey } from './keys.ts'
+import { leadId, readRecordKey } from './keys.ts'
 import { readAttachment, readEnding, readEndingArtifact, readEndingResult, type Dispatched, type Ending } from './records.ts'
 import type { Retry } from './retry.ts'
 
@@ -31,7 +31,8 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
   let last = 0
   for await (const entry of upToNow(ports.bus, 'records', run)) {
     const name = readRecordKey(entry.key)
-    if (name === null) continue
+    // Leading a run is no work of an episode, and leaves nothing in its folder.
+    if (name === null || (name.kind === 'work' && name.work === leadId)) continue
     const work = name.kind === 'work' ? name.work : name.episode
     last = Math.max(last, numberOfWork(work))
     const store = storeFor(work)

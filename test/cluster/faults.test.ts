@@ -1,6 +1,7 @@
 // Goal: what is a fault of the bus or of a node stays one: it is no failure of the work, no outcome of an attempt, and costs no
 // run its leader. Method: the memory bus with a wire that fails at one place, stand-in handlers, one cause a test.
 
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createMemoryBroker } from '../../src/bus/memory.ts'
 import type { Bus, Log, QueueMessage } from '../../src/bus/types.ts'
@@ -9,9 +10,12 @@ import { changeDocument } from '../../src/cluster/document.ts'
 import { deliver, type Task } from '../../src/cluster/deliver.ts'
 import { unpack } from '../../src/cluster/codec.ts'
 import type { Failure, Records } from '../../src/cluster/records.ts'
+import { fetchRun } from '../../src/cluster/fetch.ts'
+import { createRetry } from '../../src/cluster/retry.ts'
 import { SparError } from '../../src/errors.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
 import { countLedger, documentOf, ended, severable, startTestNode, submit, type NodeFixture } from '../helpers/cluster-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const away = (): SparError => new SparError('BUS_UNAVAILABLE', 'Cannot reach the bus', { retryable: true })
 
@@ -68,6 +72,9 @@ t.test('what was handed back counts neither as failed nor as lost', async t => {
   const { document, ledger } = await ended(bus, 'handed')
   t.equal(document.state, 'done')
   t.equal(ledger.totals().quarantined, 0)
+  t.not(await bus.log.records.get('handed.work.lead.failed.1'), null, 'the lead was handed back too')
+  const fetched = await fetchRun({ bus, retry: createRetry(systemClock), versions: { spar: '0', node: '0' } }, 'handed', join(testFolder(t), 'run'))
+  t.match(fetched, [{ episodes: 1 }], 'and hinders nobody from fetching the run')
 })
 
 t.test('a run is led on, however many leaders were lost', async t => {
