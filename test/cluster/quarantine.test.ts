@@ -1,0 +1,70 @@
+// Goal: what is in quarantine comes back, and a run of the cluster is a folder like any other. Method: the memory bus, stand-in
+// handlers of which one fails until it is told not to.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { createMemoryBroker } from '../../src/bus/memory.ts'
+import { systemClock } from '../../src/clock.ts'
+import { fetchRun } from '../../src/cluster/fetch.ts'
+import { listQuarantine, resubmit } from '../../src/cluster/quarantine.ts'
+import { createRetry } from '../../src/cluster/retry.ts'
+import { SparError } from '../../src/errors.ts'
+import type { Sample } from '../../src/run/results.ts'
+import { openRunStore } from '../../src/store/run.ts'
+import { countLedger, documentOf, ended, startTestNode, submit } from '../helpers/cluster-fixture.ts'
+import { testFolder } from '../helpers/test-folder.ts'
+
+const retry = createRetry(systemClock)
+const versions = { spar: '0', node: 'v20' }
+
+t.test('work in quarantine is listed, put back, and its episode ends anew with it', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  let isBroken = true
+  const node = startTestNode({ bus, nodeId: 'n1', standIn: { before: ({ work }) => { if (isBroken && work.id === 'e0001.solve.1.2') throw new SparError('SANDBOX_LOST', 'the sandbox was lost', { retryable: true }) } } })
+  t.teardown(async () => { node.drain(); await node.ended; await bus.close() })
+  await submit(bus, documentOf('again', { seed: 2, episodes: 2 }))
+  await ended(bus, 'again')
+  const works = await listQuarantine(bus, 'again')
+  t.match(works, [{ work: 'e0001.solve.1.2', code: 'SANDBOX_LOST', failures: { length: 4 } }])
+
+  isBroken = false
+  await resubmit(bus, retry, 'again', works)
+  while ((await listQuarantine(bus, 'again')).length > 0 || (await countLedger(bus, 'again')).totals().open > 0 || (await countLedger(bus, 'again')).episodes() < 2) await systemClock.sleep(10)
+  const { document, ledger, samples } = await ended(bus, 'again')
+  t.equal(document.state, 'done')
+  const { dispatched, settled } = ledger.totals()
+  t.equal(dispatched, settled)
+  t.equal(samples.get('again.e0001.solve.1.2'), 1, 'the rollout that had no reward has a sample, once')
+
+  const out = join(testFolder(t), 'run')
+  await fetchRun({ bus, retry, versions }, 'again', out)
+  const rollout = openRunStore(out).samples.all().find(({ rollout_id: id }) => id === 'e0001.solve.1.2') as Sample
+  t.type(rollout.reward, 'number')
+})
+
+t.test('what was cancelled is not put back', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  await submit(bus, { ...documentOf('over'), state: 'cancelled' })
+  await t.rejects(resubmit(bus, retry, 'over', []), { code: 'RUN_FINAL' })
+})
+
+t.test('a run on two arenas is fetched as two folders, and fetching again adds what has come since', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  const node = startTestNode({ bus, nodeId: 'n1', standIn: { trajectoryBytes: 100_000 } })
+  t.teardown(async () => { node.drain(); await node.ended; await bus.close() })
+  const out = testFolder(t)
+  await submit(bus, documentOf('two', { episodes: 4 }, ['one', 'other']))
+  await ended(bus, 'two')
+  const fetched = await fetchRun({ bus, retry, versions }, 'two', out)
+  t.match(fetched, [{ dir: join(out, '0-one'), episodes: 2 }, { dir: join(out, '1-other'), episodes: 2 }])
+  for (const { dir } of fetched) {
+    const store = openRunStore(dir)
+    const { dispatched, settled } = store.ledger.totals()
+    t.equal(dispatched, settled)
+    for (const { trajectory } of store.samples.all()) t.equal(readFileSync(join(dir, trajectory)).length, 100_000, 'what is too large for a record comes from the objects')
+    t.ok(existsSync(join(dir, 'summary.json')))
+  }
+  t.same(await fetchRun({ bus, retry, versions }, 'two', out), fetched)
+  await t.rejects(fetchRun({ bus, retry, versions }, 'none', out), { code: 'RUN_NOT_FOUND' })
+})

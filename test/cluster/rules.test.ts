@@ -1,0 +1,129 @@
+// The small rules of the cluster: where a slot waits, what a record may look like, what a run document says.
+
+import t from 'tap'
+import { createMemoryBroker } from '../../src/bus/memory.ts'
+import { systemClock } from '../../src/clock.ts'
+import { attach, detach } from '../../src/cluster/attachments.ts'
+import { clusterSchema, pack, unpack } from '../../src/cluster/codec.ts'
+import { createDocument, untilStopped } from '../../src/cluster/document.ts'
+import { checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../../src/cluster/keys.ts'
+import { clusterLimits } from '../../src/cluster/limits.ts'
+import { createRetry } from '../../src/cluster/retry.ts'
+import { createRotation } from '../../src/cluster/rotation.ts'
+import { parseRunDocument, printRunDocument } from '../../src/cli/run-document.ts'
+import { SparError } from '../../src/errors.ts'
+import { latestOnly } from '../../src/latest-only.ts'
+import { documentOf } from '../helpers/cluster-fixture.ts'
+
+t.test('slots go where work is; a place that gave nothing is asked in passing', async t => {
+  let now = 0
+  const rotation = createRotation(() => now, { pullMs: 5000, pullSharedMs: 500, probeMs: 300 })
+  t.equal(rotation.next(), null, 'there is no place')
+  rotation.setPlaces([{ kind: 'grade', arena: 'a' }])
+  t.match(rotation.next(), { place: { arena: 'a' }, waitMs: 5000 })
+  rotation.setPlaces([{ kind: 'grade', arena: 'a' }, { kind: 'grade', arena: 'b' }])
+  const other = rotation.next()!
+  t.match(other, { place: { arena: 'b' }, waitMs: 500 }, 'the one with fewer waiters')
+  other.end(false)
+  t.equal(rotation.next()!.place.arena, 'a', 'b is quiet')
+  now = 400
+  const probe = rotation.next()!
+  t.match(probe, { place: { arena: 'b' }, waitMs: 0 }, 'and asked in passing')
+  probe.end(true)
+  t.equal(rotation.next()!.place.arena, 'b', 'it has work again')
+})
+
+t.test('what is small travels in the record, what is large by its hash, and what is not what it was is refused', async t => {
+  const { objects } = createMemoryBroker({ clock: systemClock }).connect()
+  const [small, large] = await attach(objects, [{ name: 'a', bytes: Buffer.from('abc') }, { name: 'b', bytes: Buffer.alloc(100, 7) }], 50)
+  t.match(small, { size: 3, object: null })
+  t.match(large, { size: 100, inline: null, object: /^sha256-[0-9a-f]{64}$/ })
+  t.same(await detach(objects, large!), Buffer.alloc(100, 7))
+  await t.rejects(detach(objects, { ...large!, object: 'sha256-' + '0'.repeat(64) }), { code: 'ATTACHMENT_LOST', retryable: true })
+  await objects.put('sha256-' + '1'.repeat(64), Buffer.alloc(100, 8))
+  await t.rejects(detach(objects, { ...large!, object: 'sha256-' + '1'.repeat(64) }), { code: 'ATTACHMENT_CORRUPT' })
+})
+
+t.test('a value of a newer version is refused by name', async t => {
+  t.same(unpack<{ a: number }>(pack({ a: 1 }), 'x').a, 1)
+  t.throws(() => unpack(pack({ schema_version: clusterSchema + 1 }), 'the run r'), { code: 'CLUSTER_SCHEMA_NEWER', message: /the run r/ })
+  t.throws(() => unpack(Buffer.from([0xc1]), 'the run r'), { code: 'CLUSTER_CORRUPT' })
+  t.throws(() => unpack(Buffer.from([0x80]), 'the run r'), { code: 'CLUSTER_CORRUPT' })
+})
+
+t.test('keys say what they name', async t => {
+  t.same(readRecordKey(recordKey('r', 'e0001.solve.1.0', 'ended')), { kind: 'work', run: 'r', work: 'e0001.solve.1.0', entry: 'ended' })
+  t.same(readRecordKey(recordKey('r', 'e0001.solve.1.0', 'failed.3')), { kind: 'work', run: 'r', work: 'e0001.solve.1.0', entry: 'failed.3' })
+  t.same(readRecordKey(settledKey('r', 'e0001')), { kind: 'settled', run: 'r', episode: 'e0001' })
+  t.equal(readRecordKey('r.later.thing'), null)
+  t.equal(workKindOf('e0001.grade.2.7'), 'grade')
+  for (const name of ['', 'A', 'a.b', '-a', 'a'.repeat(64), '../x']) t.throws(() => checkName('the name of a run', name), { code: 'OPTION_INVALID' }, name)
+})
+
+t.test('a call of the bus is tried again while that can help, and not for ever', async t => {
+  const away = new SparError('BUS_UNAVAILABLE', 'away', { retryable: true })
+  const retry = createRetry(systemClock, { retryMsMin: 1, retryMsMax: 4, retryForMs: 60 })
+  let calls = 0
+  t.equal(await retry(async () => { if (++calls < 4) throw away; return 'done' }), 'done')
+  await t.rejects(retry(async () => { throw away }), { code: 'BUS_UNAVAILABLE' })
+  calls = 0
+  await t.rejects(retry(async () => { calls++; throw new SparError('BUS_DENIED', 'no') }), { code: 'BUS_DENIED' })
+  t.equal(calls, 1)
+})
+
+t.test('of values written fast only the latest counts', async t => {
+  const written: number[] = []
+  let release!: () => void
+  const gate = new Promise<void>(resolve => { release = resolve })
+  const { write } = latestOnly<number>(async value => { written.push(value); await gate })
+  const all = [1, 2, 3, 4].map(value => write(value))
+  await new Promise(resolve => setImmediate(resolve))
+  all.push(write(5), write(6))
+  release()
+  await Promise.all(all)
+  t.same(written, [4, 6])
+})
+
+const toml = `
+name = "nightly"
+episodes = "until stopped"
+in-flight = 3
+min-files = "2..3"
+max-turns = "breaker=9,solver=8"
+solver = "node"
+strategy = { removal = 2, history = 1 }
+[[arenas]]
+target = "npm:fast-uri@^3"
+[[arenas]]
+target = "https://example.org/a/b.git"
+setup = "make"
+`
+
+t.test('a run document is checked whole, and printed so that it can be submitted again', async t => {
+  const document = parseRunDocument(toml, 'toml', 1_000)
+  t.match(document, { name: 'nightly', state: 'running', inFlight: 3, options: { arenas: 2, episodes: untilStopped, target: 'npm:fast-uri@^3', breaker: 'procedural', solver: 'node', minFiles: { min: 2, max: 3 }, strategy: { removal: 2, history: 1, direct: 0 }, turnsMax: { breaker: 9, solver: 8 }, group: 8 } })
+  t.same(document.arenas[1], { target: 'https://example.org/a/b.git', setup: 'make', test: null, opened: null })
+  t.same(parseRunDocument(printRunDocument(document), 'toml', 1_000), document)
+  t.match(parseRunDocument('{"arenas": ["npm:fast-uri@^3"]}', 'json', 1_000).name, /^fast-uri-seed1-/)
+})
+
+t.test('what is wrong with a run document is told by field and rule', async t => {
+  const refused = (text: string, message: RegExp): void => { t.throws(() => parseRunDocument(text, 'json', 1), { code: 'OPTION_INVALID', message }, text) }
+  refused('{', /as JSON/)
+  refused('[]', /no table/)
+  refused('{}', /"arenas".*at least one/)
+  refused('{"arenas": []}', /at least one/)
+  refused('{"arenas": [{}]}', /arenas\[0\]/)
+  refused('{"arenas": [{"target": "npm:a", "branch": "x"}]}', /arenas\[0\].branch/)
+  refused('{"arenas": ["npm:fast-uri"], "epsiodes": 3}', /"epsiodes".*no such field/)
+  refused('{"arenas": ["npm:fast-uri"], "episodes": 0}', /"episodes".*until stopped/)
+  refused('{"arenas": ["npm:fast-uri"], "in-flight": 1000}', /"in-flight".*from 1 to 100/)
+  refused('{"arenas": ["npm:fast-uri"], "group": "many"}', /group/)
+  refused('{"arenas": ["npm:fast-uri"], "solver": "gpt"}', /solver/)
+  refused('{"arenas": ["npm:fast-uri"], "name": "Nightly Run"}', /the name of a run/)
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  await createDocument(bus, documentOf('taken'))
+  await t.rejects(createDocument(bus, documentOf('taken')), { code: 'RUN_EXISTS' })
+  const large = documentOf('large', {}, Array.from({ length: 900 }, (_, index) => `npm:${'a'.repeat(clusterLimits.documentBytesMax / 800)}${index}`))
+  await t.rejects(createDocument(bus, large), { code: 'DOCUMENT_TOO_LARGE' })
+})
