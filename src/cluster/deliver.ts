@@ -8,6 +8,7 @@
 // D4. Nor does a bus that was away, or a record of a newer version, which another node can read: neither says anything about
 //     the work.
 
+import { linked } from '../bus/abort.ts'
 import type { QueueMessage } from '../bus/types.ts'
 import { toPlain } from '../errors.ts'
 import type { Clock } from '../ports.ts'
@@ -73,8 +74,9 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
   const before = notes.filter(({ code }) => code !== handedBack)
   const lost = delivery - 1 - notes.length
   if (before.length >= limits.failuresMax || lost >= deliveriesMax) return await quarantine(before)
+  const { controller, leave } = linked([cancelled, draining])
   try {
-    await task.play(delivery, AbortSignal.any([cancelled, draining]))
+    await task.play(delivery, controller.signal)
     return { kind: 'settled' }
   } catch (error) {
     const plain = toPlain(error)
@@ -91,6 +93,8 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
     if (failures.length >= limits.failuresMax) return await quarantine(failures)
     message.again(Math.min(limits.redeliverMs * 2 ** (failures.length - 1), limits.redeliverMsMax))
     return { kind: 'failed', code, reason }
+  } finally {
+    leave()
   }
 
   async function cancel (): Promise<Delivered> {
