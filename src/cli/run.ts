@@ -1,6 +1,7 @@
 // `spar run`: runs of the cluster, from any machine that reaches the bus.
 
 import { parseArgs } from 'node:util'
+import { upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import { changeDocument, createDocument, getDocument, isFinal, readDocument, untilStopped, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
@@ -130,23 +131,15 @@ async function fetch ({ bus, name, io, json, values }: Asked): Promise<number> {
 
 async function documents (bus: Bus): Promise<RunDocument[]> {
   const found = new Map<string, RunDocument>()
-  const over = new AbortController()
-  for await (const entry of bus.kv.runs.watch('', over.signal)) {
-    if (entry === null) break
+  for await (const entry of upToNow(signal => bus.kv.runs.watch('', signal))) {
     if (entry.bytes === null) found.delete(entry.key)
     else found.set(entry.key, readDocument(entry.bytes, entry.key))
   }
-  over.abort()
   return [...found.values()].sort((one, other) => one.submittedAt - other.submittedAt)
 }
 
 async function countBelow (bus: Bus, prefix: string): Promise<number> {
   let count = 0
-  const over = new AbortController()
-  for await (const entry of bus.log.records.follow(prefix, over.signal)) {
-    if (entry === null) break
-    count++
-  }
-  over.abort()
+  for await (const _ of upToNow(signal => bus.log.records.follow(prefix, signal))) count++
   return count
 }

@@ -1,6 +1,7 @@
 // What is left of a run that was given up: its work leaves the queue, and what was dispatched and has no ending gets one, so
 // that the ledger balances.
 
+import { upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
 import { readRecordKey } from './keys.ts'
@@ -22,14 +23,11 @@ export async function cancelRest ({ bus, retry, records, nodeId, ports }: Cancel
 /** Work that was dispatched and has no ending, of those whose keys go on from `prefix`. */
 export async function openWork (bus: Bus, prefix: string): Promise<string[]> {
   const open = new Set<string>()
-  const over = new AbortController()
-  for await (const entry of bus.log.records.follow(prefix, over.signal)) {
-    if (entry === null) break
+  for await (const entry of upToNow(signal => bus.log.records.follow(prefix, signal))) {
     const name = readRecordKey(entry.key)
     if (name?.kind !== 'work') continue
     if (name.entry === 'dispatched') open.add(name.work)
     if (name.entry === 'ended') open.delete(name.work)
   }
-  over.abort()
   return [...open]
 }

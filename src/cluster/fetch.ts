@@ -4,7 +4,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeArtifact } from '../artifact/index.ts'
-import type { Bus, LogEntry } from '../bus/types.ts'
+import { upToNow } from '../bus/now.ts'
+import type { Bus } from '../bus/types.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import { arenaOf, numberOfWork } from '../run/draw.ts'
@@ -29,7 +30,7 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
   const stores = opened.map((arena, index) => arena === null ? null : storeOf(ports, document, arena, index, out))
   const storeFor = (work: string): RunStore | null => stores[arenaOf(document.options, numberOfWork(work))] ?? null
   let last = 0
-  for await (const entry of upToNow(ports.bus, 'records', run)) {
+  for await (const entry of upToNow(signal => ports.bus.log.records.follow(run, signal))) {
     const name = readRecordKey(entry.key)
     // Leading a run is no work of an episode, and leaves nothing in its folder.
     if (name === null || (name.kind === 'work' && name.work === leadId)) continue
@@ -41,7 +42,7 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
     else if (name.entry === 'dispatched') store.ledger.enter(name.work, 'dispatched', unpack<Dispatched>(entry.bytes, entry.key).at)
     else if (name.entry === 'ended' || name.entry === 'kept') await keepEnding(ports, store, name.work, name.entry, readEnding(entry.bytes, entry.key))
   }
-  for await (const entry of upToNow(ports.bus, 'samples', run)) {
+  for await (const entry of upToNow(signal => ports.bus.log.samples.follow(run, signal))) {
     const { sample } = unpack<{ sample: Sample }>(entry.bytes, entry.key)
     storeFor(sample.rollout_id)?.samples.add(sample)
   }
@@ -50,16 +51,6 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
     const { episodes } = summariseRun(openRunStore(store.dir, { mend: true }))
     return { arena: store.file().arena.id, dir: store.dir, episodes }
   })
-}
-
-async function * upToNow (bus: Bus, log: 'records' | 'samples', run: string): AsyncIterable<LogEntry> {
-  const over = new AbortController()
-  try {
-    for await (const entry of bus.log[log].follow(run, over.signal)) {
-      if (entry === null) return
-      yield entry
-    }
-  } finally { over.abort() }
 }
 
 function storeOf ({ versions }: FetchPorts, { options, arenas }: RunDocument, arena: Arena, index: number, out: string): RunStore {

@@ -1,5 +1,6 @@
 // Work in quarantine: what it is, why, and how it comes back onto the queue.
 
+import { upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Sample } from '../run/results.ts'
 import { episodeIdOf, numberOfWork } from '../run/draw.ts'
@@ -14,15 +15,12 @@ export interface Quarantined { work: string; code: string; reason: string; deliv
 
 export async function listQuarantine (bus: Bus, run: string): Promise<Quarantined[]> {
   const found: Quarantined[] = []
-  const over = new AbortController()
-  for await (const entry of bus.log.records.follow(`${run}.work`, over.signal)) {
-    if (entry === null) break
+  for await (const entry of upToNow(signal => bus.log.records.follow(`${run}.work`, signal))) {
     const name = readRecordKey(entry.key)
     if (name?.kind !== 'work' || name.entry !== 'ended') continue
     const ending = readEnding(entry.bytes, entry.key)
     if (ending.kind === 'quarantined') found.push({ work: name.work, code: ending.code, reason: ending.reason, deliveries: ending.delivery, failures: ending.failures })
   }
-  over.abort()
   return found
 }
 
@@ -51,11 +49,8 @@ export async function resubmit (bus: Bus, retry: Retry, run: string, works: read
 /** Samples of an episode that nobody can have learned from. */
 async function withoutReward (bus: Bus, run: string, episode: string): Promise<string[]> {
   const keys: string[] = []
-  const over = new AbortController()
-  for await (const entry of bus.log.samples.follow(sampleKey(run, episode), over.signal)) {
-    if (entry === null) break
+  for await (const entry of upToNow(signal => bus.log.samples.follow(sampleKey(run, episode), signal))) {
     if (unpack<{ sample: Sample }>(entry.bytes, entry.key).sample.reward === null) keys.push(entry.key)
   }
-  over.abort()
   return keys
 }

@@ -3,7 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectNats } from '../../src/bus/nats.ts'
-import type { Bus, LogName } from '../../src/bus/types.ts'
+import { upToNow } from '../../src/bus/now.ts'
+import type { Bus } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { readRecordKey } from '../../src/cluster/keys.ts'
 import { readEnding, type Ending } from '../../src/cluster/records.ts'
@@ -60,7 +61,7 @@ export interface RunRecords {
 
 export async function readRecords (bus: Bus, run: string): Promise<RunRecords> {
   const records: RunRecords = { dispatched: new Set(), endings: new Map(), failures: new Map(), settled: new Set(), samples: new Map(), entries: new Map() }
-  for await (const { key, bytes } of upToNow(bus, 'records', run)) {
+  for await (const { key, bytes } of upToNow(signal => bus.log.records.follow(run, signal))) {
     count(records.entries, key)
     const name = readRecordKey(key)
     if (name?.kind === 'settled') records.settled.add(name.episode)
@@ -69,19 +70,9 @@ export async function readRecords (bus: Bus, run: string): Promise<RunRecords> {
     else if (name.entry === 'ended') records.endings.set(name.work, readEnding(bytes, key))
     else if (name.entry.startsWith('failed')) count(records.failures, codeOf(bytes))
   }
-  for await (const { key } of upToNow(bus, 'samples', run)) count(records.samples, key.slice(run.length + 1))
+  for await (const { key } of upToNow(signal => bus.log.samples.follow(run, signal))) count(records.samples, key.slice(run.length + 1))
   return records
 }
 
 const count = (counts: Map<string, number>, name: string): void => { counts.set(name, (counts.get(name) ?? 0) + 1) }
 const codeOf = (bytes: Uint8Array): string => /[A-Z]+_[A-Z_]+|DEFECT/.exec(Buffer.from(bytes).toString('latin1'))?.[0] ?? '?'
-
-async function * upToNow (bus: Bus, log: LogName, run: string): AsyncIterable<{ key: string; bytes: Uint8Array }> {
-  const over = new AbortController()
-  try {
-    for await (const entry of bus.log[log].follow(run, over.signal)) {
-      if (entry === null) return
-      yield entry
-    }
-  } finally { over.abort() }
-}
