@@ -9,7 +9,7 @@ import type { NatsServer } from './servers.ts'
 export interface Quota { hit (): Promise<void>; restore (): Promise<void> }
 
 const answerMsMax = 2_000
-/** The server may be away when the quota is to be lifted. */
+/** The server may be away when the quota is to be set or lifted: another fault has it, and starts it again. */
 const retryMs = 200
 
 export function quotaOf (servers: readonly NatsServer[]): Quota {
@@ -31,15 +31,17 @@ export function quotaOf (servers: readonly NatsServer[]): Quota {
     } finally { await nc.close() }
   }
 
+  async function patiently (bytesOf: (stream: string, held: number) => number): Promise<void> {
+    for (;;) {
+      try {
+        return await changeAll(bytesOf)
+      } catch { await sleep(retryMs) }
+    }
+  }
+
   return {
     // A stream that holds nothing yet takes one byte: none at all would mean no limit.
-    hit: () => changeAll((_, held) => Math.max(1, held)),
-    async restore () {
-      for (;;) {
-        try {
-          return await changeAll(stream => before.get(stream)!)
-        } catch { await sleep(retryMs) }
-      }
-    }
+    hit: () => patiently((_, held) => Math.max(1, held)),
+    restore: () => patiently(stream => before.get(stream)!)
   }
 }
