@@ -61,7 +61,7 @@ export function startNode (options: NodeOptions): RunningNode {
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
   } })
   for (const group of groups) group.rotation.setPlaces(placesOf(group, []))
-  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry), runs, arenas, ports, limits, aborting: aborting.signal }
+  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry), runs, arenas, ports, limits, aborting: aborting.signal, over: over.signal }
   const work = createSlotWork(system, groups, onEvent)
   const startedAt = ports.clock.now()
   const following = runs.follow(over.signal)

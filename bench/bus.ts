@@ -3,29 +3,23 @@
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AckPolicy, connect, headers, type NatsConnection } from 'nats'
 import { connectNats } from '../src/bus/nats.ts'
 import type { Bus } from '../src/bus/types.ts'
 import { systemClock } from '../src/clock.ts'
+import { freePort, serverReady } from '../test/helpers/nats-server.ts'
 
 const bytes = new Uint8Array(256).fill(1)
 const mark = 0.8
 const rounds = 5
 const { signal } = new AbortController()
 
-const port = await new Promise<number>(resolve => {
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1', () => {
-    const { port } = probe.address() as AddressInfo
-    probe.close(() => resolve(port))
-  })
-})
+const port = await freePort()
 const store = mkdtempSync(join(tmpdir(), 'bench-bus-'))
 const server = spawn(process.env['SPAR_TEST_NATS_SERVER'] ?? 'nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', store], { stdio: ['ignore', 'ignore', 'pipe'] })
-await new Promise<void>(resolve => server.stderr.on('data', (said: Buffer) => { if (said.includes('Server is ready')) resolve() }))
+await serverReady(server)
 
 const url = `nats://127.0.0.1:${port}`
 const small = { queueBytesMax: 2 ** 26, logBytesMax: 2 ** 28, keyValueBytesMax: 2 ** 26, objectBytesMax: 2 ** 26 }

@@ -5,7 +5,6 @@
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { connectNats } from '../src/bus/nats.ts'
+import { upToNow } from '../src/bus/now.ts'
 import type { Bus } from '../src/bus/types.ts'
 import { systemClock } from '../src/clock.ts'
 import { unpack } from '../src/cluster/codec.ts'
@@ -20,6 +20,7 @@ import { readRecordKey } from '../src/cluster/keys.ts'
 import { createLedgerCount } from '../src/cluster/ledger.ts'
 import { readEnding, type Dispatched } from '../src/cluster/records.ts'
 import { documentOf, submit } from '../test/helpers/cluster-fixture.ts'
+import { freePort, serverReady } from '../test/helpers/nats-server.ts'
 
 const { values } = parseArgs({ options: {
   check: { type: 'boolean', default: false }, episodes: { type: 'string', default: '10000' }, nodes: { type: 'string', default: '1,2,4' }, 'in-flight': { type: 'string', default: '100' },
@@ -42,18 +43,12 @@ interface Server { url: string; version: string; cpuMs (): number; stop (): Prom
 async function startServer (): Promise<Server> {
   const program = process.env['SPAR_TEST_NATS_SERVER'] ?? 'nats-server'
   const version = /v(\S+)/.exec(spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => probe.once('listening', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise(resolve => probe.close(resolve))
+  const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'spar-load-'))
   const sync = version.startsWith('2.9') ? '' : ', sync_interval: always'
   writeFileSync(join(folder, 'nats.conf'), `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/store", max_file_store: 64GB${sync} }\n`)
   const child = spawn(program, ['-c', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', () => reject(new Error('nats-server does not start')))
-    child.stderr.on('data', (bytes: Buffer) => { if (bytes.toString().includes('Server is ready')) resolve() })
-  })
+  await serverReady(child)
   return {
     url: `nats://127.0.0.1:${port}`, version: `${version}${sync === '' ? ' (cannot sync with every write)' : ''}`,
     cpuMs: () => cpuOf(child.pid!),
@@ -95,8 +90,7 @@ async function measure (bus: Bus, run: string): Promise<Measured> {
   const waits: number[] = []
   const ledger = createLedgerCount()
   let [first, last, rollouts] = [Infinity, 0, 0]
-  for await (const record of bus.log.records.follow(run, new AbortController().signal)) {
-    if (record === null) break
+  for await (const record of upToNow(signal => bus.log.records.follow(run, signal))) {
     ledger.enter(record)
     const name = readRecordKey(record.key)
     if (name?.kind !== 'work') continue
@@ -180,8 +174,7 @@ async function recovery (): Promise<void> {
   await untilDone(bus, 'recovery')
   let last = 0
   let count = 0
-  for await (const record of bus.log.records.follow('recovery', new AbortController().signal)) {
-    if (record === null) break
+  for await (const record of upToNow(signal => bus.log.records.follow('recovery', signal))) {
     const name = readRecordKey(record.key)
     if (name?.kind !== 'work' || name.entry !== 'ended') continue
     const ending = readEnding(record.bytes, record.key)
@@ -192,7 +185,6 @@ async function recovery (): Promise<void> {
   console.log(`  ${count} pieces of work of the killed node were taken again within ${last} ms (ack wait ${ackWaitMs} ms; mark ack wait + ${marks.recoveryMs} ms: ${mark('recovery', count > 0 && last <= ackWaitMs + marks.recoveryMs)})`)
   await bus.close()
   await server.stop()
-  process.removeAllListeners('exit')
 }
 
 const only = values.only.split(',')

@@ -1,6 +1,7 @@
 // A run of the cluster as a task: whoever takes its message leads it: keeps its episodes in flight, pauses and resumes, and ends
 // it. The leader keeps nothing to itself: what is settled stands in the records, so that the next one goes on from there.
 
+import { followed, type Followed } from '../../src/bus/now.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
 import { changeDocument, isFinal } from '../../src/cluster/document.ts'
@@ -71,28 +72,20 @@ function steer (actor: RunActor, state: string): void {
   if (state === 'running') actor.resume()
 }
 
-interface Settled { has (episode: string): boolean; when (episode: string): Promise<void>; caughtUp: Promise<void>; broken: Promise<never> }
+interface Settled extends Followed { has (episode: string): boolean; when (episode: string): Promise<void> }
 
 /** Which episodes have an outcome. */
 function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal): Settled {
   const known = new Set<string>()
   const waiting = new Map<string, () => void>()
-  let arrive!: () => void
-  const caughtUp = new Promise<void>(resolve => { arrive = resolve })
-  const broken = (async () => {
-    for await (const entry of bus.log.records.follow(settledPrefix(run), signal)) {
-      if (entry === null) { arrive(); continue }
-      const episode = entry.key.slice(settledPrefix(run).length + 1)
-      known.add(episode)
-      waiting.get(episode)?.()
-      waiting.delete(episode)
-    }
-    return await new Promise<never>(() => {})
-  })()
-  broken.catch(() => {})
+  const following = followed(bus.log.records.follow(settledPrefix(run), signal), ({ key }) => {
+    const episode = key.slice(settledPrefix(run).length + 1)
+    known.add(episode)
+    waiting.get(episode)?.()
+    waiting.delete(episode)
+  })
   return {
-    caughtUp,
-    broken,
+    ...following,
     has: episode => known.has(episode),
     when: episode => known.has(episode) ? Promise.resolve() : new Promise(resolve => { waiting.set(episode, resolve) })
   }
@@ -104,7 +97,7 @@ async function playReopened (system: NodeSystem, run: string, signal: AbortSigna
   for (;;) {
     const over = new AbortController()
     const settled = followSettled(system, run, AbortSignal.any([signal, over.signal]))
-    await Promise.race([settled.caughtUp, settled.broken])
+    await settled.ready
     const missing = Array.from({ length: options.episodes }, (_, index) => index + 1).filter(number => !settled.has(episodeIdOf(number)))
     await Promise.all(missing.map(number => playOnQueue(system, run, number, settled)))
     over.abort()
@@ -114,7 +107,7 @@ async function playReopened (system: NodeSystem, run: string, signal: AbortSigna
 
 async function playOnQueue ({ bus, retry }: NodeSystem, run: string, number: number, settled: Settled): Promise<void> {
   const id = episodeIdOf(number)
-  await Promise.race([settled.caughtUp, settled.broken])
+  await settled.ready
   if (settled.has(id)) return
   await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id }, Buffer.from('{}')))
   await settled.when(id)

@@ -33,4 +33,6 @@ export interface NodeSystem {
   limits: typeof clusterLimits
   /** Aborts what runs, when draining has taken too long. */
   aborting: AbortSignal
+  /** Aborts when the node has ended. */
+  over: AbortSignal
 }

@@ -12,6 +12,12 @@ export const workHandlers: WorkHandlers = { break: handleBreak, verify: handleVe
 export const workKinds = Object.keys(workHandlers) as WorkKind[]
 
 export async function doWork (place: Workplace, delivery: Delivery, handlers: WorkHandlers = workHandlers): Promise<unknown> {
+  const { id } = delivery.work
+  return await place.store.result(id) ?? await handleWork(place, delivery, handlers)
+}
+
+/** The same for whoever has looked for a result already. */
+export async function handleWork (place: Workplace, delivery: Delivery, handlers: WorkHandlers = workHandlers): Promise<unknown> {
   const { id, kind } = delivery.work
-  return await place.store.result(id) ?? await place.store.keepOutput(id, await handlers[kind](place, delivery))
+  return await place.store.keepOutput(id, await handlers[kind](place, delivery))
 }

@@ -23,6 +23,8 @@ export const busLimits = {
   answerMsMax: 5_000,
   /** Between two tries to connect, and how long the first connection may take. */
   reconnectMs: 500,
+  /** Between two looks for a stream that another node is just making. */
+  madeByAnotherMs: 50,
   connectMsMax: 5_000,
   /** What a reader of a stream asks for at a time, and how long it waits for it. */
   readBatch: 500,

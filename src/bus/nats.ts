@@ -13,7 +13,7 @@ import { createLog } from './nats/log.ts'
 import { createObjects } from './nats/objects.ts'
 import { createQueue } from './nats/queue.ts'
 import { createSignals } from './nats/signals.ts'
-import { openStreams } from './nats/streams.ts'
+import { openStreams, type StreamOptions } from './nats/streams.ts'
 import { createNames } from './subjects.ts'
 import { buckets, logs, type Bucket, type Bus, type LogName, type Log, type KeyValue } from './types.ts'
 
@@ -54,15 +54,7 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
     const { ensure = true, replicas = 1, ackWaitMs = limits.ackWaitMs, nodeTtlMs = limits.nodeTtlMs } = options
     const wanted = { ensure, replicas, ackWaitMs, nodeTtlMs }
     const agreedWaitMs = await openStreams(bare, wanted)
-    // A server alone forgets what it held in memory when it restarts: the bucket of who is there is made again.
-    const mend = async (): Promise<void> => {
-      while (!closing.signal.aborted) {
-        const isDone = await openStreams(bare, wanted).then(() => true, (error: unknown) => !(error instanceof SparError && error.retryable))
-        if (isDone) return
-        await options.clock.sleep(limits.reconnectMs, closing.signal)
-      }
-    }
-    if (ensure) connection.reconnected.add(() => { mend().catch(() => {}) })
+    if (ensure) connection.reconnected.add(() => { reopenStreams(bare, wanted).catch(() => {}) })
     const link: Link = { ...bare, valueBytesMax: nc.info!.max_payload - limits.overheadBytes }
     return {
       kind: 'nats',
@@ -81,6 +73,16 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
   } catch (error) {
     await nc.close()
     throw error
+  }
+}
+
+/** A server alone forgets what it held in memory when it restarts: the bucket of who is there is made again. */
+async function reopenStreams (link: Omit<Link, 'valueBytesMax'>, options: StreamOptions): Promise<void> {
+  const { closed, clock, limits } = link
+  while (!closed.aborted) {
+    const isDone = await openStreams(link, options).then(() => true, (error: unknown) => !(error instanceof SparError && error.retryable))
+    if (isDone) return
+    await clock.sleep(limits.reconnectMs, closed)
   }
 }
 

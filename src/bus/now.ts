@@ -1,4 +1,7 @@
-// What is there now, of something that can be followed: up to the mark that everything was told, and no further.
+// Two ways to read what can be followed: what is there now, up to the mark that everything was told; or on and on, in the
+// background.
+
+import { SparError } from '../errors.ts'
 
 export async function * upToNow<Entry> (follow: (signal: AbortSignal) => AsyncIterable<Entry | null>): AsyncGenerator<Entry> {
   const over = new AbortController()
@@ -8,4 +11,35 @@ export async function * upToNow<Entry> (follow: (signal: AbortSignal) => AsyncIt
       yield entry
     }
   } finally { over.abort() }
+}
+
+/** Something that is followed in the background. */
+export interface Followed {
+  /** Everything that was there has been taken; rejects where that does not come. */
+  ready: Promise<void>
+  /** Why nothing comes any more; settles only when following ended by a fault. */
+  broken: Promise<never>
+}
+
+export function followed<Entry> (entries: AsyncIterable<Entry | null>, take: (entry: Entry) => void): Followed {
+  let arrive!: () => void
+  let miss!: (error: unknown) => void
+  const ready = new Promise<void>((resolve, reject) => { arrive = resolve; miss = reject })
+  const broken = (async () => {
+    try {
+      for await (const entry of entries) {
+        if (entry === null) arrive()
+        else take(entry)
+      }
+    } catch (error) {
+      miss(error)
+      throw error
+    }
+    // Ended by its signal: nobody listens any more.
+    miss(new SparError('BUS_CLOSED', 'Following was given up before everything that was there was told'))
+    return await new Promise<never>(() => {})
+  })()
+  ready.catch(() => {})
+  broken.catch(() => {})
+  return { ready, broken }
 }

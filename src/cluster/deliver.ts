@@ -38,29 +38,31 @@ const handedBack = 'HANDED_BACK'
 const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
 const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')
 
-/** `cancelled` says why the run has given this up, or null; `draining` aborts with the node. */
-export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining }: { cancelled: AbortSignal; draining: AbortSignal }): Promise<Delivered> {
-  const held = hold(message, ports)
+/** `cancelled` says why the run has given this up; `draining` aborts what the node does; with `over` the node is gone, whatever still runs. */
+export interface DeliverSignals { cancelled: AbortSignal; draining: AbortSignal; over: AbortSignal }
+
+export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining, over }: DeliverSignals): Promise<Delivered> {
+  const held = hold(message, ports, over)
   try {
     const delivered = await answer(message, task, ports, cancelled, draining)
     if (delivered.kind === 'handedBack') message.again(0)
     else if (isAnswered(delivered)) await message.ack()
     return delivered
   } finally {
-    held.abort()
+    held.release()
   }
 }
 
-/** Says that the node is at it, as long as it is. */
-function hold (message: QueueMessage, { clock, ackWaitMs }: DeliverPorts): AbortController {
-  const over = new AbortController()
+/** Says that the node is at it, as long as it is, and at most until the node is gone. */
+function hold (message: QueueMessage, { clock, ackWaitMs }: DeliverPorts, over: AbortSignal): { release (): void } {
+  const { controller, leave } = linked([over])
   void (async () => {
     for (;;) {
-      await clock.sleep(Math.max(1, Math.floor(ackWaitMs / 3)), over.signal)
+      await clock.sleep(Math.max(1, Math.floor(ackWaitMs / 3)), controller.signal)
       message.working()
     }
   })().catch(() => {})
-  return over
+  return { release () { leave(); controller.abort() } }
 }
 
 async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, cancelled: AbortSignal, draining: AbortSignal): Promise<Delivered> {

@@ -36,9 +36,10 @@ export function busEpisodes ({ bus, retry, records, run, find, by, entry }: BusE
   const claim = randomUUID()
   let revision = 0
   const resultOf = async <T>(work: string): Promise<T | null> => {
-    const settled = work.endsWith('.settle') ? await retry(() => bus.log.records.get(settledKey(run, work.slice(0, -'.settle'.length)))) : null
-    if (settled !== null) return unpack<{ outcome: T }>(settled, `the outcome ${work}`).outcome
-    if (work.endsWith('.settle')) return null
+    if (work.endsWith('.settle')) {
+      const settled = await retry(() => bus.log.records.get(settledKey(run, work.slice(0, -'.settle'.length))))
+      return settled === null ? null : unpack<{ outcome: T }>(settled, `the outcome ${work}`).outcome
+    }
     return await readEndingResult<T>(bus, retry, await find(work, work.includes('.promote.') ? 'kept' : 'ended'))
   }
   const artifactOf = async (work: string, entry: Committed): Promise<Artifact> => {

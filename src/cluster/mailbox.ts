@@ -1,6 +1,7 @@
 // The work of one episode, as its owner sees it: what it puts on the queue, and the endings that come back, whoever wrote
 // them. Endings are followed from the start, so that a new owner knows what had finished before it came.
 
+import { followed, type Followed } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Work, WorkEnding } from '../bus/work.ts'
 import type { Clock } from '../ports.ts'
@@ -11,14 +12,12 @@ import type { Retry } from './retry.ts'
 
 export interface MailboxPorts { bus: Bus; retry: Retry; records: Records; clock: Clock; readdMs: number }
 
-export interface Mailbox {
+export interface Mailbox extends Pick<Followed, 'broken'> {
   /** Puts work on the queue once, and resolves to its ending. */
   add (work: Work): Promise<WorkEnding>
   find: FindEnding
   /** Resolves when nothing is being put on the queue: what the ledger will know, it knows. */
   rest (): Promise<void>
-  /** Why nothing comes any more; settles only when following ended by a fault. */
-  readonly broken: Promise<never>
 }
 
 /** `arena` is where the work is done. Resolves when everything that was there is known; ends with the signal. */
@@ -47,24 +46,8 @@ export async function openMailbox ({ bus, retry, records, clock, readdMs }: Mail
   /** What is waited for is put on the queue again now and then, where it changes nothing unless the bus has lost it. */
   const pause = async (): Promise<undefined> => { await clock.sleep(readdMs, signal).catch(async () => await new Promise<never>(() => {})) }
 
-  const { caughtUp, broken } = follow()
-
-  function follow (): { caughtUp: Promise<void>; broken: Promise<never> } {
-    let arrive!: () => void
-    const caughtUp = new Promise<void>(resolve => { arrive = resolve })
-    const broken = (async () => {
-      for await (const entry of bus.log.records.follow(workPrefix(run, episode), signal)) {
-        if (entry === null) arrive()
-        else keep(entry.key, entry.bytes)
-      }
-      // Ended by the signal: nobody listens any more.
-      return await new Promise<never>(() => {})
-    })()
-    broken.catch(() => {})
-    return { caughtUp, broken }
-  }
-
-  await Promise.race([caughtUp, broken, aborted(signal)])
+  const { ready, broken } = followed(bus.log.records.follow(workPrefix(run, episode), signal), ({ key, bytes }) => keep(key, bytes))
+  await ready
   return {
     broken,
     rest: async () => { await Promise.allSettled(putting) },
@@ -74,7 +57,7 @@ export async function openMailbox ({ bus, retry, records, clock, readdMs }: Mail
       let ending = endings.get(at)
       if (ending === undefined) {
         const ended = new Promise<Ending>(resolve => { waiting.set(at, resolve) })
-        for (ending = undefined; ending === undefined;) {
+        while (ending === undefined) {
           const placed = put(work)
           putting.add(placed)
           await placed.finally(() => putting.delete(placed))
@@ -92,9 +75,3 @@ export async function openMailbox ({ bus, retry, records, clock, readdMs }: Mail
     return { kind: 'quarantined', code: ending.code, reason: ending.reason, deliveries }
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => {
-  const stop = (): void => reject(signal.reason)
-  if (signal.aborted) stop()
-  else signal.addEventListener('abort', stop, { once: true })
-})

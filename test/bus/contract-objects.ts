@@ -40,6 +40,8 @@ export function objectContract (t: Test, open: OpenBroker): void {
     const broker = await open(t)
     const [one, two] = [await broker.connect(), await broker.connect()]
     one.signal('steps.r1.a', text('before'))
+    // Who is answered has been heard.
+    await one.kv.runs.get('nothing')
     const over = new AbortController()
     const here = iterate(one.signals('steps.r1', over.signal))
     const all = iterate(two.signals('', over.signal))

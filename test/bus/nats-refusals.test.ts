@@ -100,11 +100,13 @@ function refusals (t: Test, kind: ServerKind): void {
     const add = async (name: string, config: Partial<StreamConfig>): Promise<void> => { await jsm.streams.add({ name: `${name.toUpperCase()}_WORK`, subjects: [`${name}.work.>`], ...config } as Partial<StreamConfig> & { name: string }) }
     await add('newer', { description: 'spar bus, schema 9, ack wait 30000 ms' })
     await add('foreign', { description: 'orders' })
+    await add('all', { name: 'ORDERS', subjects: ['taken.>'] })
     await add('half', { description: 'spar bus, schema 1, ack wait 4321 ms' })
     await told(t, () => natsBroker(t, url, { prefix: 'none', ensure: false }).connect(), 'BUS_MISSING')
     await told(t, () => natsBroker(t, url, { prefix: 'half', ensure: false }).connect(), 'BUS_MISSING')
     await told(t, () => natsBroker(t, url, { prefix: 'newer' }).connect(), 'BUS_SCHEMA_NEWER')
     await told(t, () => natsBroker(t, url, { prefix: 'foreign' }).connect(), 'BUS_FOREIGN')
+    await told(t, () => natsBroker(t, url, { prefix: 'taken', limits: { answerMsMax: 1_000 } }).connect(), 'BUS_FOREIGN')
     await told(t, () => natsBroker(t, url, { prefix: 'a.b' }).connect(), 'BUS_BAD_KEY')
     t.equal((await natsBroker(t, url, { prefix: 'half', ackWaitMs: 9 }).connect()).queue.ackWaitMs, 4321, 'who made the streams decided')
     const without = await startNats(t, { kind, jetStream: false, folder: join(folder, 'without') })

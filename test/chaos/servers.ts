@@ -3,7 +3,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'nats'
-import { freePort, killDaemon, startDaemon, until, type Daemon } from './processes.ts'
+import { freePort } from '../helpers/nats-server.ts'
+import { killDaemon, startDaemon, until, type Daemon } from './processes.ts'
 
 /** How long a server may take to be ready on a busy machine. */
 const readyMsMax = 60_000

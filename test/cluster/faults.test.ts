@@ -38,7 +38,7 @@ async function delivered (task: Partial<Task>, delivery = 1): Promise<{ kind: st
   const message: QueueMessage = { subject: { kind: 'rollout', arena: 'a', run: 'r', id: 'e0001.break' }, bytes: new Uint8Array(), delivery, ack: async () => { answers.push('ack') }, working: () => {}, again: () => { answers.push('again') } }
   const records = { fail: async (_run: string, _work: string, failure: Failure) => { failures.push(failure) }, failures: async () => [] } as unknown as Records
   const whole: Task = { isDone: async () => false, play: async () => {}, cancel: async () => {}, quarantine: async () => {}, ...task }
-  const { kind } = await deliver(message, whole, { clock: systemClock, records, node: 'n1', ackWaitMs: 1000 }, { cancelled: new AbortController().signal, draining: new AbortController().signal })
+  const { kind } = await deliver(message, whole, { clock: systemClock, records, node: 'n1', ackWaitMs: 1000 }, { cancelled: new AbortController().signal, draining: new AbortController().signal, over: new AbortController().signal })
   return { kind, failures, answers }
 }
 

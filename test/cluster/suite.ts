@@ -9,7 +9,7 @@ import { listNodes } from '../../src/cluster/presence.ts'
 import { systemClock } from '../../src/clock.ts'
 import { SparError } from '../../src/errors.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
-import { countLedger, documentOf, ended, severable, startTestNode, submit, type NodeFixture, type TestNode } from '../helpers/cluster-fixture.ts'
+import { countLedger, documentOf, ended, severable, startTestNode, submit, untilAborted, type NodeFixture, type TestNode } from '../helpers/cluster-fixture.ts'
 
 export interface Cluster { connect (): Promise<Bus> }
 /** A bus of its own for each call. */
@@ -18,9 +18,6 @@ export type OpenCluster = (t: Test, ackWaitMs: number) => Promise<Cluster>
 /** Leases that hold on a busy machine, and those that are meant to run out. */
 const longMs = 4_000
 const shortMs = 1_000
-
-/** What hangs until its node gives it up. */
-const hang = async (signal: AbortSignal): Promise<never> => await new Promise((_, reject) => { signal.addEventListener('abort', () => reject(signal.reason as Error)) })
 
 /** Nodes that are drained when the test is over. */
 function nodesOf (t: Test): (fixture: NodeFixture) => TestNode {
@@ -94,7 +91,8 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     const expected = await undisturbed(await open(t, longMs), 'same', ['one', 'two', 'three'])
     const broker = await open(t, longMs)
     const start = nodesOf(t)
-    const [one, two] = await Promise.all(['n1', 'n2'].map(async nodeId => start({ bus: await broker.connect(), nodeId, standIn: { before: async () => { await systemClock.sleep(3) } } })))
+    const buses = await Promise.all([broker.connect(), broker.connect()])
+    const [one, two] = buses.map((bus, index) => start({ bus, nodeId: `n${index + 1}`, standIn: { before: async () => { await systemClock.sleep(3) } } }))
     const bus = await broker.connect()
     await submit(bus, documentOf('same', {}, ['one', 'two', 'three']))
     await assertWhole(t, bus, 'same')
@@ -113,7 +111,7 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
       if (work.kind !== 'solve' || isCut) return
       isCut = true
       cut.sever()
-      await hang(signal)
+      await untilAborted(signal)
     } } })
     const bus = await broker.connect()
     await submit(bus, documentOf('vanish'))
@@ -184,7 +182,7 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     for (let index = 0; index < 3; index++) {
       const cut = severable(await broker.connect())
       let isCut = false
-      const dead = startTestNode({ bus: cut.bus, nodeId: `dead${index}`, limits, slots: { own: 0, run: 1 }, drainMs: 1, standIn: { before: async ({ signal }) => { isCut = true; cut.sever(); await hang(signal) } } })
+      const dead = startTestNode({ bus: cut.bus, nodeId: `dead${index}`, limits, slots: { own: 0, run: 1 }, drainMs: 1, standIn: { before: async ({ signal }) => { isCut = true; cut.sever(); await untilAborted(signal) } } })
       t.teardown(async () => { cut.mend(); dead.drain(); await dead.ended })
       while (!isCut) await systemClock.sleep(5)
     }

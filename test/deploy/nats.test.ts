@@ -9,7 +9,7 @@ import type { Bus } from '../../src/bus/types.ts'
 import { changeDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
 import { listNodes } from '../../src/cluster/presence.ts'
-import { documentOf, ended, startTestNode, submit } from '../helpers/cluster-fixture.ts'
+import { documentOf, ended, startTestNode, submit, untilAborted } from '../helpers/cluster-fixture.ts'
 import { makeKeys, startShipped, startShippedCluster } from '../helpers/deploy-nats.ts'
 import { natsServers, skipWithoutNats } from '../helpers/nats-server.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -91,7 +91,7 @@ for (const kind of natsServers()) {
 
     await t.test('a run that is cancelled by a submitter leaves nothing open', async t => {
       const [submitter, nodeBus] = [await server.connect('submitter'), await server.connect('node')]
-      const node = startTestNode({ bus: nodeBus, nodeId: 'n2', standIn: { before: ({ work, signal }) => work.kind === 'solve' ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))) : undefined } })
+      const node = startTestNode({ bus: nodeBus, nodeId: 'n2', standIn: { before: ({ work, signal }) => work.kind === 'solve' ? untilAborted(signal) : undefined } })
       await submit(submitter, documentOf('r2'))
       while ((await operator.queue.subjects('r2')).every(({ id }) => !id.includes('.solve.'))) await new Promise(resolve => setTimeout(resolve, 20))
       await changeDocument(submitter, 'r2', document => ({ ...document, state: 'cancelled', reason: 'enough' }))

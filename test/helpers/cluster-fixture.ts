@@ -2,6 +2,8 @@
 // between them is real: machines, actors, records, deliveries.
 
 import { createBug, createManifest } from '../../src/artifact/index.ts'
+import { onAbort } from '../../src/bus/abort.ts'
+import { upToNow } from '../../src/bus/now.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { createDocument, getDocument, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
@@ -74,6 +76,9 @@ export function standInHandlers ({ before = () => {}, trajectoryBytes = 100, any
   }
 }
 
+/** What hangs until its node gives it up. */
+export const untilAborted = async (signal: AbortSignal): Promise<never> => await new Promise((_, reject) => onAbort([signal], () => reject(signal.reason as Error)))
+
 export interface TestNode extends RunningNode { events: NodeReport[] }
 
 export interface NodeFixture { bus: Bus; nodeId: string; clock?: Clock; slots?: Partial<Slots>; standIn?: StandIn; limits?: Partial<typeof clusterLimits>; drainMs?: number; open?: (target: string) => Promise<Arena>; handlers?: WorkHandlers }
@@ -111,8 +116,7 @@ export async function ended (bus: Bus, run: string, timeoutMs = 60_000): Promise
 
 export async function countLedger (bus: Bus, run: string): Promise<LedgerCount> {
   const ledger = createLedgerCount()
-  for await (const entry of bus.log.records.follow(run, new AbortController().signal)) {
-    if (entry === null) break
+  for await (const entry of upToNow(signal => bus.log.records.follow(run, signal))) {
     ledger.enter(entry)
   }
   return ledger
@@ -121,8 +125,7 @@ export async function countLedger (bus: Bus, run: string): Promise<LedgerCount> 
 /** How often each rollout is among the samples. */
 export async function countSamples (bus: Bus, run: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
-  for await (const entry of bus.log.samples.follow(run, new AbortController().signal)) {
-    if (entry === null) break
+  for await (const entry of upToNow(signal => bus.log.samples.follow(run, signal))) {
     counts.set(entry.key, (counts.get(entry.key) ?? 0) + 1)
   }
   return counts

@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 import { connectNats, type NatsOptions } from '../../src/bus/nats.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
-import { freePort, type ServerKind } from './nats-server.ts'
+import { freePort, serverReady, type ServerKind } from './nats-server.ts'
 import { testFolder } from './test-folder.ts'
 
 export type Role = 'operator' | 'node' | 'submitter' | 'watcher' | 'trainer'
@@ -65,14 +65,7 @@ async function startServer (t: Test, kind: ServerKind, config: string, env: Reco
   const child = spawn(kind.path, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
   const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
   t.teardown(async () => { child.kill('SIGKILL'); await gone })
-  let said = ''
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', code => reject(new Error(`nats-server ended with ${code}: ${said}`)))
-    child.stderr!.on('data', (bytes: Buffer) => {
-      said = (said + bytes.toString()).slice(-20_000)
-      if (said.includes('Server is ready')) resolve()
-    })
-  })
+  await serverReady(child)
 }
 
 function connector (t: Test, keys: string, servers: string[]): ShippedServer['connect'] {

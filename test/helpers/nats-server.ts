@@ -2,9 +2,10 @@
 // paused. Where there is none, the test is skipped with a reason.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { testFolder } from './test-folder.ts'
 
@@ -34,6 +35,9 @@ export interface NatsServer {
   store: string
   pid (): number
   kill (signal?: NodeJS.Signals): Promise<void>
+  /** Stops it where it is; resolves when none of its threads runs any more. */
+  pause (): Promise<void>
+  resume (): void
   /** On the same port and store. */
   start (): Promise<void>
 }
@@ -61,17 +65,15 @@ export async function startNats (t: Test, { kind, config = '', syncInterval = 'a
       await gone
       child = null
     },
+    async pause () {
+      child!.kill('SIGSTOP')
+      while (!isStopped(child!.pid!)) await sleep(5)
+    },
+    resume () { child!.kill('SIGCONT') },
     async start () {
       const starting = spawn(kind.path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
       child = starting
-      let said = ''
-      await new Promise<void>((resolve, reject) => {
-        starting.once('exit', code => reject(new Error(`nats-server ended with ${code}: ${said}`)))
-        starting.stderr!.on('data', (bytes: Buffer) => {
-          said = (said + bytes.toString()).slice(-20_000)
-          if (said.includes('Server is ready')) resolve()
-        })
-      })
+      await serverReady(starting)
     }
   }
   t.teardown(() => server.kill())
@@ -81,6 +83,24 @@ export async function startNats (t: Test, { kind, config = '', syncInterval = 'a
 
 /** 2.9 knows no sync_interval. */
 const withSync = ({ name }: ServerKind, interval: string): string => name.startsWith('2.9') ? '' : `, sync_interval: ${interval}`
+
+/** A signal to stop reaches the threads one after the other, and those that run go on until then. */
+function isStopped (pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.every(thread => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]!.startsWith('T'))
+}
+
+/** Rejects with what the server said when it ends instead. Reads its standard error. */
+export async function serverReady (server: ChildProcess): Promise<void> {
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    server.once('exit', code => reject(new Error(`nats-server ended with ${code}: ${said}`)))
+    server.stderr!.on('data', (bytes: Buffer) => {
+      said = (said + bytes.toString()).slice(-20_000)
+      if (said.includes('Server is ready')) resolve()
+    })
+  })
+}
 
 export async function freePort (): Promise<number> {
   const probe = createServer()

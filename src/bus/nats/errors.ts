@@ -16,6 +16,7 @@ export const jetStreamErrors = {
   streamNotFound: 10059,
   consumerNotFound: 10014,
   streamNameInUse: 10058,
+  streamSubjectOverlap: 10065,
   consumerExists: 10148,
   accountResources: 10002,
   noSuitablePeers: 10005,

@@ -55,11 +55,24 @@ async function openStream (link: Opening, ensure: boolean, config: Config): Prom
       return (await streams.add(config)).config.description ?? ''
     } catch (error) {
       if (isFull(error)) throw new SparError('BUS_FULL', `Cannot ${doing}: the server has no room to reserve its ${(config.max_bytes! / 2 ** 30).toFixed(2)} GiB. Free some disk, or raise max_file_store in the server's configuration (docs/cluster-sizing.md)`, { retryable: true, cause: error })
-      // Another node was first.
-      if (apiCode(error) !== jetStreamErrors.streamNameInUse) throw error
-      return (await streams.info(config.name)).config.description ?? ''
+      if (apiCode(error) !== jetStreamErrors.streamNameInUse && apiCode(error) !== jetStreamErrors.streamSubjectOverlap) throw error
+      return await madeByAnother(link, config.name)
     }
   })
+}
+
+/** Another node was first; while it is still at it, the server knows the subjects and not yet the stream. */
+async function madeByAnother ({ jsm, clock, limits, closed }: Opening, name: string): Promise<string> {
+  const until = clock.now() + limits.answerMsMax
+  for (;;) {
+    try {
+      return (await jsm.streams.info(name)).config.description ?? ''
+    } catch (error) {
+      if (apiCode(error) !== jetStreamErrors.streamNotFound) throw error
+      if (clock.now() >= until) throw new SparError('BUS_FOREIGN', `Cannot open the stream ${name}: its subjects belong to another stream. Use another --nats-prefix, or remove that stream`, { cause: error })
+    }
+    await clock.sleep(limits.madeByAnotherMs, closed)
+  }
 }
 
 function readDescription (description: string): number {
