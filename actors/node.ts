@@ -45,9 +45,6 @@ export interface RunningNode {
   readonly isReady: boolean
 }
 
-/** Time that aborted work has to let go. */
-const abortMs = 10_000
-
 export function startNode (options: NodeOptions): RunningNode {
   const { nodeId, bus, ports, slots, drainMs, about, onEvent = () => {} } = options
   const limits = { ...clusterLimits, ...options.limits }
@@ -86,7 +83,7 @@ export function startNode (options: NodeOptions): RunningNode {
       }),
       leave: fromPromise<void, { nodeId: string }>(async () => { await bus.kv.nodes.remove(nodeId) })
     }
-  }), { id: nodeId, input: { nodeId, drainMs, abortMs, slots: groups.flatMap(({ ids }) => ids.map(slotId => ({ slotId, restMs: limits.retryMsMin, restMsMax: limits.retryMsMax }))) } })
+  }), { id: nodeId, input: { nodeId, drainMs, abortMs: limits.abortMs, slots: groups.flatMap(({ ids }) => ids.map(slotId => ({ slotId, restMs: limits.retryMsMin, restMsMax: limits.retryMsMax }))) } })
 
   const stateOf = (): string => {
     const { value } = actor.getSnapshot()

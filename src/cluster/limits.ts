@@ -17,6 +17,8 @@ export const clusterLimits = {
   probeMs: 500,
   /** How often a node says that it is there; its entry fades after three of them. */
   heartbeatMs: 2_000,
+  /** Time that aborted work has to let go, when a node drains; then the node ends without it. */
+  abortMs: 10_000,
   /** A call of the bus that could not be done is tried again, with a pause that doubles up to this. */
   retryMsMin: 100,
   retryMsMax: 5_000,

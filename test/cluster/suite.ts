@@ -235,6 +235,19 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     await assertWhole(t, bus, 'drain')
   })
 
+  t.test('work that does not let go keeps neither its node nor its message', async t => {
+    const broker = await open(t, shortMs)
+    const start = nodesOf(t)
+    const bus = await broker.connect()
+    const stuck = startTestNode({ bus: await broker.connect(), nodeId: 'n1', drainMs: 1, limits: { abortMs: 100 }, standIn: { before: async () => await new Promise<never>(() => {}) } })
+    await submit(bus, documentOf('stuck', { episodes: 1 }))
+    while (stuck.presence().slots['run']!.busy === 0) await systemClock.sleep(5)
+    stuck.drain()
+    await stuck.ended
+    start({ bus: await broker.connect(), nodeId: 'n2' })
+    await assertWhole(t, bus, 'stuck')
+  })
+
   t.test('an arena that nobody can open fails the run with the reason, one that differs is left to others', async t => {
     const broker = await open(t, longMs)
     const start = nodesOf(t)
