@@ -20,7 +20,7 @@ import { readRecordKey } from '../src/cluster/keys.ts'
 import { createLedgerCount } from '../src/cluster/ledger.ts'
 import { readEnding, type Dispatched } from '../src/cluster/records.ts'
 import { documentOf, submit } from '../test/helpers/cluster-fixture.ts'
-import { freePort, serverReady } from '../test/helpers/nats-server.ts'
+import { freePort, natsServers, serverReady } from '../test/helpers/nats-server.ts'
 
 const { values } = parseArgs({ options: {
   check: { type: 'boolean', default: false }, episodes: { type: 'string', default: '10000' }, nodes: { type: 'string', default: '1,2,4' }, 'in-flight': { type: 'string', default: '100' },
@@ -41,8 +41,9 @@ function mark (name: string, holds: boolean): string {
 interface Server { url: string; version: string; cpuMs (): number; stop (): Promise<void> }
 
 async function startServer (): Promise<Server> {
-  const program = process.env['SPAR_TEST_NATS_SERVER'] ?? 'nats-server'
-  const version = /v(\S+)/.exec(spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
+  const kind = natsServers().at(-1)
+  if (kind === undefined) throw new Error('there is no nats-server on the PATH, and SPAR_TEST_NATS_SERVER names none')
+  const { name: version, path: program } = kind
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'spar-load-'))
   const sync = version.startsWith('2.9') ? '' : ', sync_interval: always'

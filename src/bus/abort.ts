@@ -22,3 +22,11 @@ export function linked (signals: readonly AbortSignal[]): { controller: AbortCon
   const controller = new AbortController()
   return { controller, leave: onAbort(signals, () => controller.abort()) }
 }
+
+/** Null where one of the signals aborts before the answer is there; what comes of it then is for whoever gives it. */
+export function orAborted<Answer> (answer: Promise<Answer>, signals: readonly AbortSignal[]): Promise<Answer | null> {
+  return new Promise((resolve, reject) => {
+    const leave = onAbort(signals, () => resolve(null))
+    answer.finally(leave).then(resolve, reject)
+  })
+}

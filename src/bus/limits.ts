@@ -21,6 +21,8 @@ export const busLimits = {
   pullMarginMs: 2_000,
   /** Answers of the server are waited for so long. */
   answerMsMax: 5_000,
+  /** How often it is looked whether an answer is overdue. */
+  deadlineStepMs: 100,
   /** Between two tries to connect, and how long the first connection may take. */
   reconnectMs: 500,
   /** Between two looks for a stream that another node is just making. */

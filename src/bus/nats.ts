@@ -12,6 +12,7 @@ import type { Link } from './nats/link.ts'
 import { createLog } from './nats/log.ts'
 import { createObjects } from './nats/objects.ts'
 import { createQueue } from './nats/queue.ts'
+import { createRequests, type Requests } from './nats/requests.ts'
 import { createSignals } from './nats/signals.ts'
 import { openStreams, type StreamOptions } from './nats/streams.ts'
 import { createNames } from './subjects.ts'
@@ -47,10 +48,10 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
   const nc = await open(options, limits)
   const closing = new AbortController()
   try {
-    const connection = watchConnection(nc, options.onStatus ?? (() => {}))
-    const js = nc.jetstream({ timeout: limits.answerMsMax })
-    const jsm = await js.jetstreamManager(false)
-    const bare = { nc, js, jsm, names, clock: options.clock, limits, closed: closing.signal, isUp: () => connection.isUp && !nc.isClosed(), reconnected: connection.reconnected }
+    const requests = createRequests(nc, options.clock, limits, closing.signal)
+    const connection = watchConnection(nc, requests, options.onStatus ?? (() => {}))
+    const jsm = await nc.jetstreamManager({ timeout: limits.answerMsMax, checkAPI: false })
+    const bare = { nc, requests, jsm, names, clock: options.clock, limits, closed: closing.signal, isUp: () => connection.isUp && !nc.isClosed(), reconnected: connection.reconnected }
     const { ensure = true, replicas = 1, ackWaitMs = limits.ackWaitMs, nodeTtlMs = limits.nodeTtlMs } = options
     const wanted = { ensure, replicas, ackWaitMs, nodeTtlMs }
     const agreedWaitMs = await openStreams(bare, wanted)
@@ -71,6 +72,7 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
       }
     }
   } catch (error) {
+    closing.abort()
     await nc.close()
     throw error
   }
@@ -95,7 +97,7 @@ async function open ({ servers, name, credentials, nkey, user, password, token, 
     }
   }
   const options: ConnectionOptions = {
-    servers, name, timeout: limits.connectMsMax, maxReconnectAttempts: -1, reconnectTimeWait: limits.reconnectMs, pingInterval: 10_000, maxPingOut: 2, ignoreClusterUpdates: false,
+    servers, name, timeout: limits.connectMsMax, maxReconnectAttempts: -1, reconnectTimeWait: limits.reconnectMs, pingInterval: 10_000, maxPingOut: 2, noAsyncTraces: true, ignoreClusterUpdates: false,
     ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(read('credentials file', credentials)) }),
     ...(nkey === undefined ? {} : { authenticator: nkeyAuthenticator(seedOf(nkey, read('nkey seed', nkey))) }),
     ...(user === undefined ? {} : { user, pass: password ?? '' }),
@@ -127,11 +129,13 @@ function seedOf (path: string, bytes: Uint8Array): Uint8Array {
 
 interface Connection { isUp: boolean; reconnected: Set<() => void> }
 
-function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): Connection {
+function watchConnection (nc: NatsConnection, requests: Requests, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): Connection {
   const connection: Connection = { isUp: true, reconnected: new Set() }
   void (async () => {
-    for await (const { type, data } of nc.status()) {
+    for await (const status of nc.status()) {
+      const { type, data } = status
       if (type === Events.Disconnect) { connection.isUp = false; onStatus('disconnected', String(data)) }
+      requests.hear(status)
       if (type === Events.Reconnect) {
         connection.isUp = true
         onStatus('connected', String(data))

@@ -5,8 +5,8 @@ import { SparError } from '../../errors.ts'
 import { isBelow } from '../keys.ts'
 import { checkPrefix } from '../subjects.ts'
 import type { Bucket, KeyEntry, KeyValue } from '../types.ts'
-import { apiCode, jetStreamErrors, told } from './errors.ts'
-import { checkSize, onlyOver, publish, type Link } from './link.ts'
+import { told } from './errors.ts'
+import { checkSize, onlyOver, publish, readLast, type Link } from './link.ts'
 import { readStream } from './reader.ts'
 
 const operation = 'KV-Operation'
@@ -15,20 +15,13 @@ const nothing = new Uint8Array()
 interface Kept { isRemoved: boolean; bytes: Uint8Array; revision: number }
 
 export function createKeyValue (link: Link, bucket: Bucket): KeyValue {
-  const { jsm, names } = link
+  const { names } = link
   const stream = names.bucketStream(bucket)
 
   const read = async (key: string): Promise<Kept | null> => {
     const subject = names.value(bucket, key)
-    return await told(link, `read ${key}`, async () => {
-      try {
-        const { data, header, seq } = await jsm.streams.getMessage(stream, { last_by_subj: subject })
-        return { isRemoved: header.has(operation), bytes: data, revision: seq }
-      } catch (error) {
-        if (apiCode(error) === jetStreamErrors.messageNotFound) return null
-        throw error
-      }
-    })
+    const last = await told(link, `read ${key}`, () => readLast(link, stream, subject))
+    return last === null ? null : { isRemoved: last.headers.includes(`${operation}:`), bytes: last.bytes, revision: last.sequence }
   }
   const write = async (key: string, bytes: Uint8Array, header?: Record<string, string>): Promise<number> => {
     const subject = names.value(bucket, key)

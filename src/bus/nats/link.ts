@@ -1,15 +1,16 @@
 // What the parts of the NATS bus share: the connection with its clients, the names, and how a value is written.
 
-import { headers, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats'
+import { headers, type JetStreamManager, type NatsConnection } from 'nats'
 import { SparError } from '../../errors.ts'
 import type { Clock } from '../../ports.ts'
 import type { busLimits } from '../limits.ts'
 import type { Names } from '../subjects.ts'
 import { apiCode, jetStreamErrors, told } from './errors.ts'
+import type { Requests } from './requests.ts'
 
 export interface Link {
   nc: NatsConnection
-  js: JetStreamClient
+  requests: Requests
   jsm: JetStreamManager
   names: Names
   clock: Clock
@@ -28,10 +29,10 @@ export function checkSize ({ valueBytesMax }: Link, bytes: Uint8Array, what: str
 }
 
 /** Publishes with headers, and resolves to the sequence it was kept under. */
-export async function publish ({ js, limits }: Link, subject: string, bytes: Uint8Array, header: Record<string, string> = {}): Promise<number> {
+export async function publish ({ requests }: Link, subject: string, bytes: Uint8Array, header: Record<string, string> = {}): Promise<number> {
   const given = headers()
   for (const [name, value] of Object.entries(header)) given.set(name, value)
-  return (await js.publish(subject, bytes, { headers: given, timeout: limits.answerMsMax })).seq
+  return (await requests.api<{ seq: number }>(subject, bytes, { headers: given })).seq
 }
 
 export const onlyOver = (sequence: number): Record<string, string> => ({ 'Nats-Expected-Last-Subject-Sequence': `${sequence}` })
@@ -48,4 +49,17 @@ export async function publishFirst (link: Link, subject: string, bytes: Uint8Arr
       throw error
     }
   })
+}
+
+export interface Last { bytes: Uint8Array; sequence: number; /** As they were sent, '' for none. */ headers: string }
+
+/** The last message of a subject, as the stream's leader has it; null for none. */
+export async function readLast ({ requests }: Link, stream: string, subject: string): Promise<Last | null> {
+  try {
+    const { message } = await requests.api<{ message: { seq: number; hdrs?: string; data?: string } }>(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ last_by_subj: subject }))
+    return { bytes: Buffer.from(message.data ?? '', 'base64'), sequence: message.seq, headers: Buffer.from(message.hdrs ?? '', 'base64').toString('latin1') }
+  } catch (error) {
+    if (apiCode(error) === jetStreamErrors.messageNotFound) return null
+    throw error
+  }
 }

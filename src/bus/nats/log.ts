@@ -1,8 +1,8 @@
 // A log on JetStream: a stream with one message a subject, written where nothing is.
 
 import type { Log, LogEntry, LogName } from '../types.ts'
-import { apiCode, jetStreamErrors, told } from './errors.ts'
-import { publishFirst, type Link } from './link.ts'
+import { told } from './errors.ts'
+import { publishFirst, readLast, type Link } from './link.ts'
 import { readStream } from './reader.ts'
 
 export function createLog (link: Link, name: LogName): Log {
@@ -12,14 +12,7 @@ export function createLog (link: Link, name: LogName): Log {
     create: async (key, bytes) => await publishFirst(link, names.entry(name, key), bytes) ? 'created' : 'present',
     async get (key) {
       const subject = names.entry(name, key)
-      return await told(link, `read ${subject}`, async () => {
-        try {
-          return (await jsm.streams.getMessage(stream, { last_by_subj: subject })).data
-        } catch (error) {
-          if (apiCode(error) === jetStreamErrors.messageNotFound) return null
-          throw error
-        }
-      })
+      return (await told(link, `read ${subject}`, () => readLast(link, stream, subject)))?.bytes ?? null
     },
     async remove (key) {
       const subject = names.entry(name, key)

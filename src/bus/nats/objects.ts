@@ -6,8 +6,8 @@ import { nuid } from 'nats'
 import { SparError } from '../../errors.ts'
 import { padded } from '../subjects.ts'
 import type { Objects } from '../types.ts'
-import { apiCode, jetStreamErrors, told } from './errors.ts'
-import { publish, type Link } from './link.ts'
+import { told } from './errors.ts'
+import { publish, readLast, type Link } from './link.ts'
 import { readStream } from './reader.ts'
 
 /** As `nats object info` shows it. */
@@ -20,16 +20,10 @@ export function createObjects (link: Link): Objects {
   const { names, jsm } = link
   const find = async (name: string): Promise<Meta | null> => {
     const subject = names.objectMeta(name)
-    return await told(link, `read ${name}`, async () => {
-      try {
-        const { data } = await jsm.streams.getMessage(names.objectStream, { last_by_subj: subject })
-        const meta = JSON.parse(Buffer.from(data).toString('utf8')) as Meta
-        return meta.deleted === true ? null : meta
-      } catch (error) {
-        if (apiCode(error) === jetStreamErrors.messageNotFound) return null
-        throw error
-      }
-    })
+    const last = await told(link, `read ${name}`, () => readLast(link, names.objectStream, subject))
+    if (last === null) return null
+    const meta = JSON.parse(Buffer.from(last.bytes).toString('utf8')) as Meta
+    return meta.deleted === true ? null : meta
   }
   const say = async (meta: Meta): Promise<void> => { await told(link, `keep ${meta.name}`, () => publish(link, names.objectMeta(meta.name), Buffer.from(JSON.stringify(meta)), inPlace)) }
   const forget = async (id: string): Promise<void> => { await told(link, `remove ${id}`, () => jsm.streams.purge(names.objectStream, { filter: names.objectChunks(id) })) }

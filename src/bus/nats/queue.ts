@@ -2,53 +2,45 @@
 // message, so that a node never holds more than it has slots for.
 
 import { AckPolicy, ErrorCode, nanos, type ConsumerInfo, type Msg } from 'nats'
-import { onAbort } from '../abort.ts'
+import { orAborted } from '../abort.ts'
 import type { Queue, QueueKind, QueueMessage } from '../types.ts'
 import { apiCode, jetStreamErrors, told } from './errors.ts'
 import { publishFirst, type Link } from './link.ts'
+import { Pulls } from './pulls.ts'
 
-/** An answer that is no message: nothing came (404, 408), or the consumer is not what it was (409). */
-const statusOf = (message: Msg): number => message.data.length === 0 && message.headers !== undefined ? message.headers.code : 0
+interface Place { pulls: Pulls; /** Of its consumer, which may have to be made again. */ made: Promise<ConsumerInfo> | null }
 
 export function createQueue (link: Link, ackWaitMs: number): Queue {
-  const { nc, jsm, names, limits, clock } = link
-  const consumers = new Map<string, Promise<ConsumerInfo>>()
+  const { jsm, names, limits, clock } = link
+  const places = new Map<string, Place>()
 
-  const ensure = async (kind: QueueKind, arena: string): Promise<string> => {
+  async function ensure (kind: QueueKind, arena: string): Promise<Place> {
     const name = names.consumer(kind, arena)
-    let made = consumers.get(name)
-    if (made === undefined) {
-      made = told(link, `wait for ${kind} of ${arena}`, () => makeConsumer(link, kind, arena, ackWaitMs))
-      consumers.set(name, made)
-      made.catch(() => consumers.delete(name))
-    }
-    await made
-    return name
+    const place = places.get(name) ?? { pulls: new Pulls(link, name, message => messageOf(link, message, ackWaitMs).again(0)), made: null }
+    places.set(name, place)
+    place.made ??= told(link, `wait for ${kind} of ${arena}`, () => makeConsumer(link, kind, arena, ackWaitMs))
+    await place.made.catch((error: unknown) => { place.made = null; throw error })
+    return place
   }
 
-  async function ask (kind: QueueKind, arena: string, waitMs: number, isAgain = false): Promise<Msg | null> {
-    const name = await ensure(kind, arena)
-    const wait = waitMs === 0 ? { no_wait: true } : { expires: nanos(waitMs) }
-    const answer = await told(link, `wait for ${kind} of ${arena}`, async () => {
+  async function take (kind: QueueKind, arena: string, waitMs: number, signal: AbortSignal, isAgain = false): Promise<Msg | null> {
+    const place = await ensure(kind, arena)
+    const pulled = await told(link, `wait for ${kind} of ${arena}`, async () => {
       try {
-        return await nc.request(`$JS.API.CONSUMER.MSG.NEXT.${names.workStream}.${name}`, JSON.stringify({ batch: 1, ...wait }), { timeout: waitMs + limits.pullMarginMs, noMux: true })
+        return await place.pulls.take(waitMs, signal)
       } catch (error) {
-        // A server that restarts takes waiting requests along.
-        if ((error as { code?: string }).code === ErrorCode.Timeout) return null
-        consumers.delete(name)
+        place.made = null
         if ((error as { code?: string }).code === ErrorCode.NoResponders && !isAgain) return 'nobody'
         throw error
       }
     })
-    if (answer === 'nobody') {
+    if (pulled === 'nobody') {
       // Somebody else is just making the consumer, or it is gone and has to be made again.
       await clock.sleep(limits.reconnectMs, link.closed)
-      return await ask(kind, arena, waitMs, true)
+      return await take(kind, arena, waitMs, signal, true)
     }
-    const status = answer === null ? 0 : statusOf(answer)
-    if (status === 0) return answer
-    if (status !== 404 && status !== 408) consumers.delete(name)
-    return null
+    if (pulled === 'gone') place.made = null
+    return pulled === 'gone' || pulled === 'nothing' ? null : pulled
   }
 
   return {
@@ -57,20 +49,12 @@ export function createQueue (link: Link, ackWaitMs: number): Queue {
     async pull (kind, arena, { waitMs, signal }) {
       names.place(kind, arena)
       if (signal.aborted || link.closed.aborted) return null
-      const asked = ask(kind, arena, waitMs)
-      const given = givenUp(link, signal)
-      try {
-        const message = await Promise.race([asked, given.up])
-        if (message !== 'given up') return message === null ? null : messageOf(link, message, ackWaitMs)
-        asked.then(late => { if (late !== null) messageOf(link, late, ackWaitMs).again(0) }, () => {})
-        return null
-      } finally {
-        given.leave()
-      }
+      const message = await orAborted(take(kind, arena, waitMs, signal), [signal, link.closed])
+      return message === null ? null : messageOf(link, message, ackWaitMs)
     },
     async depth (kind, arena) {
-      const name = await ensure(kind, arena)
-      const { num_pending: waiting, num_ack_pending: taken } = await told(link, `count ${kind} of ${arena}`, () => jsm.consumers.info(names.workStream, name))
+      await ensure(kind, arena)
+      const { num_pending: waiting, num_ack_pending: taken } = await told(link, `count ${kind} of ${arena}`, () => jsm.consumers.info(names.workStream, names.consumer(kind, arena)))
       return { waiting, taken }
     },
     async subjects (run) {
@@ -98,14 +82,14 @@ async function makeConsumer ({ jsm, names, limits }: Link, kind: QueueKind, aren
  * before, too, and takes it from its present holder by them: whose time is up says nothing any more.
  */
 function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number): QueueMessage {
-  const { nc, names, limits, clock } = link
+  const { nc, requests, names, clock } = link
   let heldUntil = clock.now() + ackWaitMs
   const isHeld = (): boolean => clock.now() < heldUntil && link.isUp()
   return {
     subject: names.readWork(subject),
     bytes: data,
     delivery: deliveryOf(reply!),
-    async ack () { await told(link, `acknowledge ${subject}`, () => nc.request(reply!, '+ACK', { timeout: limits.answerMsMax })) },
+    async ack () { await told(link, `acknowledge ${subject}`, () => requests.ask(reply!, '+ACK')) },
     working () {
       if (!isHeld()) return
       heldUntil = clock.now() + ackWaitMs
@@ -119,13 +103,4 @@ function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number
 function deliveryOf (reply: string): number {
   const tokens = reply.split('.')
   return Number(tokens[tokens.length > 9 ? 6 : 4])
-}
-
-/** Nobody waits any more; or the connection was lost and is there again, and the server knows nothing of the request. */
-function givenUp ({ closed, reconnected }: Link, signal: AbortSignal): { up: Promise<'given up'>; leave: () => void } {
-  let giveUp!: () => void
-  const up = new Promise<'given up'>(resolve => { giveUp = () => resolve('given up') })
-  const leave = onAbort([signal, closed], giveUp)
-  reconnected.add(giveUp)
-  return { up, leave () { leave(); reconnected.delete(giveUp) } }
 }
