@@ -1,7 +1,7 @@
 // Plays one episode: the machine with its holes filled by the queue, its snapshot kept as it goes, so that an episode whose
 // owner was killed goes on where it was. Work that had finished answers from the store.
 
-import { createActor, fromPromise, type Snapshot } from 'xstate'
+import { createActor, fromPromise, type AnyActorRef, type Snapshot } from 'xstate'
 import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOutcome, type PlayedBug, type Verified } from '../machines/episode.ts'
 import type { Work, WorkEnding, WorkQueue } from '../src/bus/work.ts'
 import type { Arena, Role, Verdict } from '../src/domain.ts'
@@ -43,8 +43,11 @@ export async function playEpisode (system: EpisodeSystem, number: number, signal
   }
   const input: EpisodeInput = { episodeId, groupSize: system.options.group, orderMax: system.options.maxOrder }
   const kept = await system.store.snapshot(episodeId) as Snapshot<unknown> | null
-  const actor = createActor(logicOf(system, number), { id: episodeId, input, ...(kept ? { snapshot: kept } : {}) })
-  const snapshots = latestOnly<unknown>(snapshot => system.store.keepSnapshot(episodeId, snapshot))
+  const actor = createActor(machine, { id: episodeId, input, ...(kept ? { snapshot: kept } : {}) })
+  playing.set(actor.system, { ...system, number })
+  let isLeft = false
+  // Made when it is written: what is overtaken costs nothing. One that was left is not written any more: its work is stopped.
+  const snapshots = latestOnly<null>(async () => { if (!isLeft) await system.store.keepSnapshot(episodeId, actor.getPersistedSnapshot()) })
   let leave = (): void => {}
   try {
     return await new Promise<EpisodeOutcome>((resolve, reject) => {
@@ -53,7 +56,7 @@ export async function playEpisode (system: EpisodeSystem, number: number, signal
       signal?.throwIfAborted()
       actor.subscribe({
         next: snapshot => {
-          const written = snapshots.write(actor.getPersistedSnapshot())
+          const written = snapshots.write(null)
           written.catch(reject)
           const outcome = snapshot.status === 'done' ? snapshot.output : null
           system.onStep({ number, episodeId, state: String(snapshot.value), bugs: snapshot.context.bugs, outcome })
@@ -65,22 +68,30 @@ export async function playEpisode (system: EpisodeSystem, number: number, signal
     })
   } finally {
     signal?.removeEventListener('abort', leave)
+    isLeft = true
     actor.stop()
   }
 }
 
-function logicOf (system: EpisodeSystem, number: number) {
-  const add = (id: string, kind: Work['kind'], payload: unknown): Promise<WorkEnding> => system.queue.add({ id, kind, priority: priorities[kind], payload })
-  return episode.provide({
-    actors: {
-      break: fromPromise<Broken, { episodeId: string }>(async ({ input }) => brokenOf(await add(breakId(input.episodeId), 'break', { number }))),
-      verify: fromPromise<Verified, { episodeId: string; bugId: string }>(async ({ input }) => verifiedOf(await add(verifyId(input.episodeId), 'verify', input))),
-      attempt: fromPromise<Attempted, Omit<AttemptPayload, 'number'>>(({ input }) => attempt({ ...input, number }, add)),
-      promote: fromPromise<Promoted, { episodeId: string; parent: PlayedBug }>(({ input }) => promoteAttempt(system.store, system.arena, input.episodeId, input.parent)),
-      settle: fromPromise<void, EpisodeOutcome>(({ input }) => settleEpisode(system, number, input))
-    }
-  })
-}
+/** What an episode is played with, by the actor system that plays it: a machine's context is no place for handles. */
+const playing = new WeakMap<AnyActorRef['system'], EpisodeSystem & { number: number }>()
+
+const addTo = (system: AnyActorRef['system']) => (id: string, kind: Work['kind'], payload: unknown): Promise<WorkEnding> =>
+  playing.get(system)!.queue.add({ id, kind, priority: priorities[kind], payload })
+
+/** Filled once: a machine that is provided anew is built anew. */
+const machine = episode.provide({
+  actors: {
+    break: fromPromise<Broken, { episodeId: string }>(async ({ input, system }) => brokenOf(await addTo(system)(breakId(input.episodeId), 'break', { number: playing.get(system)!.number }))),
+    verify: fromPromise<Verified, { episodeId: string; bugId: string }>(async ({ input, system }) => verifiedOf(await addTo(system)(verifyId(input.episodeId), 'verify', input))),
+    attempt: fromPromise<Attempted, Omit<AttemptPayload, 'number'>>(({ input, system }) => attempt({ ...input, number: playing.get(system)!.number }, addTo(system))),
+    promote: fromPromise<Promoted, { episodeId: string; parent: PlayedBug }>(({ input, system }) => {
+      const { store, arena } = playing.get(system)!
+      return promoteAttempt(store, arena, input.episodeId, input.parent)
+    }),
+    settle: fromPromise<void, EpisodeOutcome>(({ input, system }) => settleEpisode(playing.get(system)!, playing.get(system)!.number, input))
+  }
+})
 
 function brokenOf (ending: WorkEnding): Broken {
   if (ending.kind !== 'settled') return { kind: 'fault', ...lost(ending) }

@@ -5,6 +5,8 @@ import { node, type NodeOutcome } from '../machines/node.ts'
 import { slot } from '../machines/slot.ts'
 import type { Bus, QueueKind } from '../src/bus/types.ts'
 import { createHeldArenas, type OpenArena } from '../src/cluster/arenas.ts'
+import { createEndings } from '../src/cluster/endings.ts'
+import { createHolder } from '../src/cluster/holder.ts'
 import { clusterLimits, type Slots } from '../src/cluster/limits.ts'
 import { anyArena } from '../src/cluster/keys.ts'
 import type { Clock } from '../src/ports.ts'
@@ -49,7 +51,8 @@ export function startNode (options: NodeOptions): RunningNode {
   const { nodeId, bus, ports, slots, drainMs, about, onEvent = () => {} } = options
   const limits = { ...clusterLimits, ...options.limits }
   const retry = createRetry(ports.clock, limits)
-  const runs = createRuns(bus, (code, reason) => onEvent({ type: 'fault', code, reason }))
+  const endings = createEndings(limits.endingsBytesMax)
+  const runs = createRuns(bus, { onFault: (code, reason) => onEvent({ type: 'fault', code, reason }), onRemoved: endings.forget })
   const aborting = new AbortController()
   const over = new AbortController()
   const groups = slotGroups(slots, ports.clock)
@@ -58,7 +61,7 @@ export function startNode (options: NodeOptions): RunningNode {
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
   } })
   for (const group of groups) group.rotation.setPlaces(placesOf(group, []))
-  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry), runs, arenas, ports, limits, aborting: aborting.signal, over: over.signal }
+  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry, endings), holder: createHolder(ports.clock, bus.queue.ackWaitMs, over.signal), runs, arenas, ports, limits, aborting: aborting.signal }
   const work = createSlotWork(system, groups, onEvent)
   const startedAt = ports.clock.now()
   const following = runs.follow(over.signal)

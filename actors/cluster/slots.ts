@@ -26,7 +26,7 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
   const taken = new Map<string, QueueMessage>()
   const counts: Record<string, number> = {}
   const groupOf = (slotId: string): SlotGroup => groups.find(({ ids }) => ids.includes(slotId))!
-  const { bus, ports, runs, records, nodeId, limits, aborting, over } = system
+  const { bus, ports, runs, records, holder, nodeId, limits, aborting } = system
 
   async function pull (slotId: string, signal: AbortSignal): Promise<boolean> {
     const turn = groupOf(slotId).rotation.next()
@@ -54,7 +54,7 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
     let delivered: Delivered | { kind: 'lost'; code: string; reason: string }
     try {
       const orphaned = await isOrphan(message)
-      delivered = orphaned ? await drop(message) : await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, ackWaitMs: bus.queue.ackWaitMs, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting, over })
+      delivered = orphaned ? await drop(message) : await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, holder, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting })
     } catch (error) {
       // Nothing was answered: it is delivered again when its time has run out.
       const { code, message: reason } = toPlain(error)

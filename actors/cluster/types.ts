@@ -2,6 +2,7 @@
 
 import type { Bus } from '../../src/bus/types.ts'
 import type { HeldArenas } from '../../src/cluster/arenas.ts'
+import type { Holder } from '../../src/cluster/holder.ts'
 import type { clusterLimits } from '../../src/cluster/limits.ts'
 import type { Records } from '../../src/cluster/records.ts'
 import type { Retry } from '../../src/cluster/retry.ts'
@@ -27,12 +28,11 @@ export interface NodeSystem {
   bus: Bus
   retry: Retry
   records: Records
+  holder: Holder
   runs: Runs
   arenas: HeldArenas
   ports: NodePorts
   limits: typeof clusterLimits
   /** Aborts what runs, when draining has taken too long. */
   aborting: AbortSignal
-  /** Aborts when the node has ended. */
-  over: AbortSignal
 }

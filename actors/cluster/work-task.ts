@@ -4,8 +4,8 @@
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
 import { workKindOf } from '../../src/cluster/keys.ts'
-import { busEpisodes, type FindEnding } from '../../src/cluster/episodes.ts'
-import type { Ending, Made } from '../../src/cluster/records.ts'
+import { busEpisodes } from '../../src/cluster/episodes.ts'
+import type { Made } from '../../src/cluster/records.ts'
 import { SparError } from '../../src/errors.ts'
 import { priorities } from '../../src/run/ids.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
@@ -19,13 +19,13 @@ export function workTask (system: NodeSystem, message: QueueMessage): Task {
   const startedAt = ports.clock.now()
   const made = (delivery: number): Made => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() })
   return {
-    isDone: async () => await records.ending(run, id) !== null,
+    isDone: async delivery => delivery > 1 && await records.ending(run, id) !== null,
     async play (delivery, signal) {
       const payload: unknown = JSON.parse(Buffer.from(message.bytes).toString('utf8'))
       const arena = arenas.get(arenaId)
       if (arena === null) throw new SparError('ARENA_NOT_HELD', `Cannot do ${id}: this node does not hold the arena ${arenaId} any more`, { retryable: true })
       const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, numberOfWork(id)))
-      const store = busEpisodes({ bus, retry, records, run, entry: 'ended', by: () => made(delivery), find: remembered((work, entry) => records.ending(run, work, entry)) })
+      const store = busEpisodes({ bus, retry, records, run, entry: 'ended', by: () => made(delivery), find: (work, entry) => records.ending(run, work, entry) })
       const { clock, sandboxes, verify } = ports
       await handleWork(
         { options, arena, store, ports: { clock, sandboxes, verify, policies: await ports.policiesOf(options) } },
@@ -35,16 +35,5 @@ export function workTask (system: NodeSystem, message: QueueMessage): Task {
     },
     async cancel (reason, delivery) { await records.end(run, id, { ...made(delivery), kind: 'cancelled', reason }) },
     async quarantine (why, delivery) { await records.end(run, id, { ...made(delivery), kind: 'quarantined', ...why }) }
-  }
-}
-
-/** An ending that is there stays as it is: a handler that asks for it twice reads it once. */
-function remembered (find: FindEnding): FindEnding {
-  const found = new Map<string, Ending>()
-  return async (work, entry) => {
-    const key = `${entry} ${work}`
-    const ending = found.get(key) ?? await find(work, entry)
-    if (ending !== null) found.set(key, ending)
-    return ending
   }
 }

@@ -12,6 +12,7 @@ import { linked } from '../bus/abort.ts'
 import type { QueueMessage } from '../bus/types.ts'
 import { toPlain } from '../errors.ts'
 import type { Clock } from '../ports.ts'
+import type { Holder } from './holder.ts'
 import { clusterLimits } from './limits.ts'
 import type { Failure, Records } from './records.ts'
 
@@ -19,15 +20,15 @@ import type { Failure, Records } from './records.ts'
 export interface Task {
   /** Deliveries before quarantine where it is not `deliveriesMax` of the limits. */
   deliveriesMax?: number
-  /** Whether its ending is kept already. */
-  isDone (): Promise<boolean>
+  /** Whether its ending is kept already. May say no where that is unlikely: what is done twice counts once. */
+  isDone (delivery: number): Promise<boolean>
   /** Does it, and keeps its ending. */
   play (delivery: number, signal: AbortSignal): Promise<void>
   cancel (reason: string, delivery: number): Promise<void>
   quarantine (why: { code: string; reason: string; failures: Failure[] }, delivery: number): Promise<void>
 }
 
-export interface DeliverPorts { clock: Clock; records: Records; node: string; ackWaitMs: number; limits?: Partial<typeof clusterLimits> }
+export interface DeliverPorts { clock: Clock; records: Records; node: string; holder: Holder; limits?: Partial<typeof clusterLimits> }
 
 /** `abandoned`: somebody else has it now. `dropped`: of a run that is no more. `interrupted`: by what says nothing about it (D4). */
 export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'interrupted' | 'quarantined' | 'dropped'; code: string; reason: string }
@@ -38,38 +39,24 @@ const handedBack = 'HANDED_BACK'
 const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
 const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')
 
-/** `cancelled` says why the run has given this up; `draining` aborts what the node does; with `over` the node is gone, whatever still runs. */
-export interface DeliverSignals { cancelled: AbortSignal; draining: AbortSignal; over: AbortSignal }
-
-export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining, over }: DeliverSignals): Promise<Delivered> {
-  const held = hold(message, ports, over)
+/** `cancelled` says why the run has given this up; `draining` aborts with the node. */
+export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining }: { cancelled: AbortSignal; draining: AbortSignal }): Promise<Delivered> {
+  const letGo = ports.holder.hold(message)
   try {
     const delivered = await answer(message, task, ports, cancelled, draining)
     if (delivered.kind === 'handedBack') message.again(0)
     else if (isAnswered(delivered)) await message.ack()
     return delivered
   } finally {
-    held.release()
+    letGo()
   }
-}
-
-/** Says that the node is at it, as long as it is, and at most until the node is gone. */
-function hold (message: QueueMessage, { clock, ackWaitMs }: DeliverPorts, over: AbortSignal): { release (): void } {
-  const { controller, leave } = linked([over])
-  void (async () => {
-    for (;;) {
-      await clock.sleep(Math.max(1, Math.floor(ackWaitMs / 3)), controller.signal)
-      message.working()
-    }
-  })().catch(() => {})
-  return { release () { leave(); controller.abort() } }
 }
 
 async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, cancelled: AbortSignal, draining: AbortSignal): Promise<Delivered> {
   const { delivery, subject } = message
   const limits = { ...clusterLimits, ...ports.limits }
   const deliveriesMax = task.deliveriesMax ?? limits.deliveriesMax
-  if (await task.isDone()) return { kind: 'known' }
+  if (await task.isDone(delivery)) return { kind: 'known' }
   if (cancelled.aborted) return await cancel()
   if (draining.aborted) return await handBack('the node drains')
   const notes = delivery === 1 ? [] : await ports.records.failures(subject.run, subject.id, delivery - 1)

@@ -6,6 +6,8 @@ import type { Bus } from '../bus/types.ts'
 import type { ArtifactFiles } from '../domain.ts'
 import { resultPath, type WorkOutput } from '../store/episodes.ts'
 import { attach, detach, type Attachment } from './attachments.ts'
+import { createEndings, type Endings } from './endings.ts'
+import { clusterLimits } from './limits.ts'
 import { pack, unpack } from './codec.ts'
 import { recordKey } from './keys.ts'
 import type { Retry } from './retry.ts'
@@ -15,10 +17,11 @@ export interface Made { delivery: number; node: string; startedAt: number; at: n
 
 /** What became of a piece of work. */
 export type Ending = Made & (
-  | { kind: 'settled'; result: Attachment; files: Attachment[]; artifact: { folder: string; parser: string; parent: string | null; files: Attachment[] } | null }
+  | { kind: 'settled'; result: Attachment; files: Attachment[]; artifact: KeptArtifact | null }
   | { kind: 'cancelled'; reason: string }
   | { kind: 'quarantined'; code: string; reason: string; failures: Failure[] })
 
+interface KeptArtifact { folder: string; parser: string; parent: string | null; files: Attachment[] }
 export interface Failure { delivery: number; node: string; at: number; code: string; reason: string }
 export interface Dispatched { kind: string; arena: string; at: number }
 
@@ -36,17 +39,24 @@ export interface Records {
   failures (run: string, work: string, deliveries: number): Promise<Failure[]>
 }
 
-export function createRecords (bus: Bus, retry: Retry): Records {
+export function createRecords (bus: Bus, retry: Retry, endings: Endings = createEndings(clusterLimits.endingsBytesMax)): Records {
   const log = bus.log.records
   return {
     async ending (run, work, entry = 'ended') {
       const key = recordKey(run, work, entry)
+      const known = endings.get(key)
+      if (known !== null) return known
       const bytes = await retry(() => log.get(key))
-      return bytes === null ? null : readEnding(bytes, key)
+      if (bytes === null) return null
+      const ending = readEnding(bytes, key)
+      endings.keep(key, ending)
+      return ending
     },
     async end (run, work, ending, entry = 'ended') {
-      const created = await retry(() => log.create(recordKey(run, work, entry), pack(ending)))
-      return created === 'created' ? ending : (await this.ending(run, work, entry))!
+      const key = recordKey(run, work, entry)
+      if (await retry(() => log.create(key, pack(ending))) === 'present') return (await this.ending(run, work, entry))!
+      endings.keep(key, ending)
+      return ending
     },
     async dispatch (run, work, dispatched) { await retry(() => log.create(recordKey(run, work, 'dispatched'), pack(dispatched))) },
     async fail (run, work, failure) { await retry(() => log.create(recordKey(run, work, `failed.${failure.delivery}`), pack(failure))) },
@@ -83,10 +93,19 @@ export async function readEndingResult<T> (bus: Bus, retry: Retry, ending: Endin
   return JSON.parse(Buffer.from(await readAttachment(bus, retry, ending.result)).toString('utf8')) as T
 }
 
+/** Of the endings that are still around: an artifact is read, hashed and parsed once. */
+const artifacts = new WeakMap<Ending, Promise<Artifact>>()
+
 /** The artifact of an ending; null where it has none. */
 export async function readEndingArtifact (bus: Bus, retry: Retry, ending: Ending): Promise<Artifact | null> {
   if (ending.kind !== 'settled' || ending.artifact === null) return null
-  const { parser, parent, files } = ending.artifact
+  const reading = artifacts.get(ending) ?? readArtifact(bus, retry, ending.artifact)
+  artifacts.set(ending, reading)
+  reading.catch(() => artifacts.delete(ending))
+  return await reading
+}
+
+async function readArtifact (bus: Bus, retry: Retry, { parser, parent, files }: KeptArtifact): Promise<Artifact> {
   const named = new Map(await Promise.all(files.map(async file => [file.name, await readAttachment(bus, retry, file)] as const)))
   const bug = createBug(filesOf(named, parser), parent)
   return { bug, manifest: parseManifest(Buffer.from(named.get('manifest.json')!).toString('utf8'), bug.id) }

@@ -22,7 +22,9 @@ export interface Runs {
 
 interface Known { document: RunDocument; cancelled: AbortController; options: Map<number, RunOptions> }
 
-export function createRuns (bus: Bus, onFault: (code: string, message: string) => void): Runs {
+export interface RunsHooks { onFault (code: string, message: string): void; onRemoved? (run: string): void }
+
+export function createRuns (bus: Bus, { onFault, onRemoved = () => {} }: RunsHooks): Runs {
   const known = new Map<string, Known>()
   const listeners = new Set<(document: RunDocument) => void>()
 
@@ -31,6 +33,7 @@ export function createRuns (bus: Bus, onFault: (code: string, message: string) =
     if (bytes === null) {
       before?.cancelled.abort(new SparError('RUN_REMOVED', `the run ${name} was removed`))
       known.delete(name)
+      onRemoved(name)
       return
     }
     const document = readDocument(bytes, name)

@@ -11,12 +11,14 @@ import { deliver, type Task } from '../../src/cluster/deliver.ts'
 import { unpack } from '../../src/cluster/codec.ts'
 import type { Failure, Records } from '../../src/cluster/records.ts'
 import { fetchRun } from '../../src/cluster/fetch.ts'
+import { createHolder } from '../../src/cluster/holder.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { SparError } from '../../src/errors.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
 import { countLedger, documentOf, ended, severable, startTestNode, submit, type NodeFixture } from '../helpers/cluster-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
+const never = (): AbortSignal => new AbortController().signal
 const away = (): SparError => new SparError('BUS_UNAVAILABLE', 'Cannot reach the bus', { retryable: true })
 
 /** The bus with another log of records. */
@@ -38,7 +40,7 @@ async function delivered (task: Partial<Task>, delivery = 1): Promise<{ kind: st
   const message: QueueMessage = { subject: { kind: 'rollout', arena: 'a', run: 'r', id: 'e0001.break' }, bytes: new Uint8Array(), delivery, ack: async () => { answers.push('ack') }, working: () => {}, again: () => { answers.push('again') } }
   const records = { fail: async (_run: string, _work: string, failure: Failure) => { failures.push(failure) }, failures: async () => [] } as unknown as Records
   const whole: Task = { isDone: async () => false, play: async () => {}, cancel: async () => {}, quarantine: async () => {}, ...task }
-  const { kind } = await deliver(message, whole, { clock: systemClock, records, node: 'n1', ackWaitMs: 1000 }, { cancelled: new AbortController().signal, draining: new AbortController().signal, over: new AbortController().signal })
+  const { kind } = await deliver(message, whole, { clock: systemClock, records, node: 'n1', holder: createHolder(systemClock, 1000, never()) }, { cancelled: never(), draining: never() })
   return { kind, failures, answers }
 }
 
