@@ -1,7 +1,8 @@
 // What the cluster carries: real node processes and a real nats-server (every write synced), with policies and sandboxes that
 // answer at set latencies. For 1, 2 and 4 nodes: episodes and rollouts a second, how long work waits, and what a rollout costs
-// its node's processor. Then the memory of a rollout in flight, and how long it takes until the work of a killed node is taken.
-// `--check` turns the marks into an exit code. Usage: npm run load -- [--episodes 10000] [--nodes 1,2,4] [--check]
+// its node's processor. Then what a second node adds, the memory of a rollout in flight, and how long it takes until the work of
+// a killed node is taken. `--check` turns the marks into an exit code.
+// Usage: npm run load -- [--episodes 10000] [--nodes 1,2,4] [--only rate,scale,memory,recovery] [--check]
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,7 +25,7 @@ import { freePort, natsServers, serverReady } from '../test/helpers/nats-server.
 
 const { values } = parseArgs({ options: {
   check: { type: 'boolean', default: false }, episodes: { type: 'string', default: '10000' }, nodes: { type: 'string', default: '1,2,4' }, 'in-flight': { type: 'string', default: '100' },
-  'policy-ms': { type: 'string', default: '20' }, 'command-ms': { type: 'string', default: '2' }, turns: { type: 'string', default: '4' }, group: { type: 'string', default: '8' }, only: { type: 'string', default: 'rate,memory,recovery' }
+  'policy-ms': { type: 'string', default: '20' }, 'command-ms': { type: 'string', default: '2' }, turns: { type: 'string', default: '4' }, group: { type: 'string', default: '8' }, slots: { type: 'string', default: '64' }, 'scale-slots': { type: 'string', default: '12' }, only: { type: 'string', default: 'rate,scale,memory,recovery' }
 } })
 const marks = { rolloutsPerSecond: 300, scale: 1.7, rolloutBytes: 64 * 1024, recoveryMs: 2_000 }
 const ackWaitMs = 3_000
@@ -38,6 +39,17 @@ function mark (name: string, holds: boolean): string {
 
 // ---- processes ------------------------------------------------------------------------------------------------------
 
+/** Nothing that was started stays, however this ends. */
+const children = new Set<ChildProcess>()
+process.on('exit', () => { for (const child of children) child.kill('SIGKILL') })
+
+function started (program: string, args: string[], output: 'ignore' | 'pipe', errors: 'inherit' | 'pipe'): ChildProcess {
+  const child = spawn(program, args, { stdio: ['ignore', output, errors] })
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  return child
+}
+
 interface Server { url: string; version: string; cpuMs (): number; stop (): Promise<void> }
 
 async function startServer (): Promise<Server> {
@@ -48,7 +60,7 @@ async function startServer (): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'spar-load-'))
   const sync = version.startsWith('2.9') ? '' : ', sync_interval: always'
   writeFileSync(join(folder, 'nats.conf'), `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/store", max_file_store: 64GB${sync} }\n`)
-  const child = spawn(program, ['-c', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = started(program, ['-c', join(folder, 'nats.conf')], 'ignore', 'pipe')
   await serverReady(child)
   return {
     url: `nats://127.0.0.1:${port}`, version: `${version}${sync === '' ? ' (cannot sync with every write)' : ''}`,
@@ -71,7 +83,7 @@ function cpuOf (pid: number): number {
 interface LoadNode { child: ChildProcess; said (): Promise<Record<string, number>>; use (): Promise<Record<string, number>>; stop (): Promise<Record<string, number>> }
 
 async function startLoadNode (url: string, name: string, more: string[] = []): Promise<LoadNode> {
-  const child = spawn(process.execPath, ['--expose-gc', entry, '--nats', url, '--name', name, '--turns', values.turns, '--policy-ms', values['policy-ms'], '--command-ms', values['command-ms'], '--ack-wait-ms', String(ackWaitMs), ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = started(process.execPath, ['--expose-gc', entry, '--nats', url, '--name', name, '--turns', values.turns, '--policy-ms', values['policy-ms'], '--command-ms', values['command-ms'], '--ack-wait-ms', String(ackWaitMs), ...more], 'pipe', 'inherit')
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
   const said = async (): Promise<Record<string, number>> => JSON.parse((await lines.next()).value as string) as Record<string, number>
   await said()
@@ -119,20 +131,21 @@ const document = (name: string, episodes: number) => ({ ...documentOf(name, { ep
 
 // ---- measurements ---------------------------------------------------------------------------------------------------
 
-async function rate (nodes: number): Promise<number> {
+/** `slots` of rollouts a node. */
+async function rate (nodes: number, slots: number, count: number): Promise<number> {
   const server = await startServer()
   const bus = await connect(server.url)
-  const running = await Promise.all(Array.from({ length: nodes }, (_, index) => startLoadNode(server.url, `n${index + 1}`)))
+  const running = await Promise.all(Array.from({ length: nodes }, (_, index) => startLoadNode(server.url, `n${index + 1}`, ['--run', String(slots)])))
   const run = `rate-${nodes}`
   const serverCpu = server.cpuMs()
-  await submit(bus, document(run, Number(values.episodes)))
+  await submit(bus, document(run, count))
   await untilDone(bus, run)
   const spentByServer = server.cpuMs() - serverCpu
   const used = await Promise.all(running.map(node => node.stop()))
   const { rollouts, episodes, seconds, waits, balanced } = await measure(bus, run)
   const perSecond = rollouts / seconds
   const nodeCpu = used.reduce((sum, { cpuMs }) => sum + cpuMs!, 0)
-  console.log(`  ${nodes} node${nodes > 1 ? 's' : ' '}  ${perSecond.toFixed(0).padStart(5)} rollouts/s  ${(episodes / seconds).toFixed(1).padStart(6)} episodes/s  wait p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms  ` +
+  console.log(`  ${nodes} node${nodes > 1 ? 's' : ' '} of ${slots} slots  ${perSecond.toFixed(0).padStart(5)} rollouts/s  ${(episodes / seconds).toFixed(1).padStart(6)} episodes/s  wait p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms  ` +
     `${(nodeCpu / rollouts).toFixed(2)} ms of processor a rollout in the nodes, ${(spentByServer / rollouts).toFixed(2)} in nats-server (${rollouts} rollouts in ${seconds.toFixed(1)} s${balanced ? '' : ', LEDGER DOES NOT BALANCE'})`)
   if (!balanced) failed.push('ledger')
   await bus.close()
@@ -140,39 +153,46 @@ async function rate (nodes: number): Promise<number> {
   return perSecond
 }
 
-/** A node full of rollouts that wait for their policy, against the same node with nothing to do. */
-async function memory (): Promise<void> {
+/** What a node uses with so many rollouts that wait for their policy, and the episodes they belong to. */
+async function usedWith (slots: number): Promise<number> {
   const server = await startServer()
   const bus = await connect(server.url)
-  const slots = 60
-  const node = await startLoadNode(server.url, 'full', ['--run', String(slots), '--policy-ms', '4000', '--own', '16'])
-  await sleep(500)
-  const idle = await node.use()
-  await submit(bus, { ...document('memory', 60), inFlight: 16 })
-  let full = idle
-  for (let tries = 0; tries < 40; tries++) {
+  const episodes = Math.ceil(slots / Number(values.group)) + 2
+  const node = await startLoadNode(server.url, 'full', ['--run', String(slots), '--policy-ms', '4000', '--own', String(episodes)])
+  await submit(bus, { ...document('memory', episodes * 4), inFlight: episodes })
+  // Past the breakers, with every slot at an attempt.
+  for (let tries = 0, settled = 0; ; tries++) {
     await sleep(500)
-    const now = await node.use()
-    const busy = (now['slots'] as unknown as Record<string, { busy: number }>)['run']!.busy
-    if (busy === slots) { full = now; break }
+    const { heapBytes, slots: groups } = await node.use() as unknown as { heapBytes: number; slots: Record<string, { busy: number; done: number }> }
+    const { busy, done } = groups['run']!
+    settled = busy === slots && done >= slots ? settled + 1 : 0
+    if (settled >= 3 || tries > 120) {
+      node.child.kill('SIGKILL')
+      await bus.close()
+      await server.stop()
+      return heapBytes
+    }
   }
-  const bytes = (full['heapBytes']! - idle['heapBytes']!) / slots
-  console.log(`  ${(bytes / 1024).toFixed(1)} KB a rollout in flight, its share of 16 episodes included (${slots} in flight; mark ${marks.rolloutBytes / 1024} KB: ${mark('memory', bytes <= marks.rolloutBytes)})`)
-  node.child.kill('SIGKILL')
-  await bus.close()
-  await server.stop()
+}
+
+/** Two nodes that differ in nothing but how many rollouts are in flight. */
+async function memory (): Promise<void> {
+  const [few, many] = [16, 80]
+  const bytes = (await usedWith(many) - await usedWith(few)) / (many - few)
+  console.log(`  ${(bytes / 1024).toFixed(1)} KB a rollout in flight, its share of an episode included (${many} in flight against ${few}; mark ${marks.rolloutBytes / 1024} KB: ${mark('memory', bytes <= marks.rolloutBytes)})`)
 }
 
 /** Two nodes, one killed: from the kill until every piece of its work was taken by the other. */
 async function recovery (): Promise<void> {
   const server = await startServer()
   const bus = await connect(server.url)
-  const [victim] = await Promise.all([startLoadNode(server.url, 'victim', ['--policy-ms', '400']), startLoadNode(server.url, 'other', ['--policy-ms', '400'])])
+  const [victim, other] = await Promise.all([startLoadNode(server.url, 'victim', ['--policy-ms', '400']), startLoadNode(server.url, 'other', ['--policy-ms', '400'])])
   await submit(bus, document('recovery', 60))
   await sleep(4_000)
   victim!.child.kill('SIGKILL')
   const killedAt = Date.now()
   await untilDone(bus, 'recovery')
+  await other!.stop()
   let last = 0
   let count = 0
   for await (const record of upToNow(signal => bus.log.records.follow('recovery', signal))) {
@@ -191,11 +211,19 @@ async function recovery (): Promise<void> {
 const only = values.only.split(',')
 console.log(`load average ${loadavg()[0]!.toFixed(1)}; groups of ${values.group}, ${values.turns} turns of ${values['policy-ms']} ms policy and ${values['command-ms']} ms command, ${values['in-flight']} episodes in flight`)
 if (only.includes('rate')) {
-  const rates = new Map<number, number>()
-  for (const nodes of values.nodes.split(',').map(Number)) rates.set(nodes, await rate(nodes))
-  const [one, two] = [rates.get(1), rates.get(2)]
-  if (one !== undefined) console.log(`  one node: mark ${marks.rolloutsPerSecond} rollouts/s: ${mark('rate', one >= marks.rolloutsPerSecond)}`)
-  if (one !== undefined && two !== undefined) console.log(`  from 1 to 2 nodes ${(two / one).toFixed(2)} x (mark ${marks.scale}: ${mark('scale', two / one >= marks.scale)})`)
+  console.log('as much as a node carries (on two cores its server is beside it):')
+  for (const nodes of values.nodes.split(',').map(Number)) {
+    const perSecond = await rate(nodes, Number(values.slots), Number(values.episodes))
+    if (nodes === 1) console.log(`  one node: mark ${marks.rolloutsPerSecond} rollouts/s: ${mark('rate', perSecond >= marks.rolloutsPerSecond)}`)
+  }
+}
+if (only.includes('scale')) {
+  console.log('what another node adds where the slots are the bound and not the cores:')
+  const slots = Number(values['scale-slots'])
+  const episodes = Math.max(1, Math.min(Number(values.episodes), 400))
+  const one = await rate(1, slots, episodes)
+  const two = await rate(2, slots, 2 * episodes)
+  console.log(`  from 1 to 2 nodes ${(two / one).toFixed(2)} x (mark ${marks.scale}: ${mark('scale', two / one >= marks.scale)})`)
 }
 if (only.includes('memory')) await memory()
 if (only.includes('recovery')) await recovery()

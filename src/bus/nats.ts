@@ -12,7 +12,7 @@ import type { Link } from './nats/link.ts'
 import { createLog } from './nats/log.ts'
 import { createObjects } from './nats/objects.ts'
 import { createQueue } from './nats/queue.ts'
-import { createRequests, type Requests } from './nats/requests.ts'
+import { createRequests } from './nats/requests.ts'
 import { createSignals } from './nats/signals.ts'
 import { openStreams, type StreamOptions } from './nats/streams.ts'
 import { createNames } from './subjects.ts'
@@ -48,14 +48,15 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
   const nc = await open(options, limits)
   const closing = new AbortController()
   try {
-    const requests = createRequests(nc, options.clock, limits, closing.signal)
-    const connection = watchConnection(nc, requests, options.onStatus ?? (() => {}))
+    const connection = watchConnection(nc, options.onStatus ?? (() => {}))
+    const { reconnected, heard } = connection
+    const shared = { nc, clock: options.clock, limits, closed: closing.signal, reconnected, heard }
     const jsm = await nc.jetstreamManager({ timeout: limits.answerMsMax, checkAPI: false })
-    const bare = { nc, requests, jsm, names, clock: options.clock, limits, closed: closing.signal, isUp: () => connection.isUp && !nc.isClosed(), reconnected: connection.reconnected }
+    const bare = { ...shared, requests: createRequests(shared), jsm, names, isUp: () => connection.isUp && !nc.isClosed() }
     const { ensure = true, replicas = 1, ackWaitMs = limits.ackWaitMs, nodeTtlMs = limits.nodeTtlMs } = options
     const wanted = { ensure, replicas, ackWaitMs, nodeTtlMs }
     const agreedWaitMs = await openStreams(bare, wanted)
-    if (ensure) connection.reconnected.add(() => { reopenStreams(bare, wanted).catch(() => {}) })
+    if (ensure) reconnected.add(() => { reopenStreams(bare, wanted).catch(() => {}) })
     const link: Link = { ...bare, valueBytesMax: nc.info!.max_payload - limits.overheadBytes }
     return {
       kind: 'nats',
@@ -127,15 +128,15 @@ function seedOf (path: string, bytes: Uint8Array): Uint8Array {
   }
 }
 
-interface Connection { isUp: boolean; reconnected: Set<() => void> }
+interface Connection extends Pick<Link, 'reconnected' | 'heard'> { isUp: boolean }
 
-function watchConnection (nc: NatsConnection, requests: Requests, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): Connection {
-  const connection: Connection = { isUp: true, reconnected: new Set() }
+function watchConnection (nc: NatsConnection, onStatus: (status: 'connected' | 'disconnected', detail: string) => void): Connection {
+  const connection: Connection = { isUp: true, reconnected: new Set(), heard: new Set() }
   void (async () => {
     for await (const status of nc.status()) {
       const { type, data } = status
       if (type === Events.Disconnect) { connection.isUp = false; onStatus('disconnected', String(data)) }
-      requests.hear(status)
+      for (const call of [...connection.heard]) call(status)
       if (type === Events.Reconnect) {
         connection.isUp = true
         onStatus('connected', String(data))

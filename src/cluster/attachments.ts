@@ -13,7 +13,8 @@ export async function attach (objects: Objects, things: readonly { name: string;
   return await Promise.all(things.map(async ({ name, bytes }): Promise<Attachment> => {
     if (bytes.length <= room) {
       room -= bytes.length
-      return { name, size: bytes.length, inline: bytes, object: null }
+      // A copy: an ending that is kept at hand does not keep the encoder's buffer.
+      return { name, size: bytes.length, inline: new Uint8Array(bytes), object: null }
     }
     const object = `sha256-${createHash('sha256').update(bytes).digest('hex')}`
     await objects.put(object, bytes)

@@ -5,8 +5,8 @@ import { SparError } from '../errors.ts'
 
 export const clusterSchema = 1
 
-/** Plain maps that any reader of MessagePack reads, and that a reader reads after a restart. */
-const packr = new Packr({ useRecords: false, int64AsType: 'number' })
+/** Plain maps that any reader of MessagePack reads, and that a reader reads after a restart. Bytes are copied: what is kept of a message does not keep what came with it on the wire. */
+const packr = new Packr({ useRecords: false, int64AsType: 'number', copyBuffers: true })
 
 export const pack = (value: object): Uint8Array => packr.pack({ schema_version: clusterSchema, ...value })
 

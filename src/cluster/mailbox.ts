@@ -7,7 +7,7 @@ import type { Work, WorkEnding } from '../bus/work.ts'
 import type { Clock } from '../ports.ts'
 import { queueKindOf, readRecordKey, workPrefix } from './keys.ts'
 import type { FindEnding } from './episodes.ts'
-import { readEnding, readEndingResult, type Committed, type Ending, type Records } from './records.ts'
+import { readEndingResult, type Committed, type Ending, type Records } from './records.ts'
 import type { Retry } from './retry.ts'
 
 export interface MailboxPorts { bus: Bus; retry: Retry; records: Records; clock: Clock; readdMs: number }
@@ -30,7 +30,7 @@ export async function openMailbox ({ bus, retry, records, clock, readdMs }: Mail
     const name = readRecordKey(key)
     if (name?.kind !== 'work' || (name.entry !== 'ended' && name.entry !== 'kept')) return
     const at = keyOf(name.work, name.entry)
-    const ending = readEnding(bytes, key)
+    const ending = records.read(key, bytes)
     endings.set(at, ending)
     waiting.get(at)?.end(ending)
     waiting.delete(at)

@@ -32,6 +32,8 @@ export type Committed = 'ended' | 'kept'
 
 export interface Records {
   ending (run: string, work: string, entry?: Committed): Promise<Ending | null>
+  /** What an entry that was followed says. */
+  read (key: string, bytes: Uint8Array): Ending
   /** Resolves to the ending that stands: this one, or the one that was there. */
   end (run: string, work: string, ending: Ending, entry?: Committed): Promise<Ending>
   dispatch (run: string, work: string, dispatched: Dispatched): Promise<void>
@@ -47,7 +49,11 @@ export function createRecords (bus: Bus, retry: Retry, endings: Endings = create
       const known = endings.get(key)
       if (known !== null) return known
       const bytes = await retry(() => log.get(key))
-      if (bytes === null) return null
+      return bytes === null ? null : this.read(key, bytes)
+    },
+    read (key, bytes) {
+      const known = endings.get(key)
+      if (known !== null) return known
       const ending = readEnding(bytes, key)
       endings.keep(key, ending)
       return ending

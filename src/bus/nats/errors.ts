@@ -1,6 +1,6 @@
 // What NATS says, in the bus's words. Matched by code: JetStream's own error codes, the client's, never by text.
 
-import { ErrorCode, type NatsError } from 'nats'
+import { ErrorCode, Events, NatsError, type Status } from 'nats'
 import { SparError, toPlain } from '../../errors.ts'
 
 /** JetStream's error codes (server/errors.json of nats-server). */
@@ -71,4 +71,11 @@ export async function told<T> ({ isUp, closed }: { isUp (): boolean; closed: Abo
   } catch (error) {
     throw busError(error, doing)
   }
+}
+
+/** What the server does not let this connection publish to; it says so beside the conversation, and answers nothing. */
+export function deniedBy ({ type, permissionContext }: Status): { subject: string; error: NatsError } | null {
+  if (type !== Events.Error || permissionContext?.operation !== 'publish') return null
+  const { subject } = permissionContext
+  return { subject, error: new NatsError(`it may not publish to ${subject}`, ErrorCode.PermissionsViolation) }
 }

@@ -1,6 +1,6 @@
 // What the parts of the NATS bus share: the connection with its clients, the names, and how a value is written.
 
-import { headers, type JetStreamManager, type NatsConnection } from 'nats'
+import { headers, type JetStreamManager, type NatsConnection, type Status } from 'nats'
 import { SparError } from '../../errors.ts'
 import type { Clock } from '../../ports.ts'
 import type { busLimits } from '../limits.ts'
@@ -22,6 +22,8 @@ export interface Link {
   isUp (): boolean
   /** Called whenever the connection is there again. */
   reconnected: Set<() => void>
+  /** Told about everything that the client says of the connection. */
+  heard: Set<(status: Status) => void>
 }
 
 export function checkSize ({ valueBytesMax }: Link, bytes: Uint8Array, what: string): void {
@@ -32,7 +34,7 @@ export function checkSize ({ valueBytesMax }: Link, bytes: Uint8Array, what: str
 export async function publish ({ requests }: Link, subject: string, bytes: Uint8Array, header: Record<string, string> = {}): Promise<number> {
   const given = headers()
   for (const [name, value] of Object.entries(header)) given.set(name, value)
-  return (await requests.api<{ seq: number }>(subject, bytes, { headers: given })).seq
+  return (await requests.api<{ seq: number }>(subject, bytes, given)).seq
 }
 
 export const onlyOver = (sequence: number): Record<string, string> => ({ 'Nats-Expected-Last-Subject-Sequence': `${sequence}` })

@@ -4,9 +4,10 @@
 // P1. Every request ends in one message or one status, and each of them ends one wait, at most.
 // P2. A message that nobody waits for any more is handed back.
 
-import { createInbox, ErrorCode, nanos, NatsError, type Msg, type Subscription } from 'nats'
+import { createInbox, ErrorCode, nanos, NatsError, type Msg, type Status, type Subscription } from 'nats'
 import { onAbort } from '../abort.ts'
 import { watchDeadlines } from './deadlines.ts'
+import { deniedBy } from './errors.ts'
 import type { Link } from './link.ts'
 
 /** `nothing`: not in time, or nobody wants it any more. `gone`: the consumer is not what it was, and has to be made again. */
@@ -64,16 +65,23 @@ export class Pulls {
       else this.#give(message)
     } })
     this.#link.reconnected.add(this.#forget)
+    this.#link.heard.add(this.#hear)
   }
 
   #close (): void {
     this.#subscription?.unsubscribe()
     this.#subscription = null
     this.#link.reconnected.delete(this.#forget)
+    this.#link.heard.delete(this.#hear)
   }
 
   /** A server that is there again knows nothing of what was asked before. */
   readonly #forget = (): void => this.#endAll(({ settle }) => settle?.('nothing'))
+
+  readonly #hear = (status: Status): void => {
+    const denied = deniedBy(status)
+    if (denied?.subject === this.#subject) this.#endAll(request => request.fail(denied.error))
+  }
 
   #endAll (end: (request: Request) => void): void {
     const all = [...this.#requests.values()]

@@ -87,7 +87,8 @@ function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number
   const isHeld = (): boolean => clock.now() < heldUntil && link.isUp()
   return {
     subject: names.readWork(subject),
-    bytes: data,
+    // As long as the work takes, and not what came with it on the wire.
+    bytes: new Uint8Array(data),
     delivery: deliveryOf(reply!),
     async ack () { await told(link, `acknowledge ${subject}`, () => requests.ask(reply!, '+ACK')) },
     working () {

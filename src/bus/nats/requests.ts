@@ -1,28 +1,21 @@
 // Questions to the server and their answers: one inbox for all of them, and one watch over all their deadlines. The client's
 // own requests make an error and a timer ahead for each, which costs more than everything else about them.
 
-import { createInbox, ErrorCode, Events, NatsError, type ApiError, type Msg, type MsgHdrs, type NatsConnection, type Status } from 'nats'
-import type { Clock } from '../../ports.ts'
-import type { busLimits } from '../limits.ts'
+import { createInbox, ErrorCode, Events, NatsError, type ApiError, type Msg, type MsgHdrs } from 'nats'
 import { watchDeadlines } from './deadlines.ts'
-
-export interface AskOptions { headers?: MsgHdrs; timeoutMs?: number }
+import { deniedBy } from './errors.ts'
+import type { Link } from './link.ts'
 
 export interface Requests {
   /** Rejects with the client's error: nobody answers, not in time, not allowed, cut off. */
-  ask (subject: string, payload: Uint8Array | string, options?: AskOptions): Promise<Msg>
+  ask (subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<Msg>
   /** The same of JetStream, whose answer may be an error. */
-  api<Answer> (subject: string, payload: Uint8Array | string, options?: AskOptions): Promise<Answer>
-  /** Told about every change of the connection: what was asked on one that is lost is answered by nobody. */
-  hear (status: Status): void
+  api<Answer> (subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<Answer>
 }
 
 interface Open { subject: string; until: number; resolve (message: Msg): void; reject (error: unknown): void }
 
-const deniedOn = ({ type, permissionContext }: Status): string | null =>
-  type === Events.Error && permissionContext?.operation === 'publish' ? permissionContext.subject : null
-
-export function createRequests (nc: NatsConnection, clock: Clock, limits: typeof busLimits, closed: AbortSignal): Requests {
+export function createRequests ({ nc, clock, limits, closed, heard }: Pick<Link, 'nc' | 'clock' | 'limits' | 'closed' | 'heard'>): Requests {
   const open = new Map<string, Open>()
   const inbox = createInbox()
   let asked = 0
@@ -49,23 +42,25 @@ export function createRequests (nc: NatsConnection, clock: Clock, limits: typeof
     else one.resolve(message)
   } })
 
-  const ask: Requests['ask'] = (subject, payload, { headers, timeoutMs = limits.answerMsMax } = {}) => new Promise((resolve, reject) => {
+  heard.add(status => {
+    // What was asked on a connection that is lost is answered by nobody.
+    if (status.type === Events.Disconnect) failAll(NatsError.errorForCode(ErrorCode.Disconnect))
+    const denied = deniedBy(status)
+    if (denied !== null) failAll(denied.error, ({ subject }) => subject === denied.subject)
+  })
+
+  const ask: Requests['ask'] = (subject, payload, headers) => new Promise((resolve, reject) => {
     const reply = `${inbox}.${(++asked).toString(36)}`
     nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers })
-    open.set(reply, { subject, until: clock.now() + timeoutMs, resolve, reject })
+    open.set(reply, { subject, until: clock.now() + limits.answerMsMax, resolve, reject })
     watch()
   })
   return {
     ask,
-    async api<Answer> (subject: string, payload: Uint8Array | string, options?: AskOptions) {
-      const answer = JSON.parse(Buffer.from((await ask(subject, payload, options)).data).toString('utf8')) as Answer & { error?: ApiError }
+    async api<Answer> (subject: string, payload: Uint8Array | string, headers?: MsgHdrs) {
+      const answer = JSON.parse(Buffer.from((await ask(subject, payload, headers)).data).toString('utf8')) as Answer & { error?: ApiError }
       if (answer.error !== undefined) throw Object.assign(new NatsError(answer.error.description, `${answer.error.code}`), { api_error: answer.error })
       return answer
-    },
-    hear (status) {
-      if (status.type === Events.Disconnect) failAll(NatsError.errorForCode(ErrorCode.Disconnect))
-      const denied = deniedOn(status)
-      if (denied !== null) failAll(new NatsError(`it may not publish to ${denied}`, ErrorCode.PermissionsViolation), ({ subject }) => subject === denied)
     }
   }
 }
