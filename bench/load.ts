@@ -146,7 +146,7 @@ async function rate (nodes: number, slots: number, count: number): Promise<numbe
   const perSecond = rollouts / seconds
   const nodeCpu = used.reduce((sum, { cpuMs }) => sum + cpuMs!, 0)
   console.log(`  ${nodes} node${nodes > 1 ? 's' : ' '} of ${slots} slots  ${perSecond.toFixed(0).padStart(5)} rollouts/s  ${(episodes / seconds).toFixed(1).padStart(6)} episodes/s  wait p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms  ` +
-    `${(nodeCpu / rollouts).toFixed(2)} ms of processor a rollout in the nodes, ${(spentByServer / rollouts).toFixed(2)} in nats-server (${rollouts} rollouts in ${seconds.toFixed(1)} s${balanced ? '' : ', LEDGER DOES NOT BALANCE'})`)
+    `${(nodeCpu / rollouts).toFixed(2)} ms of processor a rollout in the nodes, ${(spentByServer / rollouts).toFixed(2)} in nats-server; ${Math.max(...used.map(({ heapBytes }) => heapBytes! / 2 ** 20)).toFixed(0)} MB of heap in a node at the end (${rollouts} rollouts in ${seconds.toFixed(1)} s${balanced ? '' : ', LEDGER DOES NOT BALANCE'})`)
   if (!balanced) failed.push('ledger')
   await bus.close()
   await server.stop()

@@ -4,6 +4,10 @@ import type { Ending } from './records.ts'
 
 type Settled = Extract<Ending, { kind: 'settled' }>
 
+/** What an ending and each of its files take beside their bytes, about. */
+const endingBytes = 1_024
+const attachmentBytes = 1_024
+
 export interface Endings {
   get (key: string): Settled | null
   keep (key: string, ending: Ending): void
@@ -23,7 +27,7 @@ export function createEndings (bytesMax: number): Endings {
     get: key => kept.get(key)?.ending ?? null,
     keep (key, ending) {
       if (ending.kind !== 'settled') return
-      const bytes = [ending.result, ...ending.files, ...ending.artifact?.files ?? []].reduce((sum, { size }) => sum + size, 0)
+      const bytes = [ending.result, ...ending.files, ...ending.artifact?.files ?? []].reduce((sum, { size }) => sum + size + attachmentBytes, endingBytes)
       remove(key)
       if (bytes > bytesMax) return
       kept.set(key, { ending, bytes })

@@ -11,7 +11,7 @@ export const clusterLimits = {
   /** Of the files of a piece of work, what travels in its record; the rest lies among the objects. */
   inlineBytesMax: 64 * 1024,
   /** Endings that a node keeps at hand, with all that hangs on them. */
-  endingsBytesMax: 64 * 2 ** 20,
+  endingsBytesMax: 32 * 2 ** 20,
   /** How long an idle slot waits at its place, when there is one, and when there are several. */
   pullMs: 5_000,
   pullSharedMs: 500,

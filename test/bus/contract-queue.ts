@@ -2,7 +2,7 @@
 
 import type { Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
-import type { WorkSubject } from '../../src/bus/types.ts'
+import type { Bus, WorkSubject } from '../../src/bus/types.ts'
 import { never, pull, read, text, type OpenBroker } from './contract.ts'
 
 const work = (id: string, run = 'r1'): WorkSubject => ({ kind: 'rollout', arena: 'a', run, id })
@@ -52,6 +52,32 @@ export function queueContract (t: Test, open: OpenBroker): void {
     for (let id = 0; id < 8; id++) await buses[0]!.queue.add(work(`${id}`), text(''))
     const taken = await Promise.all(waiting)
     t.same(taken.map(message => message!.subject.id).sort(), ['0', '1', '2', '3', '4', '5', '6', '7'])
+  })
+
+  t.test('whoever waits, however long, and gives up or not: nothing stays with nobody', async t => {
+    const broker = await open(t)
+    const buses = await Promise.all([broker.connect(), broker.connect()])
+    const count = 60
+    const seen = new Set<string>()
+    const at = performance.now()
+    const taker = async (bus: Bus, number: number): Promise<void> => {
+      for (let turn = 0; seen.size < count; turn++) {
+        const over = new AbortController()
+        const given = systemClock.sleep((number * 7 + turn * 3) % 23).then(() => { if (turn % 2 === 0) over.abort() })
+        const message = await bus.queue.pull('rollout', 'a', { waitMs: (number * 5 + turn * 11) % 40, signal: over.signal })
+        await given
+        if (message === null) continue
+        await message.ack()
+        seen.add(message.subject.id)
+      }
+    }
+    const takers = Array.from({ length: 6 }, (_, number) => taker(buses[number % 2]!, number))
+    for (let id = 0; id < count; id++) {
+      await buses[id % 2]!.queue.add(work(`${id}`), text(''))
+      await systemClock.sleep(3)
+    }
+    await Promise.all(takers)
+    t.ok(performance.now() - at < buses[0]!.queue.ackWaitMs / 2, 'what came to somebody who had given up came back at once')
   })
 
   t.test('a pull that does not wait answers at once, one that waits answers null when its time is over', async t => {

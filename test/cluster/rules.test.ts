@@ -2,12 +2,16 @@
 
 import t from 'tap'
 import { createMemoryBroker } from '../../src/bus/memory.ts'
+import type { QueueMessage } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { attach, detach } from '../../src/cluster/attachments.ts'
 import { clusterSchema, pack, unpack } from '../../src/cluster/codec.ts'
+import { createEndings } from '../../src/cluster/endings.ts'
+import { createHolder } from '../../src/cluster/holder.ts'
 import { createDocument, untilStopped } from '../../src/cluster/document.ts'
 import { checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../../src/cluster/keys.ts'
 import { clusterLimits } from '../../src/cluster/limits.ts'
+import type { Ending } from '../../src/cluster/records.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { createRotation } from '../../src/cluster/rotation.ts'
 import { parseRunDocument, printRunDocument } from '../../src/cli/run-document.ts'
@@ -42,6 +46,46 @@ t.test('what is small travels in the record, what is large by its hash, and what
   await t.rejects(detach(objects, { ...large!, object: 'sha256-' + '0'.repeat(64) }), { code: 'ATTACHMENT_LOST', retryable: true })
   await objects.put('sha256-' + '1'.repeat(64), Buffer.alloc(100, 8))
   await t.rejects(detach(objects, { ...large!, object: 'sha256-' + '1'.repeat(64) }), { code: 'ATTACHMENT_CORRUPT' })
+})
+
+t.test('endings are kept at hand while there is room; only settled ones, and none of a run that is no more', t => {
+  const ending = (size: number): Ending => ({ delivery: 1, node: 'n', startedAt: 0, at: 0, kind: 'settled', result: { name: 'r', size, inline: null, object: 'o' }, files: [], artifact: null })
+  const endings = createEndings(100_000)
+  endings.keep('r.work.a.ended', { delivery: 1, node: 'n', startedAt: 0, at: 0, kind: 'cancelled', reason: '' })
+  t.equal(endings.get('r.work.a.ended'), null, 'another one may stand there one day')
+  endings.keep('r.work.a.ended', ending(200_000))
+  t.equal(endings.get('r.work.a.ended'), null, 'larger than all the room')
+  for (let index = 0; index < 10; index++) endings.keep(`r.work.${index}.ended`, ending(20_000))
+  t.same(Array.from({ length: 10 }, (_, index) => endings.get(`r.work.${index}.ended`) !== null), [false, false, false, false, false, false, true, true, true, true], 'the oldest went')
+  endings.keep('r2.work.a.ended', ending(10))
+  endings.forget('r')
+  t.equal(endings.get('r.work.9.ended'), null)
+  t.not(endings.get('r2.work.a.ended'), null)
+  for (let index = 0; index < 1_000; index++) endings.keep(`r.work.${index}.ended`, ending(0))
+  t.ok(Array.from({ length: 1_000 }, (_, index) => endings.get(`r.work.${index}.ended`)).filter(found => found !== null).length < 50, 'what an ending takes beside its bytes counts')
+  t.end()
+})
+
+t.test('what is held is said to be, until it is let go or its node is gone', async t => {
+  const over = new AbortController()
+  const holder = createHolder(systemClock, 20, over.signal)
+  const said: string[] = []
+  const message = (id: string): QueueMessage => ({ subject: { kind: 'rollout', arena: 'a', run: 'r', id }, bytes: new Uint8Array(), delivery: 1, ack: async () => {}, working: () => { said.push(id) }, again: () => {} })
+  const count = (id: string): number => said.filter(one => one === id).length
+  const [one, two] = [holder.hold(message('one')), holder.hold(message('two'))]
+  while (count('one') < 3 || count('two') < 3) await systemClock.sleep(1)
+  one()
+  const before = count('one')
+  while (count('two') < 6) await systemClock.sleep(1)
+  t.equal(count('one'), before)
+  two()
+  const again = holder.hold(message('three'))
+  while (count('three') < 2) await systemClock.sleep(1)
+  over.abort()
+  const last = said.length
+  await systemClock.sleep(30)
+  t.equal(said.length, last)
+  again()
 })
 
 t.test('a value of a newer version is refused by name', async t => {
