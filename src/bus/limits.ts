@@ -42,3 +42,12 @@ export const busLimits = {
   /** Signals that wait for a slow reader; the oldest are dropped. */
   signalsMax: 1_000
 }
+
+const onDisk = ['queueBytesMax', 'logBytesMax', 'logBytesMax', 'keyValueBytesMax', 'keyValueBytesMax', 'keyValueBytesMax', 'objectBytesMax'] as const
+
+/** Bytes on disk that all streams together reserve: the queue, two logs, three buckets and the objects. */
+export const storeBytesMax = onDisk.reduce((sum, name) => sum + busLimits[name], 0)
+
+/** The limits of streams that together reserve so many bytes on disk, in the proportions of the defaults. */
+export const storeLimits = (bytes: number): Partial<typeof busLimits> =>
+  Object.fromEntries(onDisk.map(name => [name, Math.floor(busLimits[name] * bytes / storeBytesMax)]))

@@ -1,20 +1,21 @@
 // How a command reaches the bus: option, else environment, else the default.
 
 import { systemClock } from '../clock.ts'
+import { storeLimits } from '../bus/limits.ts'
 import type { Bus } from '../bus/types.ts'
 import { connectNats, type NatsOptions } from '../bus/nats.ts'
 import { SparError } from '../errors.ts'
-import { parseWhole } from '../run/options.ts'
+import { parseNumber, parseWhole } from '../run/options.ts'
 
 export const natsOptionTypes = {
   nats: { type: 'string' }, 'nats-prefix': { type: 'string' }, 'nats-creds': { type: 'string' }, 'nats-nkey': { type: 'string' }, 'nats-user': { type: 'string' },
-  'nats-ca': { type: 'string' }, 'nats-cert': { type: 'string' }, 'nats-key': { type: 'string' }, 'nats-replicas': { type: 'string' }, 'no-ensure': { type: 'boolean' }, 'ack-wait-ms': { type: 'string' }
+  'nats-ca': { type: 'string' }, 'nats-cert': { type: 'string' }, 'nats-key': { type: 'string' }, 'nats-replicas': { type: 'string' }, 'nats-store-gib': { type: 'string' }, 'no-ensure': { type: 'boolean' }, 'ack-wait-ms': { type: 'string' }
 } as const
 
 export const natsUsage = `  --nats nats://127.0.0.1:4222      servers, joined by commas (SPAR_NATS)      --nats-prefix spar
   --nats-creds file | --nats-nkey file | --nats-user name   (SPAR_NATS_CREDS, SPAR_NATS_NKEY; the password is SPAR_NATS_PASSWORD)
   --nats-ca file  --nats-cert file  --nats-key file          TLS (SPAR_NATS_CA, SPAR_NATS_CERT, SPAR_NATS_KEY)
-  --nats-replicas 1  --ack-wait-ms 30000                     of streams that have to be made;  --no-ensure  makes none`
+  --nats-replicas 1  --nats-store-gib 27.25  --ack-wait-ms 30000   of streams that have to be made;  --no-ensure  makes none`
 
 export type NatsValues = { [Name in keyof typeof natsOptionTypes]?: (typeof natsOptionTypes)[Name]['type'] extends 'boolean' ? boolean | undefined : string | undefined }
 
@@ -36,6 +37,7 @@ export async function openBus (values: NatsValues, name: string, onStatus?: Nats
     ensure: values['no-ensure'] !== true,
     ...(values['nats-prefix'] === undefined ? {} : { prefix: values['nats-prefix'] }),
     ...(values['nats-replicas'] === undefined ? {} : { replicas: parseWhole('nats-replicas', values['nats-replicas'], 1, 5) }),
+    ...(values['nats-store-gib'] === undefined ? {} : { limits: storeLimits(parseNumber('nats-store-gib', values['nats-store-gib'], 0.5, 1_000_000) * 2 ** 30) }),
     ...(values['ack-wait-ms'] === undefined ? {} : { ackWaitMs: parseWhole('ack-wait-ms', values['ack-wait-ms'], 200, 3_600_000) }),
     ...(credentials === undefined ? {} : { credentials }),
     ...(nkey === undefined ? {} : { nkey }),

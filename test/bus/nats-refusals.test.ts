@@ -5,8 +5,9 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { connect, nkeys, type StreamConfig } from 'nats'
+import { connect, nkeys, StorageType, type StreamConfig } from 'nats'
 import t, { type Test } from 'tap'
+import { storeBytesMax, storeLimits } from '../../src/bus/limits.ts'
 import { natsBroker } from '../helpers/nats-bus.ts'
 import { freePort, natsServers, skipWithoutNats, startNats, type ServerKind } from '../helpers/nats-server.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -111,6 +112,20 @@ function refusals (t: Test, kind: ServerKind): void {
     t.equal((await natsBroker(t, url, { prefix: 'half', ackWaitMs: 9 }).connect()).queue.ackWaitMs, 4321, 'who made the streams decided')
     const without = await startNats(t, { kind, jetStream: false, folder: join(folder, 'without') })
     await told(t, () => natsBroker(t, without.url).connect(), 'BUS_MISSING')
+  })
+
+  t.test('streams reserve what they are told to, in the proportions of the defaults', async t => {
+    const { url } = await startNats(t, { kind })
+    const before = natsBroker(t, url, { prefix: 'sized', limits: storeLimits(2 ** 30) })
+    await before.connect()
+    const bare = await connect({ servers: url })
+    t.teardown(() => bare.close())
+    const streams = await (await bare.jetstreamManager()).streams.list().next()
+    const onDisk = streams.map(({ config }) => config).filter(({ storage }) => storage === StorageType.File)
+    const together = onDisk.reduce((sum, { max_bytes: bytes }) => sum + bytes, 0)
+    t.ok(together <= 2 ** 30 && together > 2 ** 30 - 10, `${together} bytes`)
+    t.equal(onDisk.length, 7)
+    t.equal(storeBytesMax, 27.25 * 2 ** 30, 'as docs/cluster-sizing.md says')
   })
 
   t.test('20 who open a new bus at once make it once', async t => {

@@ -12,7 +12,7 @@ t.test('a run under chaos settles what it settles without', { skip: skipWithoutN
   const server = natsServers().at(-1)!
   const lines: string[] = []
   const { checks, faults, troubles } = await playSession({
-    folder: testFolder(t), binary: server.path, knowsSync: !server.name.startsWith('2.9'), size: 1, nodes: 2, seed: 5, episodes: 2, chaosMs: 15_000,
+    folder: testFolder(t), binary: server.path, knowsSync: !server.name.startsWith('2.9'), size: 1, nodes: 2, sandbox: 'process', seed: 5, episodes: 2, chaosMs: 15_000,
     ackWaitMs: 1_500, reapMs: 2_000, pauseMs: { min: 300, max: 900 }, group: 2, maxOrder: 1, onLine: line => lines.push(line)
   })
   for (const { name, holds, figure, wrong } of checks) t.ok(holds, `${name}: ${figure}`, { wrong })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Random } from '../../src/ports.ts'
 import { readLease } from '../../src/sandbox/lease.ts'
 import { processStartedAt } from '../../src/sandbox/owner.ts'
+import { containersOf, killContainer } from './containers.ts'
 import type { ChaosNode } from './nodes.ts'
 import { sleep } from './processes.ts'
 import type { Quota } from './quota.ts'
@@ -19,7 +20,7 @@ export const faultTexts: Record<FaultKind, string> = {
   pause: 'SIGSTOP of a node for longer than its leases, then SIGCONT',
   cut: 'partition: connections of a node end, and new ones are refused',
   stall: 'partition: nothing passes between a node and NATS, and nobody is told',
-  sandbox: 'kill -9 of the process that a sandbox with a rollout lives in',
+  sandbox: 'kill -9 of the process that a sandbox with a rollout lives in, or of its container',
   drain: 'SIGTERM of a node, started again when it has left',
   server: 'kill -9 of a nats-server, started again on the same store',
   quota: 'the streams are full for a moment'
@@ -64,8 +65,24 @@ async function restart (take: () => Promise<void>, holdMs: number, give: () => P
   } finally { await give() }
 }
 
-/** A sandbox dies as a container that is killed does: its first process, which takes all others along. */
 function killSandbox (nodes: readonly ChaosNode[], random: Random): string | null {
+  return nodes[0]?.sandbox === 'docker' ? killRolloutContainer(nodes, random) : killFirstProcess(nodes, random)
+}
+
+function killRolloutContainer (nodes: readonly ChaosNode[], random: Random): string | null {
+  const used = nodes.flatMap(({ name, pids }) => containersOf(pids).filter(({ isRunning, purpose }) => isRunning && isRollout(purpose)).map(container => ({ name, container })))
+  if (used.length === 0) return null
+  const { name, container } = random.pick(used)
+  try {
+    killContainer(container)
+  } catch { return null }
+  return `${name}, ${container.purpose}`
+}
+
+const isRollout = (purpose: string): boolean => /\.(break|solve)\b/.test(purpose)
+
+/** A sandbox dies as a container that is killed does: its first process, which takes all others along. */
+function killFirstProcess (nodes: readonly ChaosNode[], random: Random): string | null {
   const used = nodes.flatMap(({ name, home }) => leasesOf(home).filter(({ purpose, process }) => purpose !== 'prepared' && process !== null).map(lease => ({ name, lease })))
   if (used.length === 0) return null
   const { name, lease } = random.pick(used)

@@ -7,6 +7,7 @@ import { markName } from '../../src/sandbox/process/launch.ts'
 import { processStartedAt, type Owner } from '../../src/sandbox/owner.ts'
 import { readLease } from '../../src/sandbox/lease.ts'
 import { ownerFile } from '../../src/sandbox/process/reap.ts'
+import { containersOf } from './containers.ts'
 import type { ChaosNode } from './nodes.ts'
 
 export interface LeakWatch {
@@ -18,6 +19,8 @@ export interface LeakWatch {
 
 export function watchLeaks (nodes: readonly ChaosNode[]): LeakWatch {
   const seen = new Set<string>()
+  const pids = (): Set<number> => new Set(nodes.flatMap(({ pids }) => [...pids]))
+  const ofContainers = nodes.some(({ sandbox }) => sandbox === 'docker')
   const note = (name: string | null): void => { if (name !== null && isId(name)) seen.add(name) }
   const watchers = nodes.map(({ home }) => {
     const parent = join(home, 'sandboxes')
@@ -30,7 +33,7 @@ export function watchLeaks (nodes: readonly ChaosNode[]): LeakWatch {
     leaks: () => {
       const live = new Set(nodes.flatMap(({ home }) => liveSandboxes(home)))
       const gone = (id: string): boolean => seen.has(id) && !live.has(id)
-      return [...nodes.flatMap(({ home }) => deadFolders(home)), ...markedProcesses(gone), ...controlGroups(gone), ...mounts(nodes)]
+      return [...nodes.flatMap(({ home }) => deadFolders(home)), ...markedProcesses(gone), ...controlGroups(gone), ...mounts(nodes), ...ofContainers ? deadContainers(pids()) : []]
     },
     close () { for (const watcher of watchers) watcher.close() }
   }
@@ -58,6 +61,9 @@ function deadFolders (home: string): string[] {
 function ownerLives (folder: string): boolean {
   try { return lives(JSON.parse(readFileSync(join(folder, ownerFile), 'utf8')) as Owner) } catch { return false }
 }
+
+const deadContainers = (pids: ReadonlySet<number>): string[] =>
+  containersOf(pids).filter(({ owner }) => !lives(owner)).map(({ id, purpose }) => `container ${id.slice(0, 12)} of ${purpose}`)
 
 function markedProcesses (gone: (id: string) => boolean): string[] {
   return list('/proc').filter(name => /^\d+$/.test(name)).flatMap(pid => {

@@ -1,4 +1,4 @@
-// npm run chaos -- [--minutes 5] [--seed 1] [--nodes 3] [--cluster] [--episodes n] [--keep dir] [--json]: plays a run while
+// npm run chaos -- [--minutes 5] [--seed 1] [--nodes 3] [--cluster] [--sandbox process|docker] [--episodes n] [--keep dir] [--json]: plays a run while
 // nodes, servers, connections, sandboxes and quotas fail, and checks that nothing of it is lost, twice or wrong.
 // npm run chaos -- --power-cut [--json]: what is left of a store when the power goes. Exit code 0 or 1.
 
@@ -13,12 +13,13 @@ import { playSession, type Report } from './session.ts'
 
 const { values } = parseArgs({ options: {
   minutes: { type: 'string', default: '5' }, seed: { type: 'string', default: '1' }, nodes: { type: 'string', default: '3' }, episodes: { type: 'string' },
-  cluster: { type: 'boolean', default: false }, 'power-cut': { type: 'boolean', default: false }, keep: { type: 'string' }, json: { type: 'boolean', default: false }
+  sandbox: { type: 'string', default: 'process' }, cluster: { type: 'boolean', default: false }, 'power-cut': { type: 'boolean', default: false }, keep: { type: 'string' }, json: { type: 'boolean', default: false }
 } })
 
 /** What two cores play in a minute of chaos, about. */
 const episodesPerMinute = 4
 const minutes = Number(values.minutes)
+const sandbox = sandboxOf(values.sandbox)
 const server = natsServers().at(-1)
 if (server === undefined) throw new Error('there is no nats-server: put one on the PATH, or name one in SPAR_TEST_NATS_SERVER')
 const folder = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'spar-chaos-')) : resolve(values.keep)
@@ -33,7 +34,7 @@ process.exitCode = passed ? 0 : 1
 async function chaos (binary: string, version: string): Promise<boolean> {
   say(`nats-server ${version}${values.cluster ? ', three of them' : ''}, ${values.nodes} nodes, seed ${values.seed}, everything in ${folder}`)
   const report = await playSession({
-    folder, binary, knowsSync: !version.startsWith('2.9'), size: values.cluster ? 3 : 1, nodes: Number(values.nodes), seed: Number(values.seed),
+    folder, binary, knowsSync: !version.startsWith('2.9'), size: values.cluster ? 3 : 1, nodes: Number(values.nodes), sandbox, seed: Number(values.seed),
     episodes: values.episodes === undefined ? Math.max(1, Math.round(minutes * episodesPerMinute)) : Number(values.episodes), chaosMs: minutes * 60_000,
     ackWaitMs: 3_000, reapMs: 20_000, pauseMs: { min: 1_500, max: 5_000 }, group: 4, maxOrder: 2, onLine: say
   })
@@ -69,4 +70,9 @@ function textOf ({ checks, faults, failures, redelivered, episodes, calmMs, chao
     renderTable(['', 'check', 'figure'], checks.map(({ holds, name, figure }) => [holds ? '✓' : '✗', name, figure])),
     ...checks.flatMap(({ name, wrong }) => wrong.map(line => `${name}: ${line}`))
   ].join('\n')
+}
+
+function sandboxOf (kind: string): 'process' | 'docker' {
+  if (kind !== 'process' && kind !== 'docker') throw new Error(`--sandbox takes process or docker, not ${kind}`)
+  return kind
 }

@@ -17,6 +17,7 @@ const supervisorRestMs = 500
 export interface ChaosNode {
   readonly name: string
   readonly home: string
+  readonly sandbox: SandboxKind
   readonly log: string
   /** Where its processes put what is temporary. */
   readonly temporary: string
@@ -34,7 +35,8 @@ export interface ChaosNode {
   close (): Promise<void>
 }
 
-export interface NodesOptions { folder: string; count: number; servers: readonly NatsServer[]; slots: string; drainMs: number; reapMs: number; nats: readonly string[] }
+export type SandboxKind = 'process' | 'docker'
+export interface NodesOptions { folder: string; count: number; servers: readonly NatsServer[]; sandbox: SandboxKind; slots: string; drainMs: number; reapMs: number; nats: readonly string[] }
 
 export async function startNodes (options: NodesOptions): Promise<ChaosNode[]> {
   const nodes = await Promise.all(Array.from({ length: options.count }, (_, index) => nodeOf(options, `n${index + 1}`)))
@@ -42,7 +44,7 @@ export async function startNodes (options: NodesOptions): Promise<ChaosNode[]> {
   return nodes
 }
 
-async function nodeOf ({ folder, servers, slots, drainMs, reapMs, nats }: NodesOptions, name: string): Promise<ChaosNode> {
+async function nodeOf ({ folder, servers, sandbox, slots, drainMs, reapMs, nats }: NodesOptions, name: string): Promise<ChaosNode> {
   const home = join(folder, name)
   const log = join(folder, `${name}.log`)
   const temporary = join(home, 'tmp')
@@ -53,9 +55,9 @@ async function nodeOf ({ folder, servers, slots, drainMs, reapMs, nats }: NodesO
   let daemon: Daemon | null = null
   let isStarting = false
   const urls = proxies.map(({ port }) => `nats://127.0.0.1:${port}`).join(',')
-  const args = [sparMain, 'node', '--name', name, '--nats', urls, ...nats, '--sandbox', 'process', '--slots', slots, '--drain-ms', String(drainMs), '--reap-ms', String(reapMs), '--http', 'off', '--json']
+  const args = [sparMain, 'node', '--name', name, '--nats', urls, ...nats, '--sandbox', sandbox, '--slots', slots, '--drain-ms', String(drainMs), '--reap-ms', String(reapMs), '--http', 'off', '--json']
   return {
-    name, home, log, temporary, proxies, pids,
+    name, home, sandbox, log, temporary, proxies, pids,
     get isAlive () { return daemon?.isAlive === true },
     get isStarting () { return isStarting },
     pid: () => daemon!.pid,

@@ -10,7 +10,7 @@ import { busIsClean, check, faultsUnscored, ledgerBalances, nodesAreSeen, nothin
 import { faultTexts, type FaultKind } from './faults.ts'
 import { watchLeaks } from './leaks.ts'
 import { startCluster, type Cluster } from './cluster.ts'
-import type { ChaosNode } from './nodes.ts'
+import type { ChaosNode, SandboxKind } from './nodes.ts'
 import { readRecords, type Desk, type RunRecords } from './played.ts'
 import { sleep, until } from './processes.ts'
 import { quotaOf } from './quota.ts'
@@ -22,6 +22,7 @@ export interface SessionOptions {
   knowsSync: boolean
   size: 1 | 3
   nodes: number
+  sandbox: SandboxKind
   seed: number
   episodes: number
   /** How long faults come, at most: they end with the run. */

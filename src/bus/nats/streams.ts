@@ -54,7 +54,7 @@ async function openStream (link: Opening, ensure: boolean, config: Config): Prom
     try {
       return (await streams.add(config)).config.description ?? ''
     } catch (error) {
-      if (isFull(error)) throw new SparError('BUS_FULL', `Cannot ${doing}: the server has no room to reserve its ${(config.max_bytes! / 2 ** 30).toFixed(2)} GiB. Free some disk, or raise max_file_store in the server's configuration (docs/cluster-sizing.md)`, { retryable: true, cause: error })
+      if (isFull(error)) throw new SparError('BUS_FULL', `Cannot ${doing}: the server has no room to reserve its ${(config.max_bytes! / 2 ** 30).toFixed(2)} GiB. Free some disk, give --nats-store-gib to make smaller streams, or raise max_file_store in the server's configuration (docs/cluster-sizing.md)`, { retryable: true, cause: error })
       if (apiCode(error) !== jetStreamErrors.streamNameInUse && apiCode(error) !== jetStreamErrors.streamSubjectOverlap) throw error
       return await madeByAnother(link, config.name)
     }
