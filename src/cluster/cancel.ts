@@ -15,8 +15,15 @@ export async function cancelRest ({ bus, retry, records, nodeId, ports }: Cancel
   for (;;) {
     await retry(() => bus.queue.purge(run))
     const open = await retry(() => openWork(bus, `${run}.work`))
-    if (open.length === 0) return
+    if (open.length === 0) return await retry(() => removeSnapshots(bus, run))
     for (const work of open) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, startedAt: ports.clock.now(), at: ports.clock.now() })
+  }
+}
+
+/** Their owners remove them too; but an owner that is gone does not, and nobody is given its message any more. */
+async function removeSnapshots (bus: Bus, run: string): Promise<void> {
+  for await (const { key, bytes } of upToNow(signal => bus.kv.episodes.watch(run, signal))) {
+    if (bytes !== null) await bus.kv.episodes.remove(key)
   }
 }
 
