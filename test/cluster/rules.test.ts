@@ -5,13 +5,14 @@ import { createMemoryBroker } from '../../src/bus/memory.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { attach, detach } from '../../src/cluster/attachments.ts'
+import { cancelRest } from '../../src/cluster/cancel.ts'
 import { clusterSchema, pack, unpack } from '../../src/cluster/codec.ts'
 import { createEndings } from '../../src/cluster/endings.ts'
 import { createHolder } from '../../src/cluster/holder.ts'
 import { createDocument, untilStopped } from '../../src/cluster/document.ts'
 import { checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../../src/cluster/keys.ts'
 import { clusterLimits } from '../../src/cluster/limits.ts'
-import type { Ending } from '../../src/cluster/records.ts'
+import { createRecords, type Ending } from '../../src/cluster/records.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { createRotation } from '../../src/cluster/rotation.ts'
 import { parseRunDocument, printRunDocument } from '../../src/cli/run-document.ts'
@@ -93,6 +94,19 @@ t.test('a value of a newer version is refused by name', async t => {
   t.throws(() => unpack(pack({ schema_version: clusterSchema + 1 }), 'the run r'), { code: 'CLUSTER_SCHEMA_NEWER', message: /the run r/ })
   t.throws(() => unpack(Buffer.from([0xc1]), 'the run r'), { code: 'CLUSTER_CORRUPT' })
   t.throws(() => unpack(Buffer.from([0x80]), 'the run r'), { code: 'CLUSTER_CORRUPT' })
+})
+
+t.test('a run that is given up leaves neither open work nor a snapshot, also of owners that are gone', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  const retry = createRetry(systemClock)
+  const records = createRecords(bus, retry)
+  for (const key of ['r.e0001', 'r.e0002', 'r2.e0001']) await bus.kv.episodes.put(key, pack({ snapshot: null }))
+  await records.dispatch('r', 'e0001.break', { kind: 'break', arena: 'a', at: 1 })
+  await cancelRest({ bus, retry, records, nodeId: 'n', ports: { clock: systemClock } }, 'r', 'enough')
+  t.match(await records.ending('r', 'e0001.break'), { kind: 'cancelled', reason: 'enough' })
+  t.equal(await bus.kv.episodes.get('r.e0001'), null)
+  t.equal(await bus.kv.episodes.get('r.e0002'), null)
+  t.not(await bus.kv.episodes.get('r2.e0001'), null)
 })
 
 t.test('keys say what they name', async t => {

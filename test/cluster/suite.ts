@@ -2,7 +2,6 @@
 // and faults in between. Run on every kind of bus.
 
 import type { Test } from 'tap'
-import { upToNow } from '../../src/bus/now.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { changeDocument, getDocument } from '../../src/cluster/document.ts'
 import { unpack } from '../../src/cluster/codec.ts'
@@ -218,35 +217,6 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     const { dispatched, settled, cancelled, quarantined } = (await countLedger(bus, 'cancel')).totals()
     t.equal(dispatched, settled + cancelled + quarantined)
     t.ok(cancelled > 0)
-  })
-
-  t.test('the snapshots of a cancelled run go with it, also those of an owner that is gone', async t => {
-    const broker = await open(t, shortMs)
-    const start = nodesOf(t)
-    const cut = severable(await broker.connect())
-    let isCut = false
-    const gone = startTestNode({ bus: cut.bus, nodeId: 'n1', drainMs: 1, standIn: { before: async ({ work, signal }) => {
-      if (work.kind !== 'solve') return
-      if (!isCut) cut.sever()
-      isCut = true
-      await untilAborted(signal)
-    } } })
-    const bus = await broker.connect()
-    const snapshots = async (): Promise<string[]> => {
-      const keys: string[] = []
-      for await (const { key, bytes } of upToNow(signal => bus.kv.episodes.watch('gone', signal))) if (bytes !== null) keys.push(key)
-      return keys
-    }
-    await submit(bus, documentOf('gone'))
-    while (!isCut) await systemClock.sleep(5)
-    t.ok((await snapshots()).length > 0)
-    await changeDocument(bus, 'gone', document => ({ ...document, state: 'cancelled', reason: 'enough' }))
-    start({ bus: await broker.connect(), nodeId: 'n2' })
-    while ((await snapshots()).length > 0) await systemClock.sleep(20)
-    await assertWhole(t, bus, 'gone')
-    cut.mend()
-    gone.drain()
-    await gone.ended
   })
 
   t.test('draining finishes what it can, hands the rest back, and counts no failure', async t => {
