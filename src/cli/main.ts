@@ -16,6 +16,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ run: Com
   show: { summary: 'a run, or one bug of it', load: () => import('./show.ts') },
   node: { summary: 'a node of the cluster: takes work off the bus', load: () => import('./node.ts') },
   run: { summary: 'runs of the cluster: submit, list, watch, pause, cancel, fetch', load: () => import('./run.ts') },
+  policy: { summary: 'which weights of a model are served: told to all nodes', load: () => import('./policy.ts') },
   proxy: { summary: 'record agents that have a loop of their own', load: () => import('./proxy.ts') },
   doctor: { summary: 'what this machine has, and what follows', load: () => import('./doctor.ts') }
 }

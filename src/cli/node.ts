@@ -9,6 +9,7 @@ import { openArena } from '../arena/open.ts'
 import type { Bus } from '../bus/types.ts'
 import { checkName } from '../cluster/keys.ts'
 import { clusterLimits, slotDefaults, type Slots } from '../cluster/limits.ts'
+import { followPolicies } from '../cluster/policy-versions.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
 import { createLimiter } from '../limiter.ts'
@@ -18,12 +19,12 @@ import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createReadLog } from '../workers/logs.ts'
-import { createPool, type Workers } from '../workers/pool.ts'
+import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { serveHealth } from './node-health.ts'
 import { parseWord } from './parse.ts'
-import { createPolicies, type Policies } from './policies.ts'
+import { createPolicies, type Policies, type PolicyPorts } from './policies.ts'
 import { readPolicy } from './policy-values.ts'
 import { version } from './version.ts'
 
@@ -72,9 +73,11 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
   const sandboxes = await openSandboxes(kind, slots)
   const workers = createPool()
-  const policies = createPolicyCache(own, workers, line => log({ type: 'progress', line }))
   const over = new AbortController()
+  const served = followPolicies(bus, (code, reason) => log({ type: 'fault', code, reason }), over.signal)
+  const policies = createPolicyCache(own, { workers, versionsOf: served.of, onLine: line => log({ type: 'progress', line }) })
   try {
+    await served.ready
     const { removed } = await sandboxes.reap()
     if (removed.length > 0) log({ type: 'reaped', removed })
     const open = (target: string, setup: string | null, test: string | null, signal?: AbortSignal) => openArena({
@@ -148,7 +151,7 @@ async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Sl
 }
 
 /** The policies of a run, opened once for the same options; "node" stands for this node's own. */
-function createPolicyCache (own: RunOptions, workers: Workers, onLine: (line: string) => void): { of (options: RunOptions): Promise<Policies>; close (): Promise<void> } {
+function createPolicyCache (own: RunOptions, ports: Pick<PolicyPorts, 'workers' | 'versionsOf' | 'onLine'>): { of (options: RunOptions): Promise<Policies>; close (): Promise<void> } {
   const opened = new Map<string, Promise<Policies>>()
   return {
     of (options) {
@@ -157,7 +160,7 @@ function createPolicyCache (own: RunOptions, workers: Workers, onLine: (line: st
       const key = JSON.stringify([breaker, solver, model, policyVersion, logprobsMode, temperature, topP, completionTokensMax, tools, formatErrors, prompts, commandsMsMax])
       const known = opened.get(key)
       if (known !== undefined) return known
-      const making = createPolicies(wanted, { workers, home: sparHome(), onLine, clock: systemClock, random: createRandom(options.seed).fork('servers') })
+      const making = createPolicies(wanted, { ...ports, home: sparHome(), clock: systemClock, random: createRandom(options.seed).fork('servers') })
       opened.set(key, making)
       making.catch(() => opened.delete(key))
       return making

@@ -28,15 +28,16 @@ export interface PolicyPorts {
   home: string
   clock: Clock
   random: Random
-  /** What publishes weights says which are served; else the option does. */
-  versions?: PolicyVersions
+  /** Of a model, where whoever publishes its weights says which are served. */
+  versionsOf?: (model: string, otherwise: PolicyVersions) => PolicyVersions
   onLine?: (line: string) => void
 }
 
 /** Asks every server first, so that a wrong address, key or name of a model is told before anything is played; rejects with that. */
 export async function createPolicies (options: PolicyOptions & Pick<BudgetOptions, 'commandsMsMax'>, ports: PolicyPorts): Promise<Policies> {
-  const { policyVersion } = options
-  const versions = ports.versions ?? (policyVersion === null ? unversioned : { current: () => policyVersion })
+  const { policyVersion, model } = options
+  const stated = policyVersion === null ? unversioned : { current: () => policyVersion }
+  const versions = model === null ? stated : ports.versionsOf?.(model, stated) ?? stated
   const servers = new Map<string, ModelServer>()
   let spill: Spill | null = null
   const close = async (): Promise<void> => {
@@ -47,8 +48,8 @@ export async function createPolicies (options: PolicyOptions & Pick<BudgetOption
     if (spec.kind === 'procedural') return procedural()
     if (spec.kind === 'replay') return createReplayPolicy(spec.folder)
     const key = `${spec.kind}=${spec.urls.join(',')}`
-    if (options.model === null) throw new SparError('OPTION_MISSING', `Cannot play with ${key}: say which model with --model`)
-    const server = servers.get(key) ?? openServer(spec, options.model, options.logprobsMode, { ...ports, versions })
+    if (model === null) throw new SparError('OPTION_MISSING', `Cannot play with ${key}: say which model with --model`)
+    const server = servers.get(key) ?? openServer(spec, model, options.logprobsMode, { ...ports, versions })
     if (!servers.has(key)) {
       servers.set(key, server)
       tellDown(await server.check(), ports.onLine)
