@@ -42,6 +42,7 @@ function mark (name: string, holds: boolean): string {
 /** Nothing that was started stays, however this ends. */
 const children = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of children) child.kill('SIGKILL') })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 function started (program: string, args: string[], output: 'ignore' | 'pipe', errors: 'inherit' | 'pipe'): ChildProcess {
   const child = spawn(program, args, { stdio: ['ignore', output, errors] })
