@@ -25,8 +25,11 @@ export interface End { kind: typeof kinds.END; sequence: number }
 export interface Status { kind: typeof kinds.STATUS; sequence: number; code: number; text: string; metadata: Metadata; message: Carried | null }
 export interface Credit { kind: typeof kinds.CREDIT; bytes: number }
 export interface Cancel { kind: typeof kinds.CANCEL; text: string }
-export interface Ping { kind: typeof kinds.PING | typeof kinds.PONG; sequence: number }
-export type Frame = Open | Accept | Message | End | Status | Credit | Cancel | Ping
+export interface Ping { kind: typeof kinds.PING; sequence: number }
+export interface Pong { kind: typeof kinds.PONG; sequence: number }
+/** Of a call itself, without those that keep it alive. */
+export type CallFrame = Open | Accept | Message | End | Status | Credit | Cancel
+export type Frame = CallFrame | Ping | Pong
 
 /** Throws INTERNAL for what cannot be sent, RESOURCE_EXHAUSTED for metadata that are too large. */
 export const encodeFrame = (frame: Frame): Uint8Array => pack(itemsOf(frame))

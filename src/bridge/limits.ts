@@ -15,6 +15,8 @@ export const bridgeLimits = {
   textMax: 1_024,
   /** Levels of lists and maps in a message. */
   depthMax: 64,
+  /** Of one message, wherever it lies. */
+  messageBytesMax: 256 * 2 ** 20,
   /** An object of the bus that a message lies in is removed by its writer after so long, where its reader has not. */
   objectMs: 60_000,
   /** How often it is looked whether a deadline has passed or a call is silent. */
