@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from .flow import ReadBuffer, SendCredit
@@ -54,7 +55,7 @@ class Channel:
         message = await self._buffer.take()
         return (False, None) if message is None else (True, await self._messages.open(message))
 
-    async def _send_counted(self, frame: Any) -> None:
+    async def _send_counted(self, frame: Callable[[int], Frame]) -> None:
         """`frame` makes a frame of its sequence."""
         if self.is_over or self.peer is None:
             raise BridgeError(Code.CANCELLED, f"Cannot send in {self.name}: it is over")
@@ -89,6 +90,10 @@ class Channel:
         """The frames that only one of the sides hears."""
         raise NotImplementedError
 
+    def hear_nobody(self) -> None:
+        """NATS says that what was sent has no reader."""
+        self.fail(BridgeError(Code.UNAVAILABLE, f"The other side of {self.name} is gone"))
+
     def fail(self, error: BridgeError) -> None:
         """The call ends with `error` on this side."""
         raise NotImplementedError
@@ -117,7 +122,7 @@ class Channel:
     def _drop(self, message: Message | None) -> None:
         self._link.spawn(self._messages.drop(message))
 
-    def _post(self, make: Any) -> None:
+    def _post(self, make: Callable[[], Frame]) -> None:
         if self.peer is not None:
             self._link.post(self.peer, make, reply=self.address)
 

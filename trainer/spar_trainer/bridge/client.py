@@ -147,6 +147,12 @@ class ClientCall(Channel):
     def fail(self, error: BridgeError) -> None:
         self._leave(error, error.text)
 
+    def hear_nobody(self) -> None:
+        if self.peer is None:
+            self.finish(BridgeError(Code.UNAVAILABLE, f"Nobody serves {self.name}: nothing has begun"))
+        else:
+            super().hear_nobody()
+
     def finish(self, error: BridgeError | None = None) -> None:
         super().finish(error)
         if self._deadline is not None:
@@ -217,6 +223,9 @@ class Departed:
             self._link.post(reply, lambda: Cancel(self._text), reply=self._address)
 
     def fail(self, error: BridgeError) -> None:
+        self._link.detach(self._address)
+
+    def hear_nobody(self) -> None:
         self._link.detach(self._address)
 
     def look(self, now: float) -> None:

@@ -28,6 +28,7 @@ class Listener(Protocol):
 
     def hear(self, frame: Frame, reply: str) -> None: ...
     def fail(self, error: BridgeError) -> None: ...
+    def hear_nobody(self) -> None: ...
     def look(self, now: float) -> None: ...
 
 
@@ -76,8 +77,11 @@ class Link:
         except nats.errors.Error as error:
             raise BridgeError(Code.UNAVAILABLE, f"Cannot send to {subject}: {error}") from error
 
-    def post(self, subject: str, make: Callable[[], Frame], reply: str = "") -> None:
-        """Sends a frame that nobody waits for. It is made when it is sent: it may tell how many were sent before."""
+    def post(self, subject: str, make: Callable[[], Frame], reply: str = "") -> asyncio.Task[None]:
+        """Sends a frame that nobody has to wait for. It is made when it is sent: it may tell how many were sent before.
+
+        What is posted goes out in the order of the calls of this.
+        """
 
         async def send() -> None:
             try:
@@ -85,12 +89,13 @@ class Link:
             except BridgeError:
                 return  # The watch ends the call whose connection is gone.
 
-        self.spawn(send())
+        return self.spawn(send())
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
+        return task
 
     @property
     def is_connected(self) -> bool:
@@ -105,7 +110,7 @@ class Link:
         if call is None:
             return
         if not msg.data and msg.headers is not None and msg.headers.get("Status") == NO_RESPONDERS:
-            call.fail(BridgeError(Code.UNAVAILABLE, "Nobody serves this method: nothing has begun"))
+            call.hear_nobody()
             return
         try:
             call.hear(decode(msg.data), msg.reply)

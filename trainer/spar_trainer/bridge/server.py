@@ -62,12 +62,12 @@ class ServerCall(Channel):
     def __init__(self, link: Link, messages: Messages, name: str, method: Method, opened: Open, peer: str) -> None:
         super().__init__(link, messages, name)
         loop = asyncio.get_running_loop()
-        self.peer = peer
+        self.peer = self._opened_by = peer
         self.keeps_alive = method.kind is not CallKind.UNARY
         self._method = method
         self._opened = opened
         self._began = perf_counter_ns()
-        self._is_accepted = False
+        self._accepting: asyncio.Task[None] | None = None
         self._credit.open(opened.credit)
         self._later: list[asyncio.TimerHandle] = []
         expires = None
@@ -90,27 +90,22 @@ class ServerCall(Channel):
             loop.call_soon(loop.call_soon, self._post_accept)
 
     def _post_accept(self) -> None:
-        if not self.is_over and not self._is_accepted:
-            self._is_accepted = True
-            frame = self._accept_frame()
-            self._post(lambda: frame)
+        if not self.is_over and self._accepting is None:
+            frame = Accept(dict(self.context.initial), self._limits.window if self._method.kind.streams_up else 0)
+            self._accepting = self._link.post(self._opened_by, lambda: frame, reply=self.address)
 
     async def _accept(self) -> None:
-        if not self._is_accepted:
-            self._is_accepted = True
-            await self._link.send(self._peer, self._accept_frame(), reply=self.address)
-
-    def _accept_frame(self) -> Accept:
-        return Accept(dict(self.context.initial), self._limits.window if self._method.kind.streams_up else 0)
-
-    @property
-    def _peer(self) -> str:
-        assert self.peer is not None
-        return self.peer
+        """Done when ACCEPT is on its way: nothing of a call that streams goes before it."""
+        self._post_accept()
+        if self._accepting is not None:
+            await asyncio.shield(self._accepting)
 
     async def _run(self) -> None:
         try:
             answer = await self._handle()
+        except asyncio.CancelledError:
+            self._end_with(BridgeError(Code.CANCELLED, f"The handler of {self.name} was cancelled"))
+            raise
         except BridgeError as error:
             self._end_with(error)
         except Exception as error:
@@ -174,6 +169,8 @@ class ServerCall(Channel):
 
     def _close(self, error: BridgeError | None, answer: Message | None = None, is_told: bool = True) -> None:
         if is_told:
+            if self._method.kind is not CallKind.UNARY:
+                self._post_accept()
             trailers = self.context.trailers if error is None else {**self.context.trailers, **error.metadata}
             code, text = (Code.OK, "") if error is None else (error.code, error.text)
             status = _sendable(Status(self._sent, code, text, trailers, answer))
@@ -231,6 +228,8 @@ class BridgeServer:
         for subject in self._methods:
             self._subscriptions.append(await self._nc.subscribe(subject, queue=QUEUE_GROUP, cb=self._open))
         await self._instance.start()
+        # nats-py sends its ping ahead of what it has buffered: the second answer comes after the subscriptions.
+        await self._nc.flush()
         await self._nc.flush()
 
     async def drain(self, seconds: float) -> None:
