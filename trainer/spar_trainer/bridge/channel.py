@@ -11,18 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 from .flow import ReadBuffer, SendCredit
-from .frames import Credit, End, Frame, Item, Message, Ping, Pong, Status
+from .frames import Credit, End, Frame, Item, Message, Ping, Pong, Reference, Status, encode
 from .link import Link
 from .messages import Messages
 from .status import BridgeError, Code
 
 
 class Channel:
-    def __init__(self, link: Link, messages: Messages, name: str) -> None:
+    def __init__(self, link: Link, messages: Messages, name: str, *, reads: bool, writes: bool) -> None:
+        """Whether messages of kind MESSAGE come, and go."""
         self.name = name
+        self._reads = reads
+        self._writes = writes
         self.peer: str | None = None
         self.is_over = False
-        self.keeps_alive = True
         self._link = link
         self._messages = messages
         self._limits = link.limits
@@ -44,8 +46,9 @@ class Channel:
         message = await self._messages.seal(value)
         try:
             async with self._sending:
-                await self._credit.take(message.size)
-                await self._send_counted(lambda sequence: Item(sequence, message))
+                frame = encode(Item(self._sent, message))
+                await self._credit.take(message.size if isinstance(message, Reference) else len(frame))
+                await self._send_counted(frame)
         except BaseException:
             self._link.spawn(self._messages.drop(message))
             raise
@@ -55,14 +58,14 @@ class Channel:
         message = await self._buffer.take()
         return (False, None) if message is None else (True, await self._messages.open(message))
 
-    async def _send_counted(self, frame: Callable[[int], Frame]) -> None:
-        """`frame` makes a frame of its sequence."""
+    async def _send_counted(self, frame: bytes) -> None:
+        """A frame of the sequence `_sent`; whoever sends one has `_sending`."""
         if self.is_over or self.peer is None:
             raise BridgeError(Code.CANCELLED, f"Cannot send in {self.name}: it is over")
-        sequence, self._sent = self._sent, self._sent + 1
-        await self._link.send(self.peer, frame(sequence), reply=self.address)
+        self._sent += 1
+        await self._link.send(self.peer, frame, reply=self.address)
 
-    def hear(self, frame: Frame, reply: str) -> None:
+    def hear(self, frame: Frame, reply: str, size: int) -> None:
         """Raises what a call ends with that was not kept to."""
         self._heard_at = asyncio.get_running_loop().time()
         self._pinged = False
@@ -72,13 +75,13 @@ class Channel:
                     raise self._lost(self._heard, sequence)
                 self._heard += 1
             case Ping(sequence) | Pong(sequence):
-                if sequence > self._heard:
+                if sequence != self._heard:
                     raise self._lost(self._heard, sequence)
         match frame:
-            case Item(_, message):
-                self._buffer.put(message)
-            case Credit(size):
-                self._credit.give_back(size)
+            case Item(_, message) if self._reads:
+                self._buffer.put(message, message.size if isinstance(message, Reference) else size)
+            case Credit(given) if self._writes:
+                self._credit.give_back(given)
             case Ping():
                 self._post(lambda: Pong(self._sent))
             case Pong():
@@ -101,7 +104,7 @@ class Channel:
     def look(self, now: float) -> None:
         """Asks a side that is silent, and gives it up after as long again."""
         silent = now - self._heard_at
-        if not self.keeps_alive or self.is_over or silent < self._limits.keep_alive:
+        if self.is_over or silent < self._limits.keep_alive:
             return
         if silent >= 2 * self._limits.keep_alive:
             self.fail(BridgeError(Code.UNAVAILABLE, f"Nothing was heard in {self.name} for {silent:.1f} s"))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Union
 from nats.aio.client import Client
 
 from .channel import Channel
-from .frames import Accept, CallKind, Cancel, End, Frame, Open, Status
+from .frames import Accept, CallKind, Cancel, End, Frame, Open, Status, encode
 from .limits import LIMITS, BridgeLimits
 from .link import Link
 from .messages import Messages
@@ -41,9 +41,8 @@ class ClientCall(Channel):
     """
 
     def __init__(self, link: Link, messages: Messages, name: str, kind: CallKind) -> None:
-        super().__init__(link, messages, name)
+        super().__init__(link, messages, name, reads=kind.streams_down, writes=kind.streams_up)
         self.kind = kind
-        self.keeps_alive = kind is not CallKind.UNARY
         self.metadata: Metadata = {}
         self.trailers: Metadata = {}
         self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -71,7 +70,8 @@ class ClientCall(Channel):
         time_left_ms = 0 if expires is None else max(1, round((expires - loop.time()) * 1000))
         credit = self._limits.window if self.kind.streams_down else 0
         self._is_open = True
-        await self._link.send(subject, Open(self.kind, time_left_ms, metadata, credit, not self.kind.streams_up, message), reply=self.address)
+        opened = Open(self.kind, time_left_ms, metadata, credit, not self.kind.streams_up, message)
+        await self._link.send(subject, encode(opened), reply=self.address)
 
     async def send(self, value: Any) -> None:
         """Waits for the server to accept the call, and for credit."""
@@ -88,7 +88,7 @@ class ClientCall(Channel):
     async def _end_accepted(self) -> None:
         await asyncio.shield(self._accepted)
         async with self._sending:
-            await self._send_counted(End)
+            await self._send_counted(encode(End(self._sent)))
 
     async def answer(self) -> Answer:
         """Of a call that answers once. Raises BridgeError for every other ending than OK."""
@@ -130,7 +130,7 @@ class ClientCall(Channel):
             case Status():
                 self._hear_status(frame)
             case _:
-                raise BridgeError(Code.INTERNAL, f"{self.name} was sent a frame that only clients send")
+                raise BridgeError(Code.INTERNAL, f"{self.name} was sent a frame that does not belong to it: {type(frame).__name__}")
 
     def _hear_status(self, status: Status) -> None:
         self.trailers = status.metadata
@@ -215,7 +215,7 @@ class Departed:
         self._text = text
         self._until = asyncio.get_running_loop().time() + 2 * link.limits.keep_alive
 
-    def hear(self, frame: Frame, reply: str) -> None:
+    def hear(self, frame: Frame, reply: str, size: int) -> None:
         self._link.detach(self._address)
         if isinstance(frame, Status):
             self._link.spawn(self._messages.drop(frame.message))
@@ -244,6 +244,7 @@ class BridgeClient:
     async def close(self) -> None:
         """Gives up the inbox: calls under way hear nothing more."""
         await self._link.close()
+        self._messages.close()
 
     async def unary(self, service: str, method: str, message: Any, *, timeout: float | None = None, metadata: Metadata | None = None) -> Answer:
         call = await self._open(CallKind.UNARY, service, method, timeout, metadata, message)

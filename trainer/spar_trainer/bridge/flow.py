@@ -11,14 +11,19 @@ from .status import BridgeError, Code
 
 
 class SendCredit:
-    """What may still be sent. A message larger than the whole window may go when all of the window is free."""
+    """What may still be sent. A message larger than the credit there is may go when at least half of the window is free."""
 
     def __init__(self) -> None:
         self._window = 0
         self._outstanding = 0
+        self._is_open = False
         self._changed = asyncio.Event()
 
     def open(self, window: int) -> None:
+        """The reader's window, once."""
+        if self._is_open:
+            return
+        self._is_open = True
         self._window = window
         self._changed.set()
 
@@ -33,33 +38,32 @@ class SendCredit:
         self._outstanding += size
 
     def _fits(self, size: int) -> bool:
-        room = self._window - self._outstanding
-        return size <= room or (self._outstanding <= 0 and room > 0)
+        credit = self._window - self._outstanding
+        return self._is_open and (size <= credit or 2 * credit >= self._window)
 
 
 class ReadBuffer:
     """Messages that came and were not read. One reader.
 
-    Credit goes back when half of the window was read, and when the reader waits: a sender whose next message is larger than
-    the credit it has left waits for all of it.
+    A reader that has read everything keeps back less than half of the window, and half is enough for every message.
     """
 
     def __init__(self, window: int, give_credit: Callable[[int], None]) -> None:
         self._window = window
         self._give_credit = give_credit
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[tuple[Message, int]] = deque()
         self._outstanding = 0
         self._read = 0
         self._changed = asyncio.Event()
         self._ended = False
         self._error: BridgeError | None = None
 
-    def put(self, message: Message) -> None:
+    def put(self, message: Message, size: int) -> None:
         """Raises RESOURCE_EXHAUSTED when the peer had not the credit."""
-        if self._outstanding > 0 and self._outstanding + message.size > self._window:
-            raise BridgeError(Code.RESOURCE_EXHAUSTED, f"The peer sent more than the {self._window} bytes that it had credit for")
-        self._outstanding += message.size
-        self._waiting.append(message)
+        if self._outstanding + size > self._window and 2 * self._outstanding > self._window:
+            raise BridgeError(Code.RESOURCE_EXHAUSTED, f"The other side sent {size} bytes more than the {self._outstanding} that wait: the window is {self._window}")
+        self._outstanding += size
+        self._waiting.append((message, size))
         self._changed.set()
 
     def end(self, error: BridgeError | None = None) -> None:
@@ -71,14 +75,14 @@ class ReadBuffer:
 
     def abandon(self, error: BridgeError) -> list[Message]:
         """Ends at once; what waits is handed back unread."""
-        unread = list(self._waiting)
+        unread = [message for message, _ in self._waiting]
         self._waiting.clear()
         self.end(error)
         return unread
 
     @property
     def bytes_unread(self) -> int:
-        return sum(message.size for message in self._waiting)
+        return sum(size for _, size in self._waiting)
 
     async def take(self) -> Message | None:
         """None at the end."""
@@ -87,16 +91,15 @@ class ReadBuffer:
                 raise self._error
             if self._ended:
                 return None
-            self._return_credit(1)
             self._changed.clear()
             await self._changed.wait()
-        message = self._waiting.popleft()
-        self._read += message.size
-        self._return_credit(self._window // 2)
+        message, size = self._waiting.popleft()
+        self._return_credit(size)
         return message
 
-    def _return_credit(self, least: int) -> None:
-        if self._ended or self._read < max(least, 1):
+    def _return_credit(self, size: int) -> None:
+        self._read += size
+        if self._ended or 2 * self._read < self._window:
             return
         size, self._read = self._read, 0
         self._outstanding -= size

@@ -42,10 +42,6 @@ class Here:
 
     packed: bytes
 
-    @property
-    def size(self) -> int:
-        return len(self.packed)
-
 
 @dataclass(frozen=True)
 class Reference:
@@ -132,15 +128,20 @@ def encode(frame: Frame) -> bytes:
         case End():
             return _array(3, frame.sequence)
         case Status():
-            return _array(4, frame.sequence, int(frame.code), frame.text[:TEXT_MAX], _checked(frame.metadata), frame.message)
+            return _array(4, frame.sequence, int(frame.code), _sendable(frame.text), _checked(frame.metadata), frame.message)
         case Credit():
             return _array(5, frame.bytes)
         case Cancel():
-            return _array(6, frame.text[:TEXT_MAX])
+            return _array(6, _sendable(frame.text))
         case Ping():
             return _array(7, frame.sequence)
         case Pong():
             return _array(8, frame.sequence)
+
+
+def _sendable(text: str) -> str:
+    """Cut, and without halves of surrogates."""
+    return text[:TEXT_MAX].encode("utf-8", "replace").decode()
 
 
 def _array(*items: Any) -> bytes:
@@ -160,7 +161,10 @@ def _checked(metadata: Metadata) -> Metadata:
     for key, value in metadata.items():
         if not _is_entry(key, value):
             raise BridgeError(Code.INTERNAL, f'Cannot use the metadata "{key}": they are strings or bytes under keys in lower case')
-    size = len(msgpack.packb(metadata)) if metadata else 0
+    try:
+        size = len(msgpack.packb(metadata)) if metadata else 0
+    except UnicodeEncodeError as error:
+        raise BridgeError(Code.INTERNAL, f"Cannot use metadata: {error}") from error
     if size > LIMITS.metadata_bytes_max:
         raise BridgeError(Code.RESOURCE_EXHAUSTED, f"Cannot use metadata of {size} bytes: metadata_bytes_max is {LIMITS.metadata_bytes_max}")
     return metadata

@@ -18,6 +18,8 @@ class BridgeLimits:
     metadata_bytes_max: int = 8 * 1024
     object_bytes_max: int = 1024 * MIB
     """Of one message that travels by reference."""
+    object_seconds: float = 60.0
+    """An object that a message lies in is removed by its writer after so long, where its reader has not."""
     overhead_bytes: int = 16 * 1024
     """Of a NATS message, what everything but the value of a frame may take."""
     watch: float = 0.1

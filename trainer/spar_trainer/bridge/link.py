@@ -26,7 +26,7 @@ NO_RESPONDERS = "503"
 class Listener(Protocol):
     """A call, as its inbox sees it."""
 
-    def hear(self, frame: Frame, reply: str) -> None: ...
+    def hear(self, frame: Frame, reply: str, size: int) -> None: ...
     def fail(self, error: BridgeError) -> None: ...
     def hear_nobody(self) -> None: ...
     def look(self, now: float) -> None: ...
@@ -70,10 +70,10 @@ class Link:
     def detach(self, address: str) -> None:
         self._calls.pop(address, None)
 
-    async def send(self, subject: str, frame: Frame, reply: str = "") -> None:
+    async def send(self, subject: str, frame: bytes, reply: str = "") -> None:
         """Raises UNAVAILABLE. Frames are sent in the order of the calls of this."""
         try:
-            await self.nc.publish(subject, encode(frame), reply=reply)
+            await self.nc.publish(subject, frame, reply=reply)
         except nats.errors.Error as error:
             raise BridgeError(Code.UNAVAILABLE, f"Cannot send to {subject}: {error}") from error
 
@@ -85,7 +85,7 @@ class Link:
 
         async def send() -> None:
             try:
-                await self.send(subject, make(), reply)
+                await self.send(subject, encode(make()), reply)
             except BridgeError:
                 return  # The watch ends the call whose connection is gone.
 
@@ -113,7 +113,7 @@ class Link:
             call.hear_nobody()
             return
         try:
-            call.hear(decode(msg.data), msg.reply)
+            call.hear(decode(msg.data), msg.reply, len(msg.data))
         except BridgeError as error:
             call.fail(error)
 

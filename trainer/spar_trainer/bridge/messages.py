@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -23,6 +24,7 @@ class Messages:
         self._objects = objects
         self._limits = limits
         self._nuid = NUID()
+        self._expiring: set[asyncio.Task[None]] = set()
 
     async def seal(self, value: Any) -> Message:
         """Raises INTERNAL for what MessagePack does not have, RESOURCE_EXHAUSTED for what is too large."""
@@ -34,12 +36,29 @@ class Messages:
             return Here(packed)
         if self._objects is None or len(packed) > self._limits.object_bytes_max:
             raise BridgeError(Code.RESOURCE_EXHAUSTED, f"Cannot send a message of {len(packed)} bytes: {self._why_not()}")
-        name = f"bridge.{self._nuid.next().decode()}"
+        reference = Reference(f"bridge.{self._nuid.next().decode()}", len(packed), hashlib.sha256(packed).hexdigest())
         try:
-            await self._objects.put(name, packed)
+            await self._objects.put(reference.object, packed)
         except (nats.errors.Error, JetStreamError) as error:
             raise BridgeError(Code.UNAVAILABLE, f"Cannot keep a message of {len(packed)} bytes among the objects of the bus: {error}") from error
-        return Reference(name, len(packed), hashlib.sha256(packed).hexdigest())
+        self._expire_later(reference)
+        return reference
+
+    def _expire_later(self, reference: Reference) -> None:
+        """Its reader removes it; where none does, this side."""
+
+        async def expire() -> None:
+            await asyncio.sleep(self._limits.object_seconds)
+            await self.drop(reference)
+
+        task = asyncio.create_task(expire())
+        self._expiring.add(task)
+        task.add_done_callback(self._expiring.discard)
+
+    def close(self) -> None:
+        """What was not read stays to be removed by its reader."""
+        for task in self._expiring:
+            task.cancel()
 
     def _why_not(self) -> str:
         return "there is no bucket of objects" if self._objects is None else f"object_bytes_max is {self._limits.object_bytes_max}"

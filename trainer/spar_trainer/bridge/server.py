@@ -60,10 +60,9 @@ class Context:
 
 class ServerCall(Channel):
     def __init__(self, link: Link, messages: Messages, name: str, method: Method, opened: Open, peer: str) -> None:
-        super().__init__(link, messages, name)
+        super().__init__(link, messages, name, reads=method.kind.streams_up, writes=method.kind.streams_down)
         loop = asyncio.get_running_loop()
         self.peer = self._opened_by = peer
-        self.keeps_alive = method.kind is not CallKind.UNARY
         self._method = method
         self._opened = opened
         self._began = perf_counter_ns()
@@ -77,7 +76,7 @@ class ServerCall(Channel):
         self.context = Context(opened.metadata, expires)
         if method.kind.streams_up and opened.ended:
             if opened.message is not None:
-                self._buffer.put(opened.message)
+                self._buffer.put(opened.message, 0)
             self._buffer.end()
         self.task = asyncio.create_task(self._run())
         self._accept_later(loop)
@@ -141,12 +140,12 @@ class ServerCall(Channel):
 
     def hear_own(self, frame: Frame, reply: str) -> None:
         match frame:
-            case End():
+            case End() if self._reads:
                 self._buffer.end()
             case Cancel():
                 self._abort(BridgeError(Code.CANCELLED, frame.text), is_told=False)
             case _:
-                raise BridgeError(Code.INTERNAL, f"{self.name} was sent a frame that only servers send")
+                raise BridgeError(Code.INTERNAL, f"{self.name} was sent a frame that does not belong to it: {type(frame).__name__}")
 
     def fail(self, error: BridgeError) -> None:
         self._abort(error)
@@ -251,6 +250,7 @@ class BridgeServer:
             await asyncio.wait(tasks)
         await self._instance.stop()
         await self._link.close()
+        self._messages.close()
 
     async def _open(self, msg: Msg) -> None:
         if not msg.reply:
