@@ -1,6 +1,7 @@
 // The bus in one process: a broker that keeps everything, and connections to it. It behaves as JetStream does for whoever looks
 // through the port, in the time of its clock, and holds no timer of its own.
 
+import { createMemoryWires } from '../bridge/wire-memory.ts'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { Channel } from './channel.ts'
@@ -35,6 +36,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
   const valuesOf = each(buckets, name => createKeyValue({ accept, clock, ttlMs: name === 'nodes' ? nodeTtlMs : Infinity }))
   const objects = createObjects()
   const queue = createQueue({ accept, clock, ackWaitMs, queueBytesMax })
+  const wires = createMemoryWires(valueBytesMax + busLimits.overheadBytes)
   const listeners = new Map<Channel<Signal>, string>()
 
   return {
@@ -67,6 +69,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
           if (!listener.isOver) listeners.set(listener, prefix)
           return listener.read()
         },
+        wire: wires.connect(closed.signal),
         get isConnected () { return !closed.signal.aborted },
         async close () { closed.abort() }
       }

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { connect, credsAuthenticator, ErrorCode, Events, nkeyAuthenticator, nkeys, type ConnectionOptions, type NatsConnection } from 'nats'
+import { createNatsWire } from '../bridge/wire-nats.ts'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { busLimits } from './limits.ts'
@@ -66,6 +67,7 @@ export async function connectNats (options: NatsOptions): Promise<Bus> {
       kv: Object.fromEntries(buckets.map(name => [name, createKeyValue(link, name)])) as Record<Bucket, KeyValue>,
       objects: createObjects(link),
       ...createSignals(link),
+      wire: createNatsWire(link),
       get isConnected () { return link.isUp() },
       async close () {
         closing.abort()

@@ -4,6 +4,7 @@
 //   <prefix>.records.<key>                       stream <PREFIX>_RECORDS
 //   <prefix>.samples.<key>                       stream <PREFIX>_SAMPLES
 //   <prefix>.signals.<topic>                     core NATS, kept nowhere
+//   <prefix>.bridge.<service>.<method>           core NATS, calls
 //   buckets <prefix>_runs, _episodes, _nodes, _policies; object store <prefix>_objects
 
 import { SparError } from '../errors.ts'
@@ -36,6 +37,8 @@ export interface Names {
   signal (topic: string): string
   signalsBelow (prefix: string): string
   readSignal (subject: string): string
+  /** Where a method of a service is called. */
+  bridge (service: string, method: string): string
 }
 
 /** Throws BUS_BAD_KEY for anything but tokens of letters, digits, "-" and "_", joined by dots. */
@@ -93,6 +96,7 @@ export function createNames (prefix: string): Names {
     objectChunks: id => `$O.${prefix}_objects.C.${id}`,
     signal: topic => `${signals}.${checkKey(topic)}`,
     signalsBelow: prefix => below(signals, prefix),
-    readSignal: subject => subject.slice(signals.length + 1)
+    readSignal: subject => subject.slice(signals.length + 1),
+    bridge: (service, method) => `${prefix}.bridge.${checkToken('a service', service)}.${checkToken('a method', method)}`
   }
 }

@@ -8,6 +8,8 @@
 //     to have happened, and trying again is safe by B1), BUS_CONFLICT, BUS_DENIED, BUS_TOO_LARGE,
 //     BUS_BAD_KEY, BUS_MISSING, BUS_CLOSED.
 
+import type { Wire } from '../bridge/wire.ts'
+
 /** What nodes take from the queue: runs and episodes are owned, the rest is done. A rollout is of the breaker or of the solver. */
 export type QueueKind = 'run' | 'episode' | 'rollout' | 'verify' | 'grade'
 
@@ -109,6 +111,8 @@ export interface Bus {
   signal (topic: string, bytes: Uint8Array): void
   /** Signals whose topics go on from the tokens of `prefix`, from now on. The oldest are dropped when the reader is slow. */
   signals (prefix: string, signal: AbortSignal): AsyncIterable<{ topic: string; bytes: Uint8Array }>
+  /** What calls between services go over (src/bridge/). */
+  readonly wire: Wire
   /** Whether the bus answers right now, for readiness. */
   readonly isConnected: boolean
   /** Idempotent. Iterations end; what was taken and not acknowledged is delivered again after `ackWaitMs`. */

@@ -12,7 +12,7 @@ export interface Watched {
 }
 
 /** Returns what has to be called whenever something was added. */
-export function watchDeadlines ({ clock, limits, closed }: Pick<Link, 'clock' | 'limits' | 'closed'>, { isEmpty, expire, onEmpty }: Watched): () => void {
+export function watchDeadlines ({ clock, limits, closed }: Pick<Link, 'clock' | 'closed'> & { limits: Pick<Link['limits'], 'deadlineStepMs'> }, { isEmpty, expire, onEmpty }: Watched): () => void {
   let isWatching = false
   return () => {
     if (isWatching) return

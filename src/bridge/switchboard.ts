@@ -1,0 +1,60 @@
+// The calls of one side: one inbox for all of them, one watch over their deadlines.
+
+import { watchDeadlines } from '../bus/nats/deadlines.ts'
+import type { Bus } from '../bus/types.ts'
+import type { Clock } from '../ports.ts'
+import type { Call, Side } from './call.ts'
+import { bridgeLimits, type BridgeLimits } from './limits.ts'
+import { Parcels } from './parcels.ts'
+import { BridgeStatus } from './status.ts'
+
+export interface BridgeOptions { bus: Pick<Bus, 'wire' | 'objects'>; clock: Clock; limits?: Partial<BridgeLimits> }
+
+export interface Switchboard extends Side {
+  /** Ends every call with a status, and hears no more. Idempotent. */
+  close (status: BridgeStatus): void
+}
+
+export function createSwitchboard ({ bus: { wire, objects }, clock, limits: given }: BridgeOptions): Switchboard {
+  const limits = { ...bridgeLimits, ...given }
+  const inbox = wire.inbox()
+  const parcels = new Parcels({ objects, clock, limits, writer: inbox.slice(inbox.lastIndexOf('.') + 1) })
+  const calls = new Map<string, Call>()
+  const closing = new AbortController()
+  let made = 0
+
+  const endAll = (status: BridgeStatus): void => { for (const call of [...calls.values()]) call.fail(status) }
+  const watch = watchDeadlines({ clock, limits: { deadlineStepMs: limits.stepMs }, closed: closing.signal }, {
+    isEmpty: () => calls.size === 0 && parcels.isEmpty,
+    expire (now) {
+      if (now === Infinity) return
+      parcels.expire(now)
+      for (const call of [...calls.values()]) call.tick(now)
+    }
+  })
+  const stopListening = wire.listenBelow(inbox, message => { calls.get(message.subject)?.hear(message) })
+  const stopWatching = wire.watch({
+    lost: () => endAll(new BridgeStatus('UNAVAILABLE', 'The connection to the bus was lost')),
+    denied: subject => { for (const call of [...calls.values()]) call.denied(subject) }
+  })
+
+  return {
+    wire, clock, limits, parcels,
+    keep (call) {
+      const reply = `${inbox}.${(++made).toString(36)}`
+      calls.set(reply, call)
+      watch()
+      return reply
+    },
+    forget (call) { calls.delete(call.reply) },
+    close (status) {
+      if (closing.signal.aborted) return
+      endAll(status)
+      calls.clear()
+      parcels.forget()
+      stopListening()
+      stopWatching()
+      closing.abort()
+    }
+  }
+}
