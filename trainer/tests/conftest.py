@@ -111,9 +111,10 @@ async def make_pair(server: NatsServer, limits: BridgeLimits) -> AsyncIterator[P
 
 
 @pytest.fixture
-def limits() -> BridgeLimits:
-    """A module overrides it to test limits."""
-    return BridgeLimits(window=64 * 1024, calls_max=8, keep_alive=0.4, watch=0.05)
+def limits(request: pytest.FixtureRequest) -> BridgeLimits:
+    """Small ones; the marker `limits` changes them."""
+    marker = request.node.get_closest_marker("limits")
+    return BridgeLimits(**{"window": 64 * 1024, "calls_max": 8, "watch": 0.05, **(marker.kwargs if marker else {})})
 
 
 @pytest.fixture

@@ -176,6 +176,7 @@ async def test_the_server_streams_within_the_credit_of_its_client(pair: Pair, pe
     assert peer.heard.empty()
 
 
+@pytest.mark.limits(keep_alive=0.4)
 async def test_a_silent_server_is_asked_and_given_up(pair: Pair, peer: Peer) -> None:
     call, client = await opened(pair, peer)
     assert await peer.next_of(Ping) == Ping(0)
@@ -186,6 +187,7 @@ async def test_a_silent_server_is_asked_and_given_up(pair: Pair, peer: Peer) -> 
     assert caught.value.code is Code.UNAVAILABLE
 
 
+@pytest.mark.limits(keep_alive=0.4)
 async def test_a_server_that_never_accepts_is_given_up(pair: Pair, peer: Peer) -> None:
     await peer.listen("spar.bridge.Odd.Say")
     with pytest.raises(BridgeError) as caught:
@@ -193,6 +195,7 @@ async def test_a_server_that_never_accepts_is_given_up(pair: Pair, peer: Peer) -
     assert caught.value.code is Code.UNAVAILABLE
 
 
+@pytest.mark.limits(keep_alive=0.4)
 async def test_a_silent_client_aborts_the_handler(pair: Pair, peer: Peer) -> None:
     await peer.say("spar.bridge.Echo.Hang", Open(CallKind.UNARY, message=Here(pack(None))))
     status = await peer.next_of(Status)
@@ -201,13 +204,8 @@ async def test_a_silent_client_aborts_the_handler(pair: Pair, peer: Peer) -> Non
 
 
 async def test_a_client_that_is_gone_aborts_the_handler(pair: Pair) -> None:
-    async with asyncio.timeout(0.3) if hasattr(asyncio, "timeout") else _never():
-        await pair.client_nc.publish("spar.bridge.Echo.Hang", encode(Open(CallKind.UNARY, message=Here(pack(None)))), reply="_INBOX.gone.1")
-        await until(lambda: pair.record == ["hang", "hang aborted"])
-
-
-def _never():  # type: ignore[no-untyped-def]
-    pytest.skip("asyncio.timeout is there from Python 3.11 on")
+    await pair.client_nc.publish("spar.bridge.Echo.Hang", encode(Open(CallKind.UNARY, message=Here(pack(None)))), reply="_INBOX.gone.1")
+    await until(lambda: pair.record == ["hang", "hang aborted"])
 
 
 async def test_a_message_by_reference_that_is_missing_or_another_is_lost(pair: Pair, peer: Peer) -> None:
