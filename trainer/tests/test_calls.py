@@ -224,6 +224,12 @@ async def test_nats_lists_and_times_the_service(pair: Pair) -> None:
     assert (by_name["Fail"]["num_requests"], by_name["Fail"]["last_error"]) == (1, "5:no")
 
 
+async def test_metadata_come_with_a_request_by_reference(pair: Pair) -> None:
+    async with await pair.client.server_stream("Echo", "Count", {"n": 2, "more": bytes(2_000_000)}) as call:
+        assert [number async for number in call] == [0, 1]
+    assert call.metadata == {"method": "count"}
+
+
 async def test_closing_a_server_tells_its_callers(pair: Pair) -> None:
     hanging = asyncio.create_task(pair.client.unary("Echo", "Hang", None))
     await until(lambda: pair.record == ["hang"])

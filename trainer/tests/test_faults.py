@@ -165,7 +165,7 @@ async def test_the_server_streams_within_the_credit_of_its_client(pair: Pair, pe
     await peer.next_of(Accept)
     sizes = []
     for _ in range(4):
-        frame, msg = await peer.next()
+        _, msg = await peer.next()
         sizes.append(len(msg.data))
     await asyncio.sleep(0.1)
     assert peer.heard.empty() and sum(sizes) <= 5_000
@@ -214,6 +214,67 @@ async def test_a_message_by_reference_that_is_missing_or_another_is_lost(pair: P
         await peer.say("spar.bridge.Echo.Say", Open(CallKind.UNARY, message=Reference(name, 1, hashlib.sha256(b"\x01").hexdigest())))
         status = await peer.next_of(Status)
         assert isinstance(status, Status) and status.code is Code.DATA_LOSS
+
+
+async def objects_left(pair: Pair) -> list[str]:
+    info = await pair.client_nc.jetstream().stream_info("OBJ_spar_objects", subjects_filter="$O.spar_objects.C.>")
+    return list(info.state.subjects or {})
+
+
+@pytest.mark.limits(object_seconds=0.3)
+async def test_an_object_that_nobody_reads_is_removed_by_its_writer(pair: Pair, peer: Peer) -> None:
+    await peer.listen("spar.bridge.Odd.Say")
+    task = asyncio.create_task(pair.client.unary("Odd", "Say", bytes(2_000_000)))
+    frame, _ = await peer.next()
+    assert isinstance(frame, Open) and isinstance(frame.message, Reference)
+    assert len(await objects_left(pair)) == 1
+    task.cancel()
+    await asyncio.sleep(0.5)
+    assert await objects_left(pair) == []
+
+
+async def test_objects_of_messages_that_are_not_read_are_removed(pair: Pair, peer: Peer) -> None:
+    call, client = await opened(pair, peer)
+    async with call:
+        for sequence in range(2):
+            await pair.client_objects.put(f"bridge.{sequence}", b"\xc0")
+            await peer.say(client, Item(sequence, Reference(f"bridge.{sequence}", 1, "0" * 64)))
+        await peer.say(client, Status(2))
+        await until(lambda: call.is_over)
+    for _ in range(100):
+        if await objects_left(pair) == []:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("objects were left")
+
+
+@pytest.mark.limits(object_bytes_max=1_500_000)
+async def test_an_object_has_a_largest_size_for_both_sides(pair: Pair, peer: Peer) -> None:
+    with pytest.raises(BridgeError) as caught:
+        await pair.client.unary("Echo", "Say", bytes(2_000_000))
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+    await peer.say("spar.bridge.Echo.Say", Open(CallKind.UNARY, message=Reference("bridge.bomb", 2**40, "0" * 64)))
+    status = await peer.next_of(Status)
+    assert isinstance(status, Status) and status.code is Code.RESOURCE_EXHAUSTED
+
+
+async def test_without_a_bucket_a_large_message_is_refused(pair: Pair) -> None:
+    client = BridgeClient(pair.client_nc)
+    with pytest.raises(BridgeError) as caught:
+        await client.unary("Echo", "Say", bytes(2_000_000))
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+    await client.close()
+
+
+async def test_closing_a_client_cancels_its_calls(pair: Pair) -> None:
+    hanging = asyncio.create_task(pair.client.unary("Echo", "Hang", None))
+    await until(lambda: pair.record == ["hang"])
+    await asyncio.sleep(0.2)
+    await pair.client.close()
+    with pytest.raises(BridgeError) as caught:
+        await asyncio.wait_for(hanging, 1)
+    assert caught.value.code is Code.CANCELLED
+    await until(lambda: pair.record == ["hang", "hang aborted"])
 
 
 @pytest.mark.parametrize("kind", ["unary", "stream"])

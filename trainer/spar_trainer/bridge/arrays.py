@@ -21,7 +21,7 @@ def to_wire(array: np.ndarray) -> dict[str, Any]:
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     if little.dtype.str not in DTYPES:
         raise ValueError(f"Cannot send an array of dtype {array.dtype.str}: the wire has {' '.join(DTYPES)}")
-    return {"dtype": little.dtype.str, "shape": list(array.shape), "data": little.tobytes() if little.size == 0 else memoryview(little).cast("B")}
+    return {"dtype": little.dtype.str, "shape": list(array.shape), "data": little.tobytes() if little.size == 0 else little.data.cast("B")}
 
 
 def from_wire(value: dict[str, Any], limits: ArrayLimits = ARRAY_LIMITS) -> np.ndarray:

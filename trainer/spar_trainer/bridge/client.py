@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 from nats.aio.client import Client
 
@@ -20,9 +20,8 @@ from .messages import Messages
 from .objects import ObjectBucket
 from .status import BridgeError, Code, Metadata
 
-
 T = TypeVar("T")
-Stream = Union[AsyncIterable[Any], Iterable[Any]]
+Stream = AsyncIterable[Any] | Iterable[Any]
 NO_MESSAGE = object()
 
 
@@ -242,8 +241,8 @@ class BridgeClient:
         self._messages = Messages(nc, objects, limits)
 
     async def close(self) -> None:
-        """Gives up the inbox: calls under way hear nothing more."""
-        await self._link.close()
+        """Cancels every call."""
+        await self._link.close(BridgeError(Code.CANCELLED, "The client was closed"))
         self._messages.close()
 
     async def unary(self, service: str, method: str, message: Any, *, timeout: float | None = None, metadata: Metadata | None = None) -> Answer:

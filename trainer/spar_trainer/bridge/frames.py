@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Union
+from typing import Any
 
 import msgpack
 
@@ -52,7 +52,7 @@ class Reference:
     sha256: str
 
 
-Message = Union[Here, Reference]
+Message = Here | Reference
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Pong:
     sequence: int
 
 
-Frame = Union[Open, Accept, Item, End, Status, Credit, Cancel, Ping, Pong]
+Frame = Open | Accept | Item | End | Status | Credit | Cancel | Ping | Pong
 
 
 def encode(frame: Frame) -> bytes:
@@ -149,12 +149,14 @@ def _array(*items: Any) -> bytes:
     packer.pack_array_header(len(items))
     for item in items:
         if isinstance(item, Here):
-            return packer.bytes() + b"\x92\x00" + item.packed
+            head: bytes = packer.bytes()
+            return head + b"\x92\x00" + item.packed
         if isinstance(item, Reference):
             packer.pack([1, item.object, item.size, item.sha256])
         else:
             packer.pack(item)
-    return packer.bytes()
+    written: bytes = packer.bytes()
+    return written
 
 
 def _checked(metadata: Metadata) -> Metadata:

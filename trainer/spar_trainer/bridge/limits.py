@@ -22,6 +22,8 @@ class BridgeLimits:
     """An object that a message lies in is removed by its writer after so long, where its reader has not."""
     overhead_bytes: int = 16 * 1024
     """Of a NATS message, what everything but the value of a frame may take."""
+    abort_seconds: float = 5.0
+    """How long a server that closes waits for handlers that it has cancelled."""
     watch: float = 0.1
     """Seconds between two looks at the connection and at who is silent."""
     accept_after: float = 0.1

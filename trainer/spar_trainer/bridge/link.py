@@ -49,8 +49,11 @@ class Link:
             if self._subscription is None:
                 self._subscription = await self.nc.subscribe(f"{self._inbox}.*", cb=self._deliver)
 
-    async def close(self) -> None:
-        """What was posted is sent first."""
+    async def close(self, error: BridgeError) -> None:
+        """Ends every call; what was posted is sent first."""
+        for call, _ in list(self._calls.values()):
+            call.fail(error)
+        self._calls.clear()
         if self._posts:
             await asyncio.wait(self._posts)
         if self._watch is not None:

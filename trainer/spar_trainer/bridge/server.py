@@ -79,14 +79,8 @@ class ServerCall(Channel):
                 self._buffer.put(opened.message, 0)
             self._buffer.end()
         self.task = asyncio.create_task(self._run())
-        self._accept_later(loop)
-
-    def _accept_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A call that streams is accepted when its handler first waits, a unary one when it takes its time."""
-        if self._method.kind is CallKind.UNARY:
+        if method.kind is CallKind.UNARY:
             self._later.append(loop.call_later(self._limits.accept_after, self._post_accept))
-        else:
-            loop.call_soon(loop.call_soon, self._post_accept)
 
     def _post_accept(self) -> None:
         if not self.is_over and self._accepting is None:
@@ -116,6 +110,9 @@ class ServerCall(Channel):
         """The answer of a call that answers once."""
         kind = self._method.kind
         request = self._requests() if kind.streams_up else await self._messages.open(self._request())
+        if kind is not CallKind.UNARY:
+            # Runs when the handler first waits: by then it has said what goes out with ACCEPT.
+            asyncio.get_running_loop().call_soon(self._post_accept)
         result = self._method.handler(request, self.context)
         if not kind.streams_down:
             return await self._messages.seal(await result)
@@ -235,7 +232,7 @@ class BridgeServer:
         """Takes no more calls, and waits for those under way for so long at most."""
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
-            await subscription.drain()
+            await subscription.drain()  # type: ignore[no-untyped-call]
         tasks = [call.task for call in self._calls]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
@@ -247,9 +244,9 @@ class BridgeServer:
             call.fail(BridgeError(Code.UNAVAILABLE, f"{call.name} ended: this server is closing"))
         tasks = [call.task for call in self._calls]
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=self._limits.abort_seconds)
         await self._instance.stop()
-        await self._link.close()
+        await self._link.close(BridgeError(Code.UNAVAILABLE, "The server is closing"))
         self._messages.close()
 
     async def _open(self, msg: Msg) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-Metadata = Mapping[str, "str | bytes"]
+Metadata = Mapping[str, str | bytes]
 
 
 class Code(IntEnum):

@@ -13,7 +13,8 @@ from .status import BridgeError, Code
 
 def pack(value: Any) -> bytes:
     """Raises TypeError, ValueError or OverflowError for what MessagePack or the wire's arrays do not have."""
-    return msgpack.packb(value, default=_default)
+    packed: bytes = msgpack.packb(value, default=_default)
+    return packed
 
 
 def unpack(data: bytes | memoryview) -> Any:
