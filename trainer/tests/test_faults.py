@@ -266,6 +266,16 @@ async def test_without_a_bucket_a_large_message_is_refused(pair: Pair) -> None:
     await client.close()
 
 
+async def test_a_connection_that_is_closed_is_unavailable(pair: Pair) -> None:
+    hanging = asyncio.create_task(pair.client.unary("Echo", "Hang", None))
+    await until(lambda: pair.record == ["hang"])
+    await pair.client_nc.close()
+    for call in (hanging, pair.client.unary("Echo", "Say", None)):
+        with pytest.raises(BridgeError) as caught:
+            await asyncio.wait_for(call, 1)
+        assert caught.value.code is Code.UNAVAILABLE
+
+
 async def test_closing_a_client_cancels_its_calls(pair: Pair) -> None:
     hanging = asyncio.create_task(pair.client.unary("Echo", "Hang", None))
     await until(lambda: pair.record == ["hang"])

@@ -56,8 +56,6 @@ class ClientCall(Channel):
         await self._or_cancel(self._open(subject, metadata, timeout, value))
 
     async def _open(self, subject: str, metadata: Metadata, timeout: float | None, value: Any) -> None:
-        if not self._link.is_connected:
-            raise BridgeError(Code.UNAVAILABLE, f"Cannot call {self.name}: there is no connection")
         loop = asyncio.get_running_loop()
         expires = None if timeout is None else loop.time() + timeout
         if expires is not None:

@@ -45,6 +45,9 @@ class Link:
         self._posts: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
+        """Raises UNAVAILABLE where there is no connection."""
+        if not self.nc.is_connected:
+            raise BridgeError(Code.UNAVAILABLE, "There is no connection to the bus: nothing has begun")
         async with self._opening:
             if self._subscription is None:
                 self._subscription = await self.nc.subscribe(f"{self._inbox}.*", cb=self._deliver)
@@ -99,10 +102,6 @@ class Link:
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
         return task
-
-    @property
-    def is_connected(self) -> bool:
-        return self.nc.is_connected
 
     @property
     def _connection(self) -> int:
