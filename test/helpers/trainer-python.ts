@@ -1,0 +1,54 @@
+// The trainer's Python as a test needs it: SPAR_TEST_TRAINER_PYTHON names the interpreter of an environment that holds what
+// trainer/requirements.lock lists. Where there is none the tests that need it are skipped, but for CI.
+
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+
+export const trainerFolder = join(process.cwd(), 'trainer')
+
+/** Null where there is none. */
+export function trainerPython (): string | null {
+  const python = process.env['SPAR_TEST_TRAINER_PYTHON']
+  return python !== undefined && existsSync(python) ? python : null
+}
+
+/** Why there is nothing to test with, or false: where CI runs, the test is to fail. */
+export const skipWithoutTrainer = (): string | false =>
+  trainerPython() === null && process.env['CI'] !== 'true' ? 'SPAR_TEST_TRAINER_PYTHON names no Python with what trainer/requirements.lock lists' : false
+
+export function spawnTrainer (args: string[]): ChildProcessWithoutNullStreams {
+  const python = trainerPython()
+  if (python === null) throw new Error('SPAR_TEST_TRAINER_PYTHON names no Python, and CI wants one')
+  return spawn(python, args, { cwd: trainerFolder, stdio: 'pipe' })
+}
+
+/** A program that reads and writes lines of JSON. */
+export interface Peer {
+  write (line: unknown): void
+  /** The next line that it says. */
+  read (): Promise<Record<string, unknown>>
+}
+
+/** trainer/tests/interop_peer.py. It ends with the test. */
+export function startPeer (t: Test, ...args: ['serve' | 'call', string, string]): Peer {
+  const child = spawnTrainer(['-m', 'tests.interop_peer', ...args])
+  let said = ''
+  child.stderr.on('data', (bytes: Buffer) => { said = (said + bytes.toString()).slice(-20_000) })
+  const ended = new Promise<void>(resolve => { child.once('close', () => resolve()) })
+  t.teardown(async () => {
+    child.stdin.end()
+    await ended
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    write (line) { child.stdin.write(`${JSON.stringify(line)}\n`) },
+    async read () {
+      const { done, value } = await lines.next()
+      if (done === true) throw new Error(`the peer has ended: ${said}`)
+      return JSON.parse(value as string) as Record<string, unknown>
+    }
+  }
+}
