@@ -118,20 +118,20 @@ export function queueContract (t: Test, open: OpenBroker): void {
   })
 
   t.test('whoever says that it is at it keeps what it took', async t => {
-    const bus = await (await open(t, { ackWaitMs: 1_000 })).connect()
+    const bus = await (await open(t, { ackWaitMs: 2_000 })).connect()
     await bus.queue.add(work('1'), text('1'))
     const message = await pull(bus)
     for (let turn = 0; turn < 8; turn++) {
-      await systemClock.sleep(250)
+      await systemClock.sleep(400)
       message!.working()
     }
     t.equal(await pull(bus, 0), null)
     await message!.ack()
-    t.equal(await pull(bus, 1_200), null)
+    t.equal(await pull(bus, 2_200), null)
   })
 
   t.test('who was silent for too long takes nothing from who has it now', async t => {
-    const broker = await open(t, { ackWaitMs: 1_000 })
+    const broker = await open(t, { ackWaitMs: 2_000 })
     const [one, two] = [await broker.connect(), await broker.connect()]
     await one.queue.add(work('1'), text('1'))
     const first = await pull(one)

@@ -79,11 +79,13 @@ async function makeConsumer ({ jsm, names, limits }: Link, kind: QueueKind, aren
 
 /**
  * Answers go to the message's reply subject (`+ACK`, `+WPI`, `-NAK`). The server takes the last two from whoever held the message
- * before, too, and takes it from its present holder by them: whose time is up says nothing any more.
+ * before, too, and takes it from its present holder by them: whose time is up says nothing any more. The server's time began when
+ * it sent the message, which may have been on its way for a while: a quarter of the time is left for that.
  */
 function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number): QueueMessage {
   const { nc, requests, names, clock } = link
-  let heldUntil = clock.now() + ackWaitMs
+  const heldMs = ackWaitMs * 3 / 4
+  let heldUntil = clock.now() + heldMs
   const isHeld = (): boolean => clock.now() < heldUntil && link.isUp()
   return {
     subject: names.readWork(subject),
@@ -93,7 +95,7 @@ function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number
     async ack () { await told(link, `acknowledge ${subject}`, () => requests.ask(reply!, '+ACK')) },
     working () {
       if (!isHeld()) return
-      heldUntil = clock.now() + ackWaitMs
+      heldUntil = clock.now() + heldMs
       nc.publish(reply!, '+WPI')
     },
     again: delayMs => { if (isHeld()) nc.publish(reply!, delayMs === 0 ? '-NAK' : `-NAK {"delay":${nanos(delayMs)}}`) }
