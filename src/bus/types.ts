@@ -38,7 +38,7 @@ export interface Queue {
   add (subject: WorkSubject, bytes: Uint8Array): Promise<'added' | 'present'>
   /** One message, oldest first, or null when none came within `waitMs` (or the signal aborted: what came then is handed back). */
   pull (kind: QueueKind, arena: string, options: { waitMs: number; signal: AbortSignal }): Promise<QueueMessage | null>
-  /** `waiting` for a first taker, and `taken` but not yet acknowledged; what was handed back counts as taken, whoever has it next. */
+  /** `waiting` for a first taker, and `taken` but not yet acknowledged; what was handed back counts as taken, whoever has it next; what was purged while it was taken may. */
   depth (kind: QueueKind, arena: string): Promise<{ waiting: number; taken: number }>
   /** Kinds and arenas that hold work, of one run or of all. */
   subjects (run?: string): Promise<WorkSubject[]>
