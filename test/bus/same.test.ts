@@ -39,9 +39,18 @@ async function play (bus: Bus, calls: readonly Call[]): Promise<unknown[]> {
     return isNew ? 'new' : `known ${revisions.indexOf(revision)}`
   }
   const work = (id: string) => ({ kind: 'rollout', arena: 'a', run: 'r', id }) as const
+  /** A server counts what was just written a moment later. */
+  const depth = async (): Promise<{ waiting: number; taken: number }> => {
+    for (let before = await bus.queue.depth('rollout', 'a'); ;) {
+      await systemClock.sleep(2)
+      const now = await bus.queue.depth('rollout', 'a')
+      if (now.waiting === before.waiting && now.taken === before.taken) return now
+      before = now
+    }
+  }
   const pull = async (): Promise<unknown> => {
     if (taken !== null) return 'holds one'
-    const { waiting, taken: back } = await bus.queue.depth('rollout', 'a')
+    const { waiting, taken: back } = await depth()
     taken = await bus.queue.pull('rollout', 'a', { waitMs: waiting + back > 0 ? 10_000 : 0, signal: never() })
     return taken === null ? null : [taken.subject, read(taken.bytes), taken.delivery]
   }
@@ -78,7 +87,7 @@ async function play (bus: Bus, calls: readonly Call[]): Promise<unknown[]> {
         return await bus.queue.purge('r')
       }
       case 'depth': {
-        const { waiting, taken } = await bus.queue.depth('rollout', 'a')
+        const { waiting, taken } = await depth()
         return isPurged ? waiting : [waiting, taken]
       }
       case 'subjects': return (await bus.queue.subjects()).map(({ id }) => id).sort()
