@@ -47,7 +47,7 @@ export async function playEpisode (system: EpisodeSystem, number: number, signal
   playing.set(actor.system, { ...system, number })
   let isLeft = false
   // Made when it is written: what is overtaken costs nothing. One that was left is not written any more: its work is stopped.
-  const snapshots = latestOnly<null>(async () => { if (!isLeft) await system.store.keepSnapshot(episodeId, actor.getPersistedSnapshot()) })
+  const snapshots = latestOnly(async () => { if (!isLeft) await system.store.keepSnapshot(episodeId, actor.getPersistedSnapshot()) })
   let leave = (): void => {}
   try {
     return await new Promise<EpisodeOutcome>((resolve, reject) => {
@@ -56,7 +56,7 @@ export async function playEpisode (system: EpisodeSystem, number: number, signal
       signal?.throwIfAborted()
       actor.subscribe({
         next: snapshot => {
-          const written = snapshots.write(null)
+          const written = snapshots.write()
           written.catch(reject)
           const outcome = snapshot.status === 'done' ? snapshot.output : null
           system.onStep({ number, episodeId, state: String(snapshot.value), bugs: snapshot.context.bugs, outcome })

@@ -3,10 +3,7 @@
 // and gRPC write and read the same MessagePack; bare NATS carries bytes that were written before, and reads nothing. What it does
 // where it writes and reads them too is told beside it, without a mark.
 
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { loadavg } from 'node:os'
 import * as grpc from '@grpc/grpc-js'
 import { connect } from 'nats'
 import { createBridgeClient } from '../src/bridge/client.ts'
@@ -17,7 +14,7 @@ import { defineService, serverStream, unary } from '../src/bridge/services.ts'
 import { connectNats } from '../src/bus/nats.ts'
 import { systemClock } from '../src/clock.ts'
 import { toWire } from '../src/workers/codec/arrays.ts'
-import { freePort, serverReady } from '../test/helpers/nats-server.ts'
+import { startServer } from './processes.ts'
 
 const rounds = 5
 /** The default, and one that holds four of the largest samples. */
@@ -44,11 +41,8 @@ interface Side {
 
 // ---- servers --------------------------------------------------------------------------------------------------------
 
-const port = await freePort()
-const store = mkdtempSync(join(tmpdir(), 'bench-bridge-'))
-const server = spawn(process.env['SPAR_TEST_NATS_SERVER'] ?? 'nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', store], { stdio: ['ignore', 'ignore', 'pipe'] })
-await serverReady(server)
-const url = `nats://127.0.0.1:${port}`
+const server = await startServer('default')
+const { url } = server
 
 async function openBridge (): Promise<Side> {
   const Bench = defineService({ name: 'Bench', methods: { say: unary<typeof request, typeof request>(), samples: serverStream<{ tokens: number; count: number }, Sample>() } })
@@ -213,7 +207,5 @@ for (const { name, unit, isMarkedOfGrpc, measure } of cases) {
 console.log(`load average ${loadavg().map(load => load.toFixed(1)).join(' ')}`)
 
 for (const side of names) await sides[side].close()
-server.kill()
-await new Promise(resolve => server.once('exit', resolve))
-rmSync(store, { recursive: true })
+await server.stop()
 if (process.argv.includes('--check') && !isMet) process.exitCode = 1

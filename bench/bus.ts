@@ -1,27 +1,19 @@
 // What the bus costs over bare calls of the client: queue, log and bucket, on one server, in turns of the same run. The
 // server is the one that SPAR_TEST_NATS_SERVER names, else that of the PATH, with its default sync.
 
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { AckPolicy, connect, headers, type NatsConnection } from 'nats'
 import { connectNats } from '../src/bus/nats.ts'
 import type { Bus } from '../src/bus/types.ts'
 import { systemClock } from '../src/clock.ts'
-import { freePort, serverReady } from '../test/helpers/nats-server.ts'
+import { startServer } from './processes.ts'
 
 const bytes = new Uint8Array(256).fill(1)
 const mark = 0.8
 const rounds = 5
 const { signal } = new AbortController()
 
-const port = await freePort()
-const store = mkdtempSync(join(tmpdir(), 'bench-bus-'))
-const server = spawn(process.env['SPAR_TEST_NATS_SERVER'] ?? 'nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', store], { stdio: ['ignore', 'ignore', 'pipe'] })
-await serverReady(server)
-
-const url = `nats://127.0.0.1:${port}`
+const server = await startServer('default')
+const { url } = server
 const small = { queueBytesMax: 2 ** 26, logBytesMax: 2 ** 28, keyValueBytesMax: 2 ** 26, objectBytesMax: 2 ** 26 }
 const bus = await connectNats({ servers: [url], name: 'bench', clock: systemClock, limits: small })
 const bare = await connect({ servers: url })
@@ -83,7 +75,5 @@ for (const { name, count, ours, bare } of cases) {
 
 await bus.close()
 await bare.close()
-server.kill()
-await new Promise(resolve => server.once('exit', resolve))
-rmSync(store, { recursive: true })
+await server.stop()
 if (process.argv.includes('--check') && !isMet) process.exitCode = 1

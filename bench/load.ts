@@ -4,10 +4,8 @@
 // a killed node is taken. `--check` turns the marks into an exit code.
 // Usage: npm run load -- [--episodes 10000] [--nodes 1,2,4] [--only rate,scale,memory,recovery] [--check]
 
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawnSync, type ChildProcess } from 'node:child_process'
+import { loadavg } from 'node:os'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +19,7 @@ import { readRecordKey } from '../src/cluster/keys.ts'
 import { createLedgerCount } from '../src/cluster/ledger.ts'
 import { readEnding, type Dispatched } from '../src/cluster/records.ts'
 import { documentOf, submit } from '../test/helpers/cluster-fixture.ts'
-import { freePort, natsServers, serverReady } from '../test/helpers/nats-server.ts'
+import { benchServer, started, startServer } from './processes.ts'
 
 const { values } = parseArgs({ options: {
   check: { type: 'boolean', default: false }, episodes: { type: 'string', default: '10000' }, nodes: { type: 'string', default: '1,2,4' }, 'in-flight': { type: 'string', default: '100' },
@@ -38,42 +36,6 @@ function mark (name: string, holds: boolean): string {
 }
 
 // ---- processes ------------------------------------------------------------------------------------------------------
-
-/** Nothing that was started stays, however this ends. */
-const children = new Set<ChildProcess>()
-process.on('exit', () => { for (const child of children) child.kill('SIGKILL') })
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
-
-function started (program: string, args: string[], output: 'ignore' | 'pipe', errors: 'inherit' | 'pipe'): ChildProcess {
-  const child = spawn(program, args, { stdio: ['ignore', output, errors] })
-  children.add(child)
-  child.once('exit', () => children.delete(child))
-  return child
-}
-
-interface Server { url: string; version: string; cpuMs (): number; stop (): Promise<void> }
-
-async function startServer (): Promise<Server> {
-  const kind = natsServers().at(-1)
-  if (kind === undefined) throw new Error('there is no nats-server on the PATH, and SPAR_TEST_NATS_SERVER names none')
-  const { name: version, path: program } = kind
-  const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'spar-load-'))
-  const sync = version.startsWith('2.9') ? '' : ', sync_interval: always'
-  writeFileSync(join(folder, 'nats.conf'), `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/store", max_file_store: 64GB${sync} }\n`)
-  const child = started(program, ['-c', join(folder, 'nats.conf')], 'ignore', 'pipe')
-  await serverReady(child)
-  return {
-    url: `nats://127.0.0.1:${port}`, version: `${version}${sync === '' ? ' (cannot sync with every write)' : ''}`,
-    cpuMs: () => cpuOf(child.pid!),
-    async stop () {
-      const gone = new Promise(resolve => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await gone
-      rmSync(folder, { recursive: true, force: true })
-    }
-  }
-}
 
 /** User and system time of a process, from /proc (a tick is 10 ms). */
 function cpuOf (pid: number): number {
@@ -134,14 +96,14 @@ const document = (name: string, episodes: number) => ({ ...documentOf(name, { ep
 
 /** `slots` of rollouts a node. */
 async function rate (nodes: number, slots: number, count: number): Promise<number> {
-  const server = await startServer()
+  const server = await startServer('always')
   const bus = await connect(server.url)
   const running = await Promise.all(Array.from({ length: nodes }, (_, index) => startLoadNode(server.url, `n${index + 1}`, ['--run', String(slots)])))
   const run = `rate-${nodes}`
-  const serverCpu = server.cpuMs()
+  const serverCpu = cpuOf(server.pid)
   await submit(bus, document(run, count))
   await untilDone(bus, run)
-  const spentByServer = server.cpuMs() - serverCpu
+  const spentByServer = cpuOf(server.pid) - serverCpu
   const used = await Promise.all(running.map(node => node.stop()))
   const { rollouts, episodes, seconds, waits, balanced } = await measure(bus, run)
   const perSecond = rollouts / seconds
@@ -156,7 +118,7 @@ async function rate (nodes: number, slots: number, count: number): Promise<numbe
 
 /** What a node uses with so many rollouts that wait for their policy, and the episodes they belong to. */
 async function usedWith (slots: number): Promise<number> {
-  const server = await startServer()
+  const server = await startServer('always')
   const bus = await connect(server.url)
   const episodes = Math.ceil(slots / Number(values.group)) + 2
   const node = await startLoadNode(server.url, 'full', ['--run', String(slots), '--policy-ms', '4000', '--own', String(episodes)])
@@ -167,7 +129,8 @@ async function usedWith (slots: number): Promise<number> {
     const { heapBytes, slots: groups } = await node.use() as unknown as { heapBytes: number; slots: Record<string, { busy: number; done: number }> }
     const { busy, done } = groups['run']!
     settled = busy === slots && done >= slots ? settled + 1 : 0
-    if (settled >= 3 || tries > 120) {
+    if (tries > 120) throw new Error(`${busy} of ${slots} slots are at work: there is nothing to measure`)
+    if (settled >= 3) {
       node.child.kill('SIGKILL')
       await bus.close()
       await server.stop()
@@ -185,7 +148,7 @@ async function memory (): Promise<void> {
 
 /** Two nodes, one killed: from the kill until every piece of its work was taken by the other. */
 async function recovery (): Promise<void> {
-  const server = await startServer()
+  const server = await startServer('always')
   const bus = await connect(server.url)
   const [victim, other] = await Promise.all([startLoadNode(server.url, 'victim', ['--policy-ms', '400']), startLoadNode(server.url, 'other', ['--policy-ms', '400'])])
   await submit(bus, document('recovery', 60))
@@ -210,7 +173,8 @@ async function recovery (): Promise<void> {
 }
 
 const only = values.only.split(',')
-console.log(`load average ${loadavg()[0]!.toFixed(1)}; groups of ${values.group}, ${values.turns} turns of ${values['policy-ms']} ms policy and ${values['command-ms']} ms command, ${values['in-flight']} episodes in flight`)
+const { version, knowsSync } = benchServer()
+console.log(`nats-server ${version}${knowsSync ? '' : ' (cannot sync with every write)'}; load average ${loadavg()[0]!.toFixed(1)}; groups of ${values.group}, ${values.turns} turns of ${values['policy-ms']} ms policy and ${values['command-ms']} ms command, ${values['in-flight']} episodes in flight`)
 if (only.includes('rate')) {
   console.log('as much as a node carries (on two cores its server is beside it):')
   for (const nodes of values.nodes.split(',').map(Number)) {

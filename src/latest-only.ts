@@ -1,26 +1,22 @@
-// A writer for values of which only the latest counts: one write at a time, and what was overtaken meanwhile is left out.
+// A writer of something that changes, of which only the latest counts: one write at a time, and what was overtaken meanwhile is
+// left out.
 
-export interface LatestOnly<Value> {
-  /** Resolves when this value, or a later one, is written. */
-  write (value: Value): Promise<void>
+export interface LatestOnly {
+  /** Resolves when what there is now, or what came later, is written. */
+  write (): Promise<void>
 }
 
-export function latestOnly<Value> (write: (value: Value) => Promise<void>): LatestOnly<Value> {
-  let next: { value: Value; written: Promise<void> } | null = null
+/** `write` takes what there is when it is called. */
+export function latestOnly (write: () => Promise<void>): LatestOnly {
+  let next: Promise<void> | null = null
   let last: Promise<void> = Promise.resolve()
   return {
-    write (value) {
-      if (next !== null) {
-        next.value = value
-        return next.written
-      }
-      const entry = { value, written: last }
-      next = entry
-      entry.written = last = last.then(async () => {
+    write () {
+      next ??= last = last.then(async () => {
         next = null
-        await write(entry.value)
+        await write()
       })
-      return entry.written
+      return next
     }
   }
 }

@@ -1,10 +1,10 @@
 // The calls of one side: one inbox for all of them, one watch over their deadlines.
 
-import { watchDeadlines } from '../bus/nats/deadlines.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
 import type { Call, Side } from './call.ts'
 import { bridgeLimits, type BridgeLimits } from './limits.ts'
+import { watchWhile } from '../watch-while.ts'
 import { Parcels } from './parcels.ts'
 import { BridgeStatus } from './status.ts'
 
@@ -24,9 +24,9 @@ export function createSwitchboard ({ bus: { wire, objects }, clock, limits: give
   let made = 0
 
   const endAll = (status: BridgeStatus): void => { for (const call of [...calls.values()]) call.fail(status) }
-  const watch = watchDeadlines({ clock, limits: { deadlineStepMs: limits.stepMs }, closed: closing.signal }, {
+  const watch = watchWhile({ clock, stepMs: limits.stepMs, closed: closing.signal }, {
     isEmpty: () => calls.size === 0 && parcels.isEmpty,
-    expire (now) {
+    look (now) {
       if (now === Infinity) return
       parcels.expire(now)
       for (const call of [...calls.values()]) call.tick(now)

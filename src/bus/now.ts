@@ -1,7 +1,8 @@
-// Two ways to read what can be followed: what is there now, up to the mark that everything was told; or on and on, in the
+// Ways to read what can be followed: what is there now, up to the mark that everything was told; or on and on, in the
 // background.
 
 import { SparError } from '../errors.ts'
+import type { KeyValue } from './types.ts'
 
 export async function * upToNow<Entry> (follow: (signal: AbortSignal) => AsyncIterable<Entry | null>): AsyncGenerator<Entry> {
   const over = new AbortController()
@@ -11,6 +12,16 @@ export async function * upToNow<Entry> (follow: (signal: AbortSignal) => AsyncIt
       yield entry
     }
   } finally { over.abort() }
+}
+
+/** What a bucket holds now below a prefix ('' for all), by key. */
+export async function keptNow<Value> (bucket: Pick<KeyValue, 'watch'>, prefix: string, read: (bytes: Uint8Array, key: string) => Value): Promise<Map<string, Value>> {
+  const kept = new Map<string, Value>()
+  for await (const { key, bytes } of upToNow(signal => bucket.watch(prefix, signal))) {
+    if (bytes === null) kept.delete(key)
+    else kept.set(key, read(bytes, key))
+  }
+  return kept
 }
 
 /** Something that is followed in the background. */

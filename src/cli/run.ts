@@ -1,7 +1,7 @@
 // `spar run`: runs of the cluster, from any machine that reaches the bus.
 
 import { parseArgs } from 'node:util'
-import { upToNow } from '../bus/now.ts'
+import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import { changeDocument, createDocument, getDocument, isFinal, readDocument, untilStopped, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
@@ -130,12 +130,7 @@ async function fetch ({ bus, name, io, json, values }: Asked): Promise<number> {
 }
 
 async function documents (bus: Bus): Promise<RunDocument[]> {
-  const found = new Map<string, RunDocument>()
-  for await (const entry of upToNow(signal => bus.kv.runs.watch('', signal))) {
-    if (entry.bytes === null) found.delete(entry.key)
-    else found.set(entry.key, readDocument(entry.bytes, entry.key))
-  }
-  return [...found.values()].sort((one, other) => one.submittedAt - other.submittedAt)
+  return [...(await keptNow(bus.kv.runs, '', readDocument)).values()].sort((one, other) => one.submittedAt - other.submittedAt)
 }
 
 async function countBelow (bus: Bus, prefix: string): Promise<number> {

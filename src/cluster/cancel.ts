@@ -1,7 +1,7 @@
 // What is left of a run that was given up: its work leaves the queue, and what was dispatched and has no ending gets one, so
 // that the ledger balances.
 
-import { upToNow } from '../bus/now.ts'
+import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
 import { readRecordKey } from './keys.ts'
@@ -22,9 +22,7 @@ export async function cancelRest ({ bus, retry, records, nodeId, ports }: Cancel
 
 /** Their owners remove them too; but an owner that is gone does not, and nobody is given its message any more. */
 async function removeSnapshots (bus: Bus, run: string): Promise<void> {
-  for await (const { key, bytes } of upToNow(signal => bus.kv.episodes.watch(run, signal))) {
-    if (bytes !== null) await bus.kv.episodes.remove(key)
-  }
+  for (const key of (await keptNow(bus.kv.episodes, run, () => null)).keys()) await bus.kv.episodes.remove(key)
 }
 
 /** Work that was dispatched and has no ending, of those whose keys go on from `prefix`. */

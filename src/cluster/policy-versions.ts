@@ -2,7 +2,7 @@
 // version with every turn that it plays from then on.
 
 import { createHash } from 'node:crypto'
-import { followed, upToNow } from '../bus/now.ts'
+import { followed, keptNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import { toPlain } from '../errors.ts'
 import type { PolicyVersions } from '../ports.ts'
@@ -22,11 +22,7 @@ export async function announcePolicy (bus: Bus, { model, version, at }: ServedPo
 
 /** By model. */
 export async function listPolicies (bus: Bus): Promise<ServedPolicy[]> {
-  const found = new Map<string, ServedPolicy>()
-  for await (const { key, bytes } of upToNow(signal => bus.kv.policies.watch('', signal))) {
-    if (bytes !== null) found.set(key, readServed(bytes, key))
-  }
-  return [...found.values()].sort((one, other) => one.model < other.model ? -1 : 1)
+  return [...(await keptNow(bus.kv.policies, '', readServed)).values()].sort((one, other) => one.model < other.model ? -1 : 1)
 }
 
 export interface ServedPolicies {

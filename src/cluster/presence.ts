@@ -1,6 +1,6 @@
 // Who is there: every node says so, with what it does, in a bucket whose entries fade when nobody renews them.
 
-import { upToNow } from '../bus/now.ts'
+import { keptNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
 import { pack, unpack } from './codec.ts'
@@ -36,10 +36,5 @@ export const readPresence = (bytes: Uint8Array, node: string): NodePresence => u
 
 /** The nodes that are there now, by name. */
 export async function listNodes (bus: Bus): Promise<NodePresence[]> {
-  const found = new Map<string, NodePresence>()
-  for await (const entry of upToNow(signal => bus.kv.nodes.watch('', signal))) {
-    if (entry.bytes === null) found.delete(entry.key)
-    else found.set(entry.key, readPresence(entry.bytes, entry.key))
-  }
-  return [...found.values()].sort((one, other) => one.node < other.node ? -1 : 1)
+  return [...(await keptNow(bus.kv.nodes, '', readPresence)).values()].sort((one, other) => one.node < other.node ? -1 : 1)
 }

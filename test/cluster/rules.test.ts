@@ -133,7 +133,9 @@ t.test('of values written fast only the latest counts', async t => {
   const written: number[] = []
   let release!: () => void
   const gate = new Promise<void>(resolve => { release = resolve })
-  const { write } = latestOnly<number>(async value => { written.push(value); await gate })
+  let latest = 0
+  const writer = latestOnly(async () => { written.push(latest); await gate })
+  const write = (value: number): Promise<void> => { latest = value; return writer.write() }
   const all = [1, 2, 3, 4].map(value => write(value))
   await new Promise(resolve => setImmediate(resolve))
   all.push(write(5), write(6))

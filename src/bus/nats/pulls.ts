@@ -5,8 +5,8 @@
 // P2. A message that nobody waits for any more is handed back.
 
 import { createInbox, ErrorCode, nanos, NatsError, type Msg, type Status, type Subscription } from 'nats'
+import { watchWhile } from '../../watch-while.ts'
 import { onAbort } from '../abort.ts'
-import { watchDeadlines } from './deadlines.ts'
 import { deniedBy } from './errors.ts'
 import type { Link } from './link.ts'
 
@@ -30,7 +30,7 @@ export class Pulls {
     this.#link = link
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${link.names.workStream}.${consumer}`
     this.#handBack = handBack
-    this.#watch = watchDeadlines(link, { isEmpty: () => this.#requests.size === 0, expire: now => this.#expire(now), onEmpty: () => this.#close() })
+    this.#watch = watchWhile({ clock: link.clock, stepMs: link.limits.deadlineStepMs, closed: link.closed }, { isEmpty: () => this.#requests.size === 0, look: now => this.#expire(now), onEmpty: () => this.#close() })
   }
 
   /** `waitMs` 0: what is there now. Rejects where nobody answers. */

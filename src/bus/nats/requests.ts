@@ -2,7 +2,7 @@
 // own requests make an error and a timer ahead for each, which costs more than everything else about them.
 
 import { createInbox, ErrorCode, Events, NatsError, type ApiError, type Msg, type MsgHdrs } from 'nats'
-import { watchDeadlines } from './deadlines.ts'
+import { watchWhile } from '../../watch-while.ts'
 import { deniedBy } from './errors.ts'
 import type { Link } from './link.ts'
 
@@ -28,9 +28,9 @@ export function createRequests ({ nc, clock, limits, closed, heard }: Pick<Link,
     }
   }
 
-  const watch = watchDeadlines({ clock, limits, closed }, {
+  const watch = watchWhile({ clock, stepMs: limits.deadlineStepMs, closed }, {
     isEmpty: () => open.size === 0,
-    expire: now => failAll(NatsError.errorForCode(now === Infinity ? ErrorCode.ConnectionClosed : ErrorCode.Timeout), ({ until }) => until <= now)
+    look: now => failAll(NatsError.errorForCode(now === Infinity ? ErrorCode.ConnectionClosed : ErrorCode.Timeout), ({ until }) => until <= now)
   })
 
   nc.subscribe(`${inbox}.*`, { callback: (error, message) => {
