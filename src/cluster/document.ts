@@ -33,9 +33,6 @@ export interface RunDocument {
   submittedAt: number
 }
 
-/** `episodes` of a run that plays until it is stopped. */
-export const untilStopped = 1_000_000_000
-
 export const readDocument = (bytes: Uint8Array, name: string): RunDocument => unpack<RunDocument>(bytes, `the run ${name}`)
 
 /** Throws RUN_NOT_FOUND. */
