@@ -40,5 +40,5 @@ async function positionsOf (bus: Bus, { name, options, trainer }: RunDocument): 
   const first = Math.min(...places.map(({ acknowledged }) => acknowledged))
   if (places.length > 0) for await (const entry of upToNow(signal => bus.log.samples.follow(name, signal, first))) for (const count of counts) count.enter(entry)
   const readers = trainer === null ? [] : readersOf(trainer.name, name)
-  return places.map((place, index) => ({ ...place, ahead: counts[index]!.look(place), isTrainer: readers.includes(place.reader) }))
+  return places.map((place, index) => ({ ...place, ahead: counts[index]!.look([place]), isTrainer: readers.includes(place.reader) }))
 }

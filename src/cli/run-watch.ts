@@ -111,7 +111,7 @@ async function followNodes (bus: Bus, view: View, ledger: LedgerCount, { name, o
       for (const node of there) if (!now.has(node)) view.note(`  node ${node} is gone: what it had taken is delivered again`)
       there = now
       const wait = waitOf(nodes, name)
-      if (waited !== (wait !== null)) view.note(wait === null ? '  the run goes on: its trainer has caught up' : `  the run ${waitText(wait)}`)
+      if (waited !== (wait !== null)) view.note(wait === null ? '  the run waits no more: its trainer has caught up' : `  the run ${waitText(wait)}`)
       waited = wait !== null
       const busy = nodes.map(({ node, slots }) => `${node} ${Object.values(slots).reduce((sum, slot) => sum + slot.busy, 0)}`).join(', ')
       view.progress(`  ${ledger.episodes()}/${options.episodes === untilStopped ? '∞' : options.episodes} episodes · ${ledgerText(ledger)}${wait === null ? '' : ` · ${waitText(wait)}`} · at work: ${busy || 'no node is there'}`)

@@ -37,8 +37,11 @@ export function createRounds (options: RunOptions): Rounds {
 
 export interface AheadCount {
   enter (entry: LogEntry): void
-  /** By where the trainer stands now; null: it was never there. What it has acknowledged is forgotten. */
-  look (place: LogPlace | null): Ahead
+  /**
+   * By where the trainer stands now; of several readers that it has had by the one with the least before it, of none it was never
+   * there. What was acknowledged is forgotten.
+   */
+  look (places: readonly LogPlace[]): Ahead
   /** Bytes of the last look, and of all that came since. */
   readonly bytes: number
 }
@@ -54,18 +57,24 @@ export function createAheadCount ({ group }: Pick<RunOptions, 'group'>, rounds: 
       counted.push(sample)
       if (!isOpen(sample)) bytes += sample.bytes
     },
-    look (place) {
-      const { acknowledged, delivered, held } = place ?? { acknowledged: 0, delivered: 0, held: 0 }
+    look (places) {
+      const acknowledged = Math.max(0, ...places.map(({ acknowledged }) => acknowledged))
       counted = counted.filter(({ sequence }) => sequence > acknowledged)
-      const given = sumOf(counted.filter(one => one.sequence <= delivered && !isOpen(one)))
-      const open = counted.filter(one => one.sequence <= delivered && isOpen(one)).length
-      const waiting = sumOf(counted.filter(one => one.sequence > delivered && !isOpen(one)))
-      const stillHeld = Math.min(given.samples, Math.max(0, held - open))
-      const heldBytes = given.samples === 0 ? 0 : Math.round(given.bytes * stillHeld / given.samples)
-      bytes = waiting.bytes + heldBytes
-      return { samples: waiting.samples + stillHeld, bytes }
+      const usable = counted.filter(one => !isOpen(one))
+      const [first, ...others] = places.length === 0 ? [sumOf(usable)] : places.map(place => before(place, usable, counted.filter(isOpen)))
+      const least = others.reduce((least, other) => other.bytes < least.bytes ? other : least, first!)
+      bytes = least.bytes
+      return least
     }
   }
+}
+
+function before ({ delivered, held }: LogPlace, usable: readonly Counted[], open: readonly Counted[]): Ahead {
+  const given = sumOf(usable.filter(({ sequence }) => sequence <= delivered))
+  const waiting = sumOf(usable.filter(({ sequence }) => sequence > delivered))
+  const samples = Math.min(given.samples, Math.max(0, held - open.filter(({ sequence }) => sequence <= delivered).length))
+  const heldBytes = given.samples === 0 ? 0 : Math.round(given.bytes * samples / given.samples)
+  return { samples: waiting.samples + samples, bytes: waiting.bytes + heldBytes }
 }
 
 const sumOf = (counted: readonly Counted[]): Ahead => ({ samples: counted.length, bytes: counted.reduce((sum, { bytes }) => sum + bytes, 0) })

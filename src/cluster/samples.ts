@@ -19,8 +19,8 @@ export const readSample = ({ key, bytes }: Pick<LogEntry, 'key' | 'bytes'>): Kep
 /** The readers that take the samples of a run for its trainer: one of the run alone, and one of all runs. */
 export const readersOf = (trainer: string, run: string): string[] => [`${checkTrainer(trainer)}_${run}`, trainer]
 
-/** Where the trainer stands in the samples of a run, by the reader that is further; null: it was never there. */
-export async function placeOfTrainer (samples: Pick<Log, 'place'>, trainer: string, run: string): Promise<LogPlace | null> {
+/** Where the trainer stands in the samples of a run; none: it was never there. */
+export async function placesOfTrainer (samples: Pick<Log, 'place'>, trainer: string, run: string): Promise<LogPlace[]> {
   const places = await Promise.all(readersOf(trainer, run).map(reader => samples.place(reader)))
-  return places.reduce((one, other) => one === null || (other !== null && other.acknowledged > one.acknowledged) ? other : one, null)
+  return places.filter(place => place !== null)
 }

@@ -8,7 +8,7 @@ import { createAheadCount, type Rounds } from './ahead.ts'
 import type { RunDocument, RunTrainer } from './document.ts'
 import type { clusterLimits } from './limits.ts'
 import type { Retry } from './retry.ts'
-import { placeOfTrainer } from './samples.ts'
+import { placesOfTrainer } from './samples.ts'
 
 /** What a run says that waits for its trainer. */
 export interface TrainerWait { run: string; trainer: string; bytes: number; bytesMax: number }
@@ -27,12 +27,12 @@ export interface Waiting {
 export async function waitForTrainer ({ bus, retry, clock, limits }: WaitPorts, { document, rounds, onLook, signal }: Waiting): Promise<void> {
   const { name: run, options, trainer } = document
   const { samples } = bus.log
-  const look = async (): Promise<LogPlace | null> => await retry(() => placeOfTrainer(samples, trainer.name, run), signal)
+  const look = async (): Promise<LogPlace[]> => await retry(() => placesOfTrainer(samples, trainer.name, run), signal)
   const ahead = createAheadCount(options, rounds)
   const tell = (): void => onLook(ahead.bytes < trainer.aheadBytesMax ? null : { run, trainer: trainer.name, bytes: ahead.bytes, bytesMax: trainer.aheadBytesMax })
   const first = await look()
   let isReady = false
-  const following = followed(samples.follow(run, signal, first?.acknowledged ?? 0), entry => {
+  const following = followed(samples.follow(run, signal, Math.max(0, ...first.map(({ acknowledged }) => acknowledged))), entry => {
     ahead.enter(entry)
     // What comes may only make it wait; what goes is looked at below.
     if (isReady && ahead.bytes >= trainer.aheadBytesMax) tell()
@@ -41,9 +41,9 @@ export async function waitForTrainer ({ bus, retry, clock, limits }: WaitPorts, 
   isReady = true
   const looking = (async () => {
     while (!signal.aborted) {
-      const place = await look()
+      const places = await look()
       if (signal.aborted) return
-      ahead.look(place)
+      ahead.look(places)
       tell()
       await clock.sleep(limits.trainerLookMs, signal).catch(() => {})
     }
