@@ -38,8 +38,8 @@ export interface Peer {
 export const startPeer = (t: Test, ...args: ['serve' | 'call', string, string]): Peer => startProgram(t, 'tests.interop_peer', args)
 
 /** trainer/tests/sample_peer.py: resolves to what a command came to, rejects with what it raised. It ends with the test. */
-export function startSamplePeer (t: Test, url: string, prefix: string): Pick<Peer, 'kill'> & { do<Said> (name: string, given?: object): Promise<Said> } {
-  const peer = startProgram(t, 'tests.sample_peer', [url, prefix])
+export function startSamplePeer (t: Test, url: string, prefix: string, ...credentials: [nkey: string, ca: string] | []): Pick<Peer, 'kill'> & { do<Said> (name: string, given?: object): Promise<Said> } {
+  const peer = startProgram(t, 'tests.sample_peer', [url, prefix, ...credentials])
   return {
     kill: peer.kill,
     async do<Said> (name: string, given: object = {}) {

@@ -1,6 +1,6 @@
 """The trainer's side of samples and policies as a program, for tests in another language. Run it in the folder `trainer/`:
 
-    python -m tests.sample_peer <url> <prefix>
+    python -m tests.sample_peer <url> <prefix> [<nkey> <ca>]
 
 Each line of standard input is a command, {"do": ...} with what the function of that name below takes; a line with what came of it
 is said for each. An exception is {"error": its code or kind}. It ends when its standard input does, without closing anything.
@@ -74,8 +74,8 @@ class Peer:
         return [vars(policy) for policy in (await served(self._nc, self._prefix)).values()]
 
 
-async def main(url: str, prefix: str) -> None:
-    peer = Peer(await NatsOptions(servers=(url,), prefix=prefix).connect("spar-test-trainer"), prefix)
+async def main(url: str, prefix: str, nkey: str | None = None, ca: str | None = None) -> None:
+    peer = Peer(await NatsOptions(servers=(url,), prefix=prefix, nkey=nkey, ca=ca).connect("spar-test-trainer"), prefix)
     commands = await lines()
     while line := await commands.readline():
         given = json.loads(line)
