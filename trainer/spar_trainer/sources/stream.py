@@ -203,7 +203,7 @@ class StreamSource:
                 while True:
                     await self._room_for_entries()
                     await self._bring(await pull.take(min(self._limits.fetch_count, self._limits.held_count_max - len(self._held))))
-            except (ConsumerGone, StreamError, nats.errors.Error) as error:
+            except (ConsumerGone, nats.errors.Error) as error:
                 if self._nc.is_closed:
                     return await self._break(error)
                 log.warning("Cannot read samples at the place %s for now: %s", reader, error or type(error).__name__)
