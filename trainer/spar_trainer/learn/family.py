@@ -1,0 +1,167 @@
+"""The family of small arenas that `npm run learn` plays on.
+
+An arena is a git repository of one Python module with four functions and one test file. Functions come from a bank; which of them, in which order, under which names of variables and with which constants is drawn from a seed, so that arenas
+that training never saw are of the same kind and still not the same. Every test is one line, so that a test can be taken away
+without reading the others.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+Chance = random.Random
+
+# Name, parameters by kind, body. `i` is a small number, `l` a list of them. In a body, `$0 $1 …` are the parameters, `@` a
+# variable of its own, `K` a constant of the arena.
+BANK: tuple[tuple[str, str, str], ...] = (
+    ("add", "ii", "return $0 + $1"),
+    ("sub", "ii", "return $0 - $1"),
+    ("area", "ii", "return $0 * $1"),
+    ("bigger", "ii", "return max($0, $1)"),
+    ("smaller", "ii", "return min($0, $1)"),
+    ("gap", "ii", "return abs($0 - $1)"),
+    ("scale", "i", "return $0 * K"),
+    ("shift", "i", "return $0 + K"),
+    ("under", "i", "return $0 < K"),
+    ("first", "l", "return $0[0]"),
+    ("last", "l", "return $0[-1]"),
+    ("size", "l", "return len($0)"),
+    ("highest", "l", "return max($0)"),
+    ("lowest", "l", "return min($0)"),
+    ("spread", "l", "return max($0) - min($0)"),
+    ("ordered", "l", "return sorted($0)"),
+    ("rest", "l", "return $0[1:]"),
+    ("total", "l", "@ = 0\nfor item in $0:\n    @ = @ + item\nreturn @"),
+    ("product", "l", "@ = 1\nfor item in $0:\n    @ = @ * item\nreturn @"),
+    ("count_above", "li", "@ = 0\nfor item in $0:\n    if item > $1:\n        @ = @ + 1\nreturn @"),
+    ("count_below", "li", "@ = 0\nfor item in $0:\n    if item < $1:\n        @ = @ + 1\nreturn @"),
+    ("keep_above", "li", "@ = []\nfor item in $0:\n    if item > $1:\n        @ = @ + [item]\nreturn @"),
+    ("grow_all", "l", "@ = []\nfor item in $0:\n    @ = @ + [item + K]\nreturn @"),
+    ("clamp", "iii", "if $0 < $1:\n    return $1\nif $0 > $2:\n    return $2\nreturn $0"),
+    ("sign", "i", "if $0 > 5:\n    return 1\nif $0 < 5:\n    return -1\nreturn 0"),
+    ("is_even", "i", "return $0 % 2 == 0"),
+    ("is_odd", "i", "return $0 % 2 == 1"),
+    ("same", "ii", "return $0 == $1"),
+)
+
+VARIABLES = {"i": ("a",), "ii": ("a", "b"), "iii": ("a", "low", "high"), "l": ("xs",), "li": ("xs", "b")}
+
+# What a bug puts in the place of what, each way round, and one way only.
+SWAPS: tuple[tuple[str, str], ...] = (
+    (" + ", " - "), (" + ", " * "), (" - ", " * "), ("max(", "min("), (" < ", " > "), (" == ", " != "), ("[0]", "[1]"), ("[-1]", "[0]"),
+    ("[1:]", "[2:]"), (" = 0", " = 1"), ("return 1", "return -1"), ("return 0", "return 1"), ("sorted(", "list("), (" % 2", " % 3"),
+)
+REPLACEMENTS: tuple[tuple[str, str], ...] = (*SWAPS, *((after, before) for before, after in SWAPS), ("abs(", "("))
+
+TESTS_PER_FUNCTION = 4
+FUNCTIONS = 4
+
+
+@dataclass(frozen=True)
+class Function:
+    name: str
+    kinds: str
+    lines: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A bug of one line (numbers from 0), and the lines of the test file (numbers from 1) that it breaks."""
+
+    function: str
+    line: int
+    before: str
+    after: str
+    breaks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LearnArena:
+    name: str
+    functions: tuple[Function, ...]
+
+    @cached_property
+    def code(self) -> list[str]:
+        return [line for function in self.functions for line in function.lines]
+
+    @cached_property
+    def test_lines(self) -> list[str]:
+        return ["from lib import *", *(f"assert {test}" for function in self.functions for test in function.tests)]
+
+    def files(self) -> dict[str, str]:
+        return {"lib.py": "\n".join(self.code) + "\n", "tests/test_lib.py": "\n".join(self.test_lines) + "\n"}
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Every bug of one line by `REPLACEMENTS` that breaks tests of its function."""
+        return tuple(_candidates(self))
+
+
+def draw_arena(name: str, chance: Chance) -> LearnArena:
+    """Distinct functions, and no line twice, so that a line alone says where it stands."""
+    while True:
+        arena = LearnArena(name, tuple(_draw_function(entry, chance) for entry in chance.sample(BANK, FUNCTIONS)))
+        if len(set(arena.code)) == len(arena.code) and len(set(arena.test_lines)) == len(arena.test_lines):
+            return arena
+
+
+def _draw_function(entry: tuple[str, str, str], chance: Chance) -> Function:
+    name, kinds, body = entry
+    names = [*VARIABLES[kinds], "n"]
+    text = re.sub(r"\$(\d)", lambda match: names[int(match[1])], body).replace("@", names[-1]).replace("K", str(chance.randint(2, 9)))
+    lines = (f"def {name}({', '.join(names[:-1])}):", *(f"    {line}" for line in text.split("\n")))
+    return Function(name, kinds, lines, tuple(_draw_tests(name, kinds, lines, chance)))
+
+
+def _draw_tests(name: str, kinds: str, lines: tuple[str, ...], chance: Chance) -> Iterator[str]:
+    call = load(lines)[name]
+    seen: set[str] = set()
+    while len(seen) < TESTS_PER_FUNCTION:
+        arguments = [chance.randint(0, 9) if kind == "i" else [chance.randint(0, 9) for _ in range(3)] for kind in kinds]
+        test = f"{name}({', '.join(map(repr, arguments))}) == {call(*arguments)!r}"
+        if test not in seen:
+            seen.add(test)
+            yield test
+
+
+def load(lines: list[str] | tuple[str, ...]) -> dict[str, Callable[..., object]]:
+    """The functions of a module of this family. Only for what this file wrote: never for what a model did."""
+    names: dict[str, Callable[..., object]] = {}
+    exec("\n".join(lines), names)  # noqa: S102
+    return names
+
+
+def passes(names: dict[str, Callable[..., object]], test: str) -> bool:
+    try:
+        return bool(eval(test, names))  # noqa: S307
+    except Exception:  # noqa: BLE001
+        return False
+
+
+def _candidates(arena: LearnArena) -> Iterator[Candidate]:
+    tests = arena.test_lines
+    start = 0
+    for function in arena.functions:
+        for at, line in enumerate(function.lines):
+            for after in sorted(set(_mutants(line))) if at > 0 else ():
+                lines = [*function.lines[:at], after, *function.lines[at + 1:]]
+                names = load(lines)
+                breaks = tuple(tests.index(f"assert {test}") + 1 for test in function.tests if not passes(names, test))
+                if breaks and after not in arena.code:
+                    yield Candidate(function.name, start + at, line, after, breaks)
+        start += len(function.lines)
+
+
+def _mutants(line: str) -> Iterator[str]:
+    for before, after in REPLACEMENTS:
+        if line.count(before) == 1:
+            yield line.replace(before, after)
+    for match in re.finditer(r"(?<=[+*<] )[2-9]\b", line):
+        for other in (int(match[0]) - 1, int(match[0]) + 1):
+            if 2 <= other <= 9:
+                yield f"{line[:match.start()]}{other}{line[match.end():]}"
