@@ -135,7 +135,7 @@ def test_every_packing_has_the_same_loss_and_gradient() -> None:
         batches = pack(segments, budget, form=form)
         loss = total_loss(model, batches)
         loss.backward()
-        found.append((len(batches), float(loss), model.embedding.weight.grad.clone(), model.head.weight.grad.clone()))
+        found.append((len(batches), float(loss.detach()), model.embedding.weight.grad.clone(), model.head.weight.grad.clone()))
     assert [count for count, *_ in found] == [4, 2, 1, 3, 1]
     for _, loss, *gradients in found[1:]:
         assert loss == pytest.approx(found[0][1], rel=1e-6)
