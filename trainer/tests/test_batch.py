@@ -64,6 +64,11 @@ def test_what_does_not_fit_is_alone_or_refused() -> None:
     assert caught.value.code == "BATCH_BUDGET"
 
 
+def test_first_fit_longest_first_by_hand() -> None:
+    segments = [train_segment(f"s{length}", [0] * length + [1]) for length in (2, 5, 4, 2, 3)]
+    assert [[place.length for place in batch.places] for batch in pack(segments, 8)] == [[5, 3], [4, 2, 2]]
+
+
 masks = st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=30).map(lambda tail: [0, *tail]), max_size=25)
 
 

@@ -40,9 +40,12 @@ async def test_a_growing_run_gives_each_sample_once_and_ends_with_its_summary(tm
     assert [raw.id for raw in await source.take(1, 1)] == ["r1.e0001.solve.1.0"]
     with (tmp_path / "samples.jsonl").open("a") as log:
         log.write('{"rollout_id": "e0001.sol')
-    assert [raw.id for raw in await source.take(8, 1)] == ["r1.e0001.solve.1.1"], "a torn line waits for its end"
+        log.flush()
+        assert [raw.id for raw in await source.take(8, 1)] == ["r1.e0001.solve.1.1"], "a torn line waits for its end"
+        log.write('ve.1.2"}\n')
+    assert [raw.id for raw in await source.take(8, 1)] == ["r1.e0001.solve.1.2"]
     taking = asyncio.create_task(source.take(8, 10))
-    rewritten = [{**line, "advantage": 0.25} for line in lines]
+    rewritten: list[dict[str, Any]] = [*({**line, "advantage": 0.25} for line in lines), {"rollout_id": "e0001.solve.1.2"}]
     rewritten.append(settled_line(rollout_id="e0002.break", role="breaker", outcome="infra_fault", reward=None, trajectory="trajectories/e0002.break.msgpack"))
     (tmp_path / "new").write_text("".join(json.dumps(line) + "\n" for line in rewritten))
     os.replace(tmp_path / "new", tmp_path / "samples.jsonl")

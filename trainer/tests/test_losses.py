@@ -241,6 +241,13 @@ def test_what_is_masked_has_no_gradient_though_it_is_not_a_number() -> None:
     assert logprobs.grad is not None and torch.isfinite(logprobs.grad).all() and float(logprobs.grad[~batch.mask].abs().sum()) == 0
 
 
+def test_a_masked_sum_by_hand() -> None:
+    values = torch.tensor([1.0, math.nan, 3.0], requires_grad=True)
+    total = masked_sum(values, torch.tensor([True, False, True]), torch.tensor([2.0, math.nan, 0.5]))
+    total.backward()
+    assert values.grad is not None and (float(total.detach()), values.grad.tolist()) == (3.5, [2, 0, 0.5])
+
+
 def test_logprobs_and_entropy_by_hand() -> None:
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3]], dtype=torch.float64)) + 7
     logprobs, entropy = logprobs_from_logits(logits, torch.tensor([1, 2]), chunk=1)

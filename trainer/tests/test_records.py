@@ -31,6 +31,7 @@ def test_the_golden_record_is_read() -> None:
     assert segment.logprobs is not None and segment.logprobs.tolist() == pytest.approx([0, 0, 0, -0.5, -1.25, 0, -0.1, 0, -3])
     assert segment.versions == (("step-1", 7), ("step-2", 2)) and segment.break_reason == "context_edited"
     assert (sample.sampled, sample.tokens, sample.untrainable) == (5, 9, None), "the second segment has no tokens and is left out"
+    assert segment.token_ids.base is None and segment.mask.base is None, "the bytes of the record can go"
 
 
 def test_a_program_has_a_reward_and_no_tokens() -> None:
