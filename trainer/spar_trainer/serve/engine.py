@@ -24,7 +24,7 @@ import torch
 
 from .batch import CausalModel, Piece
 from .errors import ServeError
-from .key_values import KeyValues, PrefixStore
+from .key_values import REUSED_TOKENS_MIN, KeyValues, PrefixStore, common_prefix
 from .limits import ServeLimits
 from .requests import Request, Row
 from .sampling import draw, uniform
@@ -242,27 +242,36 @@ class Engine:
         """One token of each row that decodes, then prompts in the order that they came, up to `prefill_tokens_max`."""
         pieces = [Piece(row.index, row.computed, row.tokens[row.computed :], True) for row in self._rows if row.is_decoding]
         left = self._limits.prefill_tokens_max
+        read: list[np.ndarray] = []
         for row in sorted((row for row in self._rows if not row.is_decoding), key=lambda row: row.has_looked, reverse=True):
             if left <= 0:
                 break
-            if not row.has_looked:
-                self._look(row)
+            # What a row before it reads in this step is taken over in the next one.
+            if not row.has_looked and not self._look(row, read):
+                continue
             tokens = row.tokens[row.computed : row.computed + left]
             left -= len(tokens)
+            read.append(row.prompt(row.computed + len(tokens)))
             pieces.append(Piece(row.index, row.computed, tokens, row.computed + len(tokens) == len(row.tokens)))
         return pieces
 
-    def _look(self, row: Row) -> None:
-        """Takes over what is known of the start of the prompt: from a finished turn, or from a row beside it. The last token is always computed, for its logits."""
-        row.has_looked = True
-        row.generation = self._generation
-        found = self._prefixes.find(np.asarray(row.tokens, dtype=np.int32))
-        if found is None:
-            return
-        kept, common = found
-        row.cached = row.computed = min(common, len(row.tokens) - 1)
-        self._kv.write(row.index, kept, row.computed)
-        self.counters.cached_tokens += row.cached
+    def _look(self, row: Row, read: list[np.ndarray]) -> bool:
+        """Takes over what is known of the start of the prompt: of a finished turn, or of a row beside it (a group begins with one
+        prompt). False: more of it is among what is being read. The last token is always computed, for its logits."""
+        prompt = row.prompt()
+        kept, common = self._prefixes.find(prompt) or (None, REUSED_TOKENS_MIN - 1)
+        for other in self._rows:
+            beside = common_prefix(other.prompt(other.computed), prompt) if other.generation == self._generation else 0
+            if beside > common:
+                kept, common = self._kv.read(other.index, beside), beside
+        if any(common_prefix(tokens, prompt) > common for tokens in read):
+            return False
+        row.has_looked, row.generation = True, self._generation
+        if kept is not None:
+            row.cached = row.computed = min(common, len(row.tokens) - 1)
+            self._kv.write(row.index, kept, row.computed)
+            self.counters.cached_tokens += row.cached
+        return True
 
     def _take(self, row: Row, token: int, logprob: float) -> None:
         if not np.isfinite(logprob):

@@ -5,6 +5,7 @@ Slower than the lean forward: one call for all rows that decode, and one for eac
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,13 +43,15 @@ class HuggingFaceModel:
         self._model = model.to(device).eval()
         self.dtype, self.device = model.dtype, device
         self.shapes = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+        # Newer releases of transformers call it `cache`.
+        self._cache_name = "cache" if "cache" in inspect.signature(type(model).forward).parameters else "past_key_values"
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
         self.kv_shape = self._probe()
 
     @torch.no_grad()
     def _probe(self) -> KvShape:
         cache = DynamicCache()
-        self._model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device), past_key_values=cache, use_cache=True)
+        self._model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=self.device), use_cache=True, **{self._cache_name: cache})
         _, heads, _, size = cache.layers[0].keys.shape
         return KvShape(len(cache.layers), heads, size)
 
@@ -86,7 +89,7 @@ class HuggingFaceModel:
         hidden = torch.arange(length, device=self.device) > positions.unsqueeze(-1)
         mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, torch.finfo(self.dtype).min)
         cache = RowsCache(kv, rows, first, end, positions, length)
-        answer = self._model(input_ids=tokens, position_ids=positions, attention_mask=mask.unsqueeze(1), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        answer = self._model(input_ids=tokens, position_ids=positions, attention_mask=mask.unsqueeze(1), use_cache=True, logits_to_keep=1, **{self._cache_name: cache})
         return answer.logits.float()
 
 

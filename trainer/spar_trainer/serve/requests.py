@@ -63,6 +63,7 @@ class Row:
     versions: list[VersionRun] = field(default_factory=list)
     stop_string: str | None = None
     matched_token: int | None = None
+    _prompt: np.ndarray | None = None
 
     @property
     def drawn(self) -> int:
@@ -102,6 +103,12 @@ class Row:
     def completion(self, finish_reason: str, error: str | None = None) -> Completion:
         token_ids = self.tokens[len(self.request.prompt) :]
         return Completion(token_ids, self.logprobs, finish_reason, self.version, self.versions, self.cached, self.stop_string, self.matched_token, error)
+
+    def prompt(self, tokens: int | None = None) -> np.ndarray:
+        """Its first tokens, or all of it."""
+        if self._prompt is None:
+            self._prompt = np.asarray(self.request.prompt, dtype=np.int32)
+        return self._prompt[:tokens]
 
     def known(self) -> np.ndarray:
         """The tokens whose keys and values are in the row."""
