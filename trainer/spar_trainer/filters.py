@@ -35,7 +35,7 @@ def version_step(version: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def sampling_versions(segment: Segment) -> set[str]:
+def _sampling_versions(segment: Segment) -> set[str]:
     """The versions behind its sampled tokens: what a version was only told does not age it."""
     found, at = set(), 0
     for version, length in segment.versions:
@@ -47,7 +47,7 @@ def sampling_versions(segment: Segment) -> set[str]:
 
 def oldest_step(sample: Sample) -> int | None:
     """The step of the oldest version that drew one of its tokens; None when one of them is unknown, or none was drawn."""
-    steps = [version_step(version) for segment in sample.segments for version in sampling_versions(segment)]
+    steps = [version_step(version) for segment in sample.segments for version in _sampling_versions(segment)]
     return min(steps, default=None) if None not in steps else None
 
 
@@ -68,14 +68,14 @@ def drop_cause(sample: Sample, step: int, options: FilterOptions = FilterOptions
         return "stale"
     if options.segment_tokens_max is not None and max(len(segment.token_ids) for segment in sample.segments) > options.segment_tokens_max:
         return "too_long"
-    return "gibberish" if any(is_gibberish(segment, options) for segment in sample.segments) else None
+    return "gibberish" if any(_is_gibberish(segment, options) for segment in sample.segments) else None
 
 
 def _newest_step(sample: Sample) -> int:
-    return max(version_step(version) or 0 for segment in sample.segments for version in sampling_versions(segment))
+    return max(version_step(version) or 0 for segment in sample.segments for version in _sampling_versions(segment))
 
 
-def is_gibberish(segment: Segment, options: FilterOptions) -> bool:
+def _is_gibberish(segment: Segment, options: FilterOptions) -> bool:
     """SSR's rule, as restated from CWM: a rare token that its own sampler held for less likely than chance by e^−margin."""
     if options.vocabulary is None or segment.logprobs is None:
         return False

@@ -22,8 +22,9 @@ class GroupOptions:
     """Seconds after its first member at which a group is closed as it is."""
     open_groups_max: int = 1_024
     held_samples_max: int = 16_384
+    """Members of open groups, with the ids of refused ones."""
     held_tokens_max: int = 256 * 2**20
-    """Above any of these three the oldest group is closed as it is."""
+    """Tokens of these members. Above any of the three limits the oldest group is closed as it is."""
     closed_groups_max: int = 16_384
     """Closed groups that are remembered with the ids of their members, so that what comes late or again is known."""
 
@@ -52,6 +53,9 @@ class Dropped:
 class Assembled:
     groups: list[Group] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    """Ids of groups that wait for nobody any more: those released, those dropped, one whose members were all refused, and that of
+    who came late."""
 
 
 @dataclass
@@ -97,6 +101,7 @@ class GroupAssembler:
         if member.group_id is None or member.role is None:
             return done
         if member.group_id in self._closed:
+            done.closed.append(member.group_id)
             if isinstance(member, Sample) and member.id not in self._closed[member.group_id]:
                 done.dropped.append(Dropped(member.id, "late_for_group", member.role, member.sampled))
             return done
@@ -132,10 +137,10 @@ class GroupAssembler:
 
     def _take(self, group: _OpenGroup, member: Sample | Refusal) -> None:
         group.arrived.add(member.id)
+        self._held_samples += 1
         if isinstance(member, Sample):
             group.members.append(member)
             group.tokens += member.tokens
-            self._held_samples += 1
             self._held_tokens += member.tokens
 
     def _holds_too_much(self) -> bool:
@@ -144,9 +149,10 @@ class GroupAssembler:
 
     def _close(self, group: _OpenGroup, done: Assembled, is_complete: bool) -> None:
         del self._open[group.id]
-        self._held_samples -= len(group.members)
+        self._held_samples -= len(group.arrived)
         self._held_tokens -= group.tokens
         self._closed[group.id] = group.arrived
+        done.closed.append(group.id)
         if len(self._closed) > self._options.closed_groups_max:
             self._closed.popitem(last=False)
         members = tuple(sorted(group.members, key=lambda member: (member.member_index, member.id)))

@@ -48,7 +48,15 @@ def test_a_refused_member_completes_its_group_and_is_dropped() -> None:
     assembler.add(make_sample(1), 0)
     refused = Refusal("r1.g.2", "SAMPLE_NAN_LOGPROBS", "why", "solver", "r1/solver/g", 3, 2)
     assert ids(assembler.add(refused, 0)) == ([("r1/solver/g", [0, 1], True)], [("r1.g.2", "SAMPLE_NAN_LOGPROBS")])
+    late = assembler.add(Refusal("r1.g.3", "SAMPLE_MASK", "why", "solver", "r1/solver/g", 3, 3), 0)
+    assert (ids(late), late.closed) == (([], [("r1.g.3", "SAMPLE_MASK")]), ["r1/solver/g"])
     assert ids(assembler.add(Refusal("x", "SAMPLE_LINE", "why"), 0)) == ([], [("x", "SAMPLE_LINE")]), "of no group"
+
+
+def test_a_group_of_refused_members_is_closed_and_not_released() -> None:
+    assembler = GroupAssembler(GroupOptions(group_size=1))
+    done = assembler.add(Refusal("r1.g.0", "SAMPLE_MASK", "why", "solver", "r1/solver/g", 1, 0), 0)
+    assert (ids(done), done.closed) == (([], [("r1.g.0", "SAMPLE_MASK")]), ["r1/solver/g"])
 
 
 def test_an_old_group_is_released_with_enough_rewards_and_dropped_with_too_few() -> None:
@@ -59,7 +67,8 @@ def test_an_old_group_is_released_with_enough_rewards_and_dropped_with_too_few()
     assembler.add(make_sample(1, group="b", reward=None), 1)
     assert ids(assembler.expire(60)) == ([], [])
     assert ids(assembler.expire(60.5)) == ([("r1/solver/a", [0, 1], False)], [])
-    assert ids(assembler.expire(61.5)) == ([], [("r1.b.0", "incomplete_group"), ("r1.b.1", "incomplete_group")])
+    done = assembler.expire(61.5)
+    assert ids(done) == ([], [("r1.b.0", "incomplete_group"), ("r1.b.1", "incomplete_group")]) and done.closed == ["r1/solver/b"]
 
 
 def test_who_comes_after_its_group_is_dropped_but_who_was_in_it_is_not() -> None:
@@ -78,6 +87,13 @@ def test_above_a_limit_the_oldest_group_is_closed(limits: dict[str, int]) -> Non
     assembler.add(make_sample(0, group="b"), 0)
     assert ids(assembler.add(make_sample(0, group="c"), 0))[0] == [("r1/solver/a", [0], False)]
     assert assembler.open_groups == 2
+
+
+def test_refused_members_count_for_the_limit() -> None:
+    assembler = GroupAssembler(GroupOptions(held_samples_max=2))
+    for member in range(3):
+        done = assembler.add(Refusal(f"r1.g.{member}", "SAMPLE_MASK", "why", "solver", "r1/solver/g", 2**50, member), 0)
+    assert done.closed == ["r1/solver/g"] and assembler.held_samples == 0
 
 
 def test_the_memory_of_closed_groups_is_bounded() -> None:
