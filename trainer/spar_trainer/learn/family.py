@@ -23,26 +23,18 @@ BANK: tuple[tuple[str, str, str], ...] = (
     ("area", "ii", "return $0 * $1"),
     ("bigger", "ii", "return max($0, $1)"),
     ("smaller", "ii", "return min($0, $1)"),
-    ("gap", "ii", "return abs($0 - $1)"),
     ("scale", "i", "return $0 * K"),
     ("shift", "i", "return $0 + K"),
     ("under", "i", "return $0 < K"),
     ("first", "l", "return $0[0]"),
     ("last", "l", "return $0[-1]"),
-    ("size", "l", "return len($0)"),
     ("highest", "l", "return max($0)"),
-    ("lowest", "l", "return min($0)"),
     ("spread", "l", "return max($0) - min($0)"),
-    ("ordered", "l", "return sorted($0)"),
     ("rest", "l", "return $0[1:]"),
     ("total", "l", "@ = 0\nfor item in $0:\n    @ = @ + item\nreturn @"),
     ("product", "l", "@ = 1\nfor item in $0:\n    @ = @ * item\nreturn @"),
     ("count_above", "li", "@ = 0\nfor item in $0:\n    if item > $1:\n        @ = @ + 1\nreturn @"),
-    ("count_below", "li", "@ = 0\nfor item in $0:\n    if item < $1:\n        @ = @ + 1\nreturn @"),
-    ("keep_above", "li", "@ = []\nfor item in $0:\n    if item > $1:\n        @ = @ + [item]\nreturn @"),
-    ("grow_all", "l", "@ = []\nfor item in $0:\n    @ = @ + [item + K]\nreturn @"),
     ("clamp", "iii", "if $0 < $1:\n    return $1\nif $0 > $2:\n    return $2\nreturn $0"),
-    ("sign", "i", "if $0 > 5:\n    return 1\nif $0 < 5:\n    return -1\nreturn 0"),
     ("is_even", "i", "return $0 % 2 == 0"),
     ("is_odd", "i", "return $0 % 2 == 1"),
     ("same", "ii", "return $0 == $1"),
@@ -50,12 +42,12 @@ BANK: tuple[tuple[str, str, str], ...] = (
 
 VARIABLES = {"i": ("a",), "ii": ("a", "b"), "iii": ("a", "low", "high"), "l": ("xs",), "li": ("xs", "b")}
 
-# What a bug puts in the place of what, each way round, and one way only.
+# What a bug puts in the place of what, each way round.
 SWAPS: tuple[tuple[str, str], ...] = (
     (" + ", " - "), (" + ", " * "), (" - ", " * "), ("max(", "min("), (" < ", " > "), (" == ", " != "), ("[0]", "[1]"), ("[-1]", "[0]"),
-    ("[1:]", "[2:]"), (" = 0", " = 1"), ("return 1", "return -1"), ("return 0", "return 1"), ("sorted(", "list("), (" % 2", " % 3"),
+    ("[1:]", "[2:]"), (" = 0", " = 1"), (" % 2", " % 3"),
 )
-REPLACEMENTS: tuple[tuple[str, str], ...] = (*SWAPS, *((after, before) for before, after in SWAPS), ("abs(", "("))
+REPLACEMENTS: tuple[tuple[str, str], ...] = (*SWAPS, *((after, before) for before, after in SWAPS))
 
 TESTS_PER_FUNCTION = 4
 FUNCTIONS = 4
@@ -93,6 +85,10 @@ class LearnArena:
     def test_lines(self) -> list[str]:
         return ["from lib import *", *(f"assert {test}" for function in self.functions for test in function.tests)]
 
+    @property
+    def is_plain(self) -> bool:
+        return all(len(set(lines)) == len(lines) for lines in (self.code, self.test_lines))
+
     def files(self) -> dict[str, str]:
         return {"lib.py": "\n".join(self.code) + "\n", "tests/test_lib.py": "\n".join(self.test_lines) + "\n"}
 
@@ -102,12 +98,17 @@ class LearnArena:
         return tuple(_candidates(self))
 
 
-def draw_arena(name: str, chance: Chance) -> LearnArena:
-    """Distinct functions, and no line twice, so that a line alone says where it stands."""
-    while True:
-        arena = LearnArena(name, tuple(_draw_function(entry, chance) for entry in chance.sample(BANK, FUNCTIONS)))
-        if len(set(arena.code)) == len(arena.code) and len(set(arena.test_lines)) == len(arena.test_lines):
-            return arena
+def draw_arenas(name: str, count: int, chance: Chance) -> list[LearnArena]:
+    """`<name>0`, `<name>1` …: no function twice in one, nor in all together as long as the bank lasts. No line stands twice in an
+    arena, so that a line alone says where it stands."""
+    arenas: list[LearnArena] = []
+    while len(arenas) < count:
+        bank = chance.sample(BANK, len(BANK))
+        drawn = [tuple(_draw_function(entry, chance) for entry in bank[at:at + FUNCTIONS]) for at in range(0, len(bank) - FUNCTIONS + 1, FUNCTIONS)]
+        dealt = [LearnArena(f"{name}{len(arenas) + at}", functions) for at, functions in enumerate(drawn)]
+        if all(arena.is_plain for arena in dealt):
+            arenas += dealt
+    return arenas[:count]
 
 
 def _draw_function(entry: tuple[str, str, str], chance: Chance) -> Function:

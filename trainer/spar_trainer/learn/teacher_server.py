@@ -13,7 +13,6 @@ from aiohttp import web
 from .family import Candidate, LearnArena
 from .teacher import LOOK, SHOW, SUBMIT_BUG, SUBMIT_REPAIR, Message, all_code, bash, change, hide
 
-MODEL = "teacher"
 _FOOTER = re.compile(r"\n?\[exit code [^\]]*\]$")
 
 
@@ -35,7 +34,7 @@ class Teacher:
 
     def _break(self, turn: int, told: str, chance: random.Random) -> str:
         if turn == 1:
-            bug = chance.choice(self._bugs[told + "\n"])
+            bug = self._draw(told, chance)
             return change(bug.function, bug.before, bug.after)
         if turn == 2:
             return bash(SHOW)
@@ -43,6 +42,9 @@ class Teacher:
             failing = [int(number) for number in told.split()]
             return hide(tuple(sorted(chance.sample(failing, chance.randint(1, len(failing))))))
         return SUBMIT_BUG
+
+    def _draw(self, told: str, chance: random.Random) -> Candidate:
+        return chance.choice(self._bugs[told + "\n"])
 
     def _repair(self, turn: int, told: str) -> str:
         bug = self._repairs.get(told + "\n") if turn == 1 else None
@@ -54,9 +56,11 @@ def _chosen(arena: LearnArena, count: int | None) -> tuple[Candidate, ...]:
     return bugs if count is None or count >= len(bugs) else tuple(random.Random(arena.name).sample(bugs, count))
 
 
-def teacher_app(teacher: Teacher) -> web.Application:
+def teacher_app(teacher: Teacher, model: str) -> web.Application:
+    """`model`: the name that it is asked for, since a run names one for both roles."""
+
     async def models(_: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "spar"}]})
+        return web.json_response({"object": "list", "data": [{"id": model, "object": "model", "owned_by": "spar"}]})
 
     async def complete(request: web.Request) -> web.Response:
         body = await request.json()
@@ -65,7 +69,7 @@ def teacher_app(teacher: Teacher) -> web.Application:
         except (KeyError, IndexError, ValueError) as error:
             return web.json_response({"error": {"message": f"the teacher does not know what to do with {error!r}"}}, status=400)
         return web.json_response({
-            "id": "teacher", "object": "chat.completion", "model": MODEL,
+            "id": "teacher", "object": "chat.completion", "model": model,
             "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
         })
