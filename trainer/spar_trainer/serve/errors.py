@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import TrainerError
 
+
 class ServeError(TrainerError):
     """Codes:
     SERVE_REQUEST   400  a field of the request is missing or wrong
