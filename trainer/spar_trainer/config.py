@@ -93,10 +93,10 @@ class SftConfig(ModelConfig):
 
 
 SAME_RUN = {
-    "out", "device", "threads", "steps", "passes", "checkpoint_every", "checkpoints_kept", "checkpoint_failures_max", "skipped_steps_max",
+    "out", "source", "micro_batch_tokens", "attention", "activation_checkpointing", "device", "threads", "steps", "passes", "checkpoint_every", "checkpoints_kept", "checkpoint_failures_max", "skipped_steps_max",
     "accept_changes", "nats", "publish", "publish_every", "take_most", "idle_checkpoint", "consumed_ids_kept", "quarantine_files_max", "group_age",
 }
-"""Options that may differ when a run goes on: they do not change what a step does."""
+"""Options that may differ when a run goes on: they change what a step computes by rounding at most."""
 
 
 def lasting(config: ModelConfig) -> dict[str, Any]:

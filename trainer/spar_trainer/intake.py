@@ -68,7 +68,7 @@ class Intake:
         self.consumed = Consumed(config.consumed_ids_kept if config.source == ("nats",) else None)
         self.drops = DropCounter()
         self.figures = Figures()
-        """Of all groups that were closed since `take` of it."""
+        """Of all groups that were asked since `take` of it, with a loss or not."""
 
     @property
     def waiting_groups(self) -> int:
@@ -135,8 +135,6 @@ class Intake:
             self._forget_if_all_refused(read.group_id, read.group_size or self._config.group_size)
 
     def _settle(self, done: Assembled) -> None:
-        for group in done.groups:
-            self.figures.see(group)
         self._ready.extend(done.groups)
         self._drop(done.dropped)
 
@@ -154,6 +152,7 @@ class Intake:
 
     def _use(self, group: Group, step: int, found: StepSamples) -> None:
         """Into the step, or, where nothing of the group has a loss, out of the way at once."""
+        self.figures.see(group)
         kept, dropped = self._judge(group, step)
         refused = self._refused.pop(group.id, [])
         if not kept:

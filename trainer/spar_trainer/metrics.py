@@ -26,7 +26,7 @@ EVENTS = "tensorboard"
 
 @dataclass
 class Phases:
-    """Seconds that a step spent on what."""
+    """Seconds that were spent on what."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -34,6 +34,7 @@ def save_for_resume(policy: Policy, weights: Weights, folder: Path, *, origin: s
     """What `load_policy` reads back, bit for bit."""
     from safetensors.torch import save_file
 
+    folder.mkdir(parents=True, exist_ok=True)
     if policy.has_adapter:
         adapter = {name.removeprefix(MODEL): tensor for name, tensor in weights.items() if name.startswith(MODEL)}
         policy.model.save_pretrained(folder / ADAPTER_FOLDER, state_dict=adapter)  # type: ignore[operator]

@@ -26,7 +26,8 @@ VALUE_HEAD_FILE = "value_head.safetensors"
 
 
 class Predictions(NamedTuple):
-    """Of the n selected positions, in row order. A tuple, since FSDP looks into tuples for what has a gradient."""
+    """Of the n selected positions, in row order. A tuple, since FSDP looks into tuples for what has a gradient, and no views of
+    other tensors, on which its hooks would not hold."""
 
     logprobs: Tensor
     """float32 [n], of the targets"""
@@ -41,8 +42,8 @@ class Policy(nn.Module):
         super().__init__()
         self.model = model
         causal = self.causal
-        self.direct_head = head_is_direct(causal)
         self.form: Literal["packed", "padded"] = "packed" if keeps_segments_apart(causal) else "padded"
+        self.direct_head = head_is_direct(causal)
         self.value_head = value_head_of(causal) if value_head else None
 
     @property
@@ -67,8 +68,8 @@ class Policy(nn.Module):
             out = causal(**fed, output_hidden_states=self.value_head is not None)
             hidden = out.hidden_states[-1][select] if self.value_head is not None else None
             logprobs, entropy = logprobs_from_logits(out.logits[select], targets[select], temperature=temperature)
-        values = self.value_head(hidden).squeeze(-1).float() if self.value_head is not None else None
-        return Predictions(logprobs, entropy, values)
+        values = self.value_head(hidden).squeeze(-1).float().clone() if self.value_head is not None else None
+        return Predictions(logprobs.clone(), entropy.clone(), values)
 
     @contextlib.contextmanager
     def as_reference(self) -> Iterator[Policy]:
@@ -117,7 +118,10 @@ def keeps_segments_apart(causal: Any) -> bool:
     ids = probe_ids(causal, 20)
     positions = torch.cat([torch.arange(12), torch.arange(8)])[None].to(ids.device)
     other = torch.cat([ids[:, :12].flip(-1), ids[:, 12:]], dim=-1)
-    one, two = (causal(input_ids=row, position_ids=positions, use_cache=False).logits[:, 12:] for row in (ids, other))
+    try:
+        one, two = (causal(input_ids=row, position_ids=positions, use_cache=False).logits[:, 12:] for row in (ids, other))
+    except TypeError:
+        raise TrainerError("MODEL_UNSUPPORTED", f"Cannot train {type(causal).__name__}: it takes no position ids; use a transformer") from None
     return torch.equal(one, two)
 
 
@@ -157,6 +161,8 @@ def load_causal(name: str, config: ModelConfig, *, frozen: bool) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    if name.startswith(("/", ".", "~")) and not Path(name).is_dir():
+        raise TrainerError("MODEL_UNREADABLE", f"Cannot load the model {name!r}: there is no such folder")
     dtype = torch.bfloat16 if frozen and config.dtype == "bf16" else torch.float32
     try:
         model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, attn_implementation=config.attention)

@@ -89,8 +89,8 @@ def clone(
     """The step that it came to. Raises TrainerError CHECKPOINT_… or TRAIN_NOT_FINITE."""
     state, failures, skipped_in_a_row = session.start, 0, 0
     steps = list(batches(len(samples), config))
+    phases = Phases()
     for indices in steps[state.step :]:
-        phases = Phases()
         with phases.of("learn"):
             result = session.step(clone_portions([samples[index] for index in indices], session.packing))
         skipped = result.skipped is not None
@@ -99,14 +99,16 @@ def clone(
             state_of(config, step=state.step + 1, updates=session.learner.updates),
             skipped_steps=state.skipped_steps + skipped, tokens=state.tokens + result.tokens,
         )
+        if skipped:
+            say(f"Step {state.step} is not applied: {result.skipped}")
         if skipped_in_a_row >= config.skipped_steps_max:
             raise TrainerError("TRAIN_NOT_FINITE", f"Cannot go on: {skipped_in_a_row} steps in a row had no finite loss and gradient (--skipped-steps-max); lower --learning-rate")
+        tell(metrics.write({"step": state.step, "at": int(time.time() * 1000), **learned(result, phases.take()), "samples": len(indices)}))
         is_last = state.step == len(steps) or is_stopping()
         if state.step % config.checkpoint_every == 0 or is_last:
             with phases.of("checkpoint"):
                 failures = checkpoint(session, state, failures, say, is_last)
-        tell(metrics.write({"step": state.step, "at": int(time.time() * 1000), **learned(result, phases.take()), "samples": len(indices)}))
-        if is_stopping():
+        if is_last:
             break
     session.write_policy()
     return state.step

@@ -1,10 +1,11 @@
 """The loop of reinforcement learning: samples in, steps, better policies out.
 
-    take ─> read ─> group ─> advantages ─> filter ─> enough? ─> step ─> checkpoint ─> acknowledge ─> publish ─> metrics
+    take ─> read ─> group ─> advantages ─> filter ─> enough? ─> step ─> metrics ─> checkpoint ─> acknowledge ─> publish
 
 1. A sample is acknowledged only when a checkpoint holds its effect, or that it was dropped and counted.
 2. A sample that a checkpoint does not hold comes again, and the step that used it is made again, from the same weights.
-3. Whatever a source gives, a bad sample is quarantined and counted, and the loop goes on.
+3. The line of a step in the metrics is written before its checkpoint: a run that goes on cuts lines behind it, and lacks none.
+4. Whatever a source gives, a bad sample is quarantined and counted, and the loop goes on.
 
 The event loop keeps the source's connection alive; all that computes runs in one thread beside it.
 """
@@ -116,11 +117,11 @@ class TrainLoop:
             skipped_steps=self._state.skipped_steps + (result.skipped is not None), tokens=self._state.tokens + result.tokens,
         )
         self._note_skipped(result)
+        self._report(samples, result)
         if self._state.step % self._config.checkpoint_every == 0:
             await self._checkpoint()
         if self._state.step % self._config.publish_every == 0:
             await self._publish()
-        self._report(samples, result)
 
     def _learn(self, samples: StepSamples) -> StepResult:
         return self._session.step(policy_portions(samples.kept, self._config, self._session.packing, self._session.values))
@@ -180,6 +181,7 @@ class TrainLoop:
             self._say(f"Cannot publish {version}: {error}; the next version takes its place")
 
     def _report(self, samples: StepSamples, result: StepResult) -> None:
+        """Seconds are those since the line before: checkpoint and publishing are of the step before."""
         seconds = self._phases.take()
         line = {
             "step": self._state.step, "at": int(time.time() * 1000), **learned(result, seconds), **played(self._intake.figures.take(), self._intake.drops),

@@ -45,17 +45,19 @@ class Options:
 
 
 def main(argv: Sequence[str]) -> int:
-    """0: it was told to end. 1: the model cannot be served, or the port is taken. 64: an option is wrong."""
+    """0: it was told to end. 1: the model cannot be served, or the port is taken. 2: an option is wrong."""
     try:
         options = _options(argv)
     except ValueError as error:
-        print(f"spar-trainer serve: {error}", file=sys.stderr)
-        return 64
+        print(f"spar-trainer serve: {error}; see spar-trainer serve --help", file=sys.stderr)
+        return 2
     try:
         return asyncio.run(_serve(options))
-    except (ServeError, OSError) as error:
-        print(f"spar-trainer serve: {error}", file=sys.stderr)
-        return 1
+    except ServeError as error:
+        print(f"spar-trainer serve: {error} [{error.code}]", file=sys.stderr)
+    except OSError as error:
+        print(f"spar-trainer serve: Cannot listen at {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+    return 1
 
 
 class _Parser(argparse.ArgumentParser):

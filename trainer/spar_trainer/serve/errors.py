@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ..errors import TrainerError
 
-class ServeError(Exception):
+
+class ServeError(TrainerError):
     """Codes:
     SERVE_REQUEST   400  a field of the request is missing or wrong
     SERVE_CONTEXT   400  prompt and completion do not fit the context
@@ -16,8 +18,7 @@ class ServeError(Exception):
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(code, message)
         self.status = STATUS[code]
 
 
