@@ -61,14 +61,14 @@ export function startNode (options: NodeOptions): RunningNode {
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
   } })
   for (const group of groups) group.rotation.setPlaces(placesOf(group, []))
-  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry, endings), holder: createHolder(ports.clock, bus.queue.ackWaitMs, over.signal), runs, arenas, ports, limits, aborting: aborting.signal }
+  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry, endings), holder: createHolder(ports.clock, bus.queue.ackWaitMs, over.signal), runs, arenas, waits: new Map(), ports, limits, aborting: aborting.signal }
   const work = createSlotWork(system, groups, onEvent)
   const startedAt = ports.clock.now()
   const following = runs.follow(over.signal)
 
   const presence = (): NodePresence => ({
     node: nodeId, ...about, state: stateOf(), slots: Object.fromEntries(groups.map(({ name, total, busy, done }) => [name, { total, busy, done }])),
-    arenas: arenas.ids(), refusals: arenas.refusals(), delivered: work.delivered(), startedAt, at: ports.clock.now()
+    arenas: arenas.ids(), refusals: arenas.refusals(), delivered: work.delivered(), waits: [...system.waits.values()], startedAt, at: ports.clock.now()
   })
 
   const actor = createActor(node.provide({

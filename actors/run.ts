@@ -9,32 +9,34 @@ import type { System } from './system.ts'
 /** Episodes in flight at a time, at most: children of one parent cost more the more there are. */
 const inFlightMax = 100
 
-export interface RunActor { ended: Promise<RunOutcome>; drain (): void; halt (reason: string): void; pause (): void; resume (): void }
+export interface RunActor { ended: Promise<RunOutcome>; drain (): void; halt (reason: string): void; pause (): void; resume (): void; wait (): void; go (): void }
 
-/** What a run is played with: how one of its episodes is played to its end, and what is done when all are. */
-export interface RunSystem { run: string; episodes: number; inFlight: number; episode (number: number): Promise<unknown>; summarise (): Promise<void> }
+/** What a run is played with: whether it has to be told to go, how one of its episodes is played to its end, and what is done when all are. */
+export interface RunSystem { run: string; episodes: number; inFlight: number; waiting: boolean; episode (number: number): Promise<unknown>; summarise (): Promise<void> }
 
 export function playRun (system: System): RunActor {
   return runActor({
     run: system.store.run,
     episodes: system.options.episodes,
     inFlight: system.jobs,
+    waiting: false,
     episode: number => playEpisode(system, number),
     summarise: async () => { summariseRun(system.folder) }
   })
 }
 
-export function runActor ({ run: runId, episodes, inFlight, episode, summarise }: RunSystem): RunActor {
+export function runActor ({ run: runId, episodes, inFlight, waiting, episode, summarise }: RunSystem): RunActor {
   const logic = run.provide({
     actors: {
       episode: fromPromise<unknown, { number: number }>(({ input }) => episode(input.number)),
       summarise: fromPromise<void, { runId: string }>(summarise)
     }
   })
-  const actor = createActor(logic, { id: runId, input: { runId, episodes, inFlight: Math.min(inFlight, inFlightMax) } })
+  const actor = createActor(logic, { id: runId, input: { runId, episodes, inFlight: Math.min(inFlight, inFlightMax), waiting } })
   const ended = new Promise<RunOutcome>((resolve, reject) => {
     actor.subscribe({ next: snapshot => { if (snapshot.status === 'done') resolve(snapshot.output) }, error: reject })
     actor.start()
   })
-  return { ended, drain: () => actor.send({ type: 'run.drain' }), halt: reason => actor.send({ type: 'run.halt', reason }), pause: () => actor.send({ type: 'run.pause' }), resume: () => actor.send({ type: 'run.resume' }) }
+  const tell = (type: 'run.drain' | 'run.pause' | 'run.resume' | 'run.wait' | 'run.go') => () => actor.send({ type })
+  return { ended, drain: tell('run.drain'), halt: reason => actor.send({ type: 'run.halt', reason }), pause: tell('run.pause'), resume: tell('run.resume'), wait: tell('run.wait'), go: tell('run.go') }
 }

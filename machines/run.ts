@@ -1,7 +1,7 @@
 // One run: plays its episodes, at most `inFlight` at a time, and sums up.
 //
 //   playing ──> summarising ──> done
-//      ├─ pause, resume: no new episode starts in between
+//      ├─ pause, resume: no new episode starts in between; nor between wait and go, which the run's trainer decides
 //      ├─ drain: no new episode starts; those in flight are left to a resume
 //      └─ halt: the same, and the run has failed: what it finds out can no longer be kept
 //
@@ -11,14 +11,15 @@
 import { assign, enqueueActions, setup, stopChild } from 'xstate'
 import { effect } from './effect.ts'
 
-export interface RunInput { runId: string; episodes: number; inFlight: number }
+/** `waiting`: it starts no episode before it is told to go. */
+export interface RunInput { runId: string; episodes: number; inFlight: number; waiting: boolean }
 /** `failed` episodes ended by a defect or a fault of ours; a resume plays them on. */
 export type RunOutcome = { kind: 'finished'; played: number; failed: number; reason: string } | { kind: 'drained'; played: number } | { kind: 'failed'; reason: string }
 
 type Context = RunInput & { paused: boolean; next: number; active: number; played: number; failed: number; reason: string; outcome: RunOutcome | null }
 
 export type RunEvent =
-  | { type: 'run.drain' | 'run.pause' | 'run.resume' }
+  | { type: 'run.drain' | 'run.pause' | 'run.resume' | 'run.wait' | 'run.go' }
   | { type: 'run.halt'; reason: string }
   | { type: `xstate.done.actor.episode.${string}`; output: unknown; actorId: string }
   | { type: `xstate.error.actor.episode.${string}`; error: unknown; actorId: string }
@@ -34,7 +35,7 @@ export const run = setup({
   guards: { isLast: ({ context }) => context.played + context.failed + 1 >= context.episodes },
   actions: {
     fill: enqueueActions(({ context, enqueue }) => {
-      const starts = context.paused ? 0 : Math.min(context.inFlight - context.active, context.episodes - context.next + 1)
+      const starts = context.paused || context.waiting ? 0 : Math.min(context.inFlight - context.active, context.episodes - context.next + 1)
       for (let offset = 0; offset < starts; offset++) {
         enqueue.spawnChild('episode', { id: `episode.${context.next + offset}`, input: { number: context.next + offset } })
       }
@@ -42,6 +43,8 @@ export const run = setup({
     }),
     pause: assign({ paused: true }),
     resume: assign({ paused: false }),
+    wait: assign({ waiting: true }),
+    go: assign({ waiting: false }),
     dropChild: stopChild((_, actorId: string) => actorId),
     played: assign({ played: ({ context }) => context.played + 1, active: ({ context }) => context.active - 1 }),
     failed: assign({ failed: ({ context }) => context.failed + 1, active: ({ context }) => context.active - 1, reason: (_, reason: string) => reason }),
@@ -60,6 +63,8 @@ export const run = setup({
       on: {
         'run.pause': { actions: 'pause' },
         'run.resume': { actions: ['resume', 'fill'] },
+        'run.wait': { actions: 'wait' },
+        'run.go': { actions: ['go', 'fill'] },
         'run.drain': { target: 'done', actions: 'drained' },
         'run.halt': { target: 'done', actions: { type: 'fail', params: ({ event }) => event.reason } },
         'xstate.done.actor.episode.*': [

@@ -4,9 +4,11 @@
 import { followed, type Followed } from '../../src/bus/now.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
-import { changeDocument, isFinal } from '../../src/cluster/document.ts'
+import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, settledPrefix } from '../../src/cluster/keys.ts'
+import { createRounds, type Rounds } from '../../src/cluster/ahead.ts'
 import { cancelRest } from '../../src/cluster/cancel.ts'
+import { waitForTrainer } from '../../src/cluster/wait-for-trainer.ts'
 import { SparError } from '../../src/errors.ts'
 import { episodeIdOf } from '../../src/run/draw.ts'
 import { runActor, type RunActor } from '../run.ts'
@@ -26,7 +28,8 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
       const document = await runs.when(run, ({ arenas }) => arenas.every(({ opened }) => opened !== null), signal)
       const over = new AbortController()
       const following = AbortSignal.any([signal, over.signal])
-      const settled = followSettled(system, run, following)
+      const rounds = createRounds(document.options)
+      const settled = followSettled(system, run, following, rounds.settle)
       // What ended it, so that a bus that was away is told from a defect.
       let cause: unknown = null
       const noted = async (playing: Promise<void>): Promise<void> => {
@@ -36,6 +39,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         run,
         episodes: document.options.episodes,
         inFlight: document.inFlight,
+        waiting: document.trainer !== null,
         episode: number => noted(playOnQueue(system, run, number, settled)),
         summarise: () => noted((async () => {
           await playReopened(system, run, following)
@@ -48,7 +52,9 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
       const leave = runs.listen(changed => { if (changed.name === run) steer(actor, changed.state) })
       const drain = (): void => actor.drain()
       signal.addEventListener('abort', drain)
-      settled.broken.catch((error: unknown) => { cause ??= error; actor.halt((error as Error).message) })
+      const halt = (error: unknown): void => { cause ??= error; actor.halt((error as Error).message) }
+      settled.broken.catch(halt)
+      waiting(system, document, { settled, rounds, actor }, following).catch((error: unknown) => { if (!following.aborted) halt(error) })
       try {
         const outcome = await actor.ended
         signal.throwIfAborted()
@@ -57,6 +63,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         signal.removeEventListener('abort', drain)
         leave()
         over.abort()
+        system.waits.delete(run)
       }
     },
     cancel: async reason => await cancelRest(system, run, reason),
@@ -72,14 +79,28 @@ function steer (actor: RunActor, state: string): void {
   if (state === 'running') actor.resume()
 }
 
+/** Lets a run with a trainer start episodes, or not. */
+async function waiting (system: NodeSystem, document: RunDocument, { settled, rounds, actor }: { settled: Settled; rounds: Rounds; actor: RunActor }, signal: AbortSignal): Promise<void> {
+  const { name: run, trainer } = document
+  if (trainer === null) return
+  await settled.ready
+  await waitForTrainer({ ...system, clock: system.ports.clock }, { document: { ...document, trainer }, rounds, signal, onLook: wait => {
+    if (wait === null) system.waits.delete(run)
+    else system.waits.set(run, wait)
+    if (wait === null) actor.go()
+    else actor.wait()
+  } })
+}
+
 interface Settled extends Followed { has (episode: string): boolean; when (episode: string): Promise<void> }
 
 /** Which episodes have an outcome. */
-function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal): Settled {
+function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal, onSettled: (episode: string) => void = () => {}): Settled {
   const known = new Set<string>()
   const waiting = new Map<string, () => void>()
   const following = followed(bus.log.records.follow(settledPrefix(run), signal), ({ key }) => {
     const episode = key.slice(settledPrefix(run).length + 1)
+    if (!known.has(episode)) onSettled(episode)
     known.add(episode)
     waiting.get(episode)?.()
     waiting.delete(episode)

@@ -11,6 +11,7 @@ import type { Role } from '../../src/domain.ts'
 import type { Clock, Policy, Sandboxes } from '../../src/ports.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
+import type { TrainerWait } from '../../src/cluster/wait-for-trainer.ts'
 import type { WorkHandlers } from '../work/types.ts'
 
 /** What a node can do, handed in by the edge. */
@@ -31,6 +32,8 @@ export interface NodeSystem {
   holder: Holder
   runs: Runs
   arenas: HeldArenas
+  /** Runs led here that wait for their trainers. */
+  waits: Map<string, TrainerWait>
   ports: NodePorts
   limits: typeof clusterLimits
   /** Aborts what runs, when draining has taken too long. */

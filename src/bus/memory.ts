@@ -8,14 +8,18 @@ import { Channel } from './channel.ts'
 import { isInside } from './keys.ts'
 import { busLimits } from './limits.ts'
 import { createKeyValue } from './memory/key-value.ts'
-import { createLog } from './memory/log.ts'
+import { createLog, type MemoryReader } from './memory/log.ts'
 import { createObjects } from './memory/objects.ts'
 import { createQueue } from './memory/queue.ts'
 import { checkKey, checkPrefix } from './subjects.ts'
 import { logs, buckets, type Bucket, type Bus, type KeyValue, type Log, type LogName } from './types.ts'
 
 export interface MemoryBusOptions { clock: Clock; ackWaitMs?: number; valueBytesMax?: number; queueBytesMax?: number; nodeTtlMs?: number; signalsMax?: number }
-export interface MemoryBroker { connect (): Bus }
+export interface MemoryBroker {
+  connect (): Bus
+  /** A reader that keeps its place in a log, as another program is to a server; made where there is none of that name. */
+  attach (log: LogName, reader: string, prefix: string): MemoryReader
+}
 
 export const memoryBusDefaults = { ...busLimits, valueBytesMax: 2 ** 20 - busLimits.overheadBytes }
 
@@ -40,6 +44,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
   const listeners = new Map<Channel<Signal>, string>()
 
   return {
+    attach: (log, reader, prefix) => logOf[log].attach(checkKey(reader), checkPrefix(prefix)),
     connect () {
       const closed = new AbortController()
       const open = <Given extends unknown[], Value>(call: (...given: Given) => Promise<Value>) => async (...given: Given): Promise<Value> => {
@@ -47,8 +52,8 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
         return await call(...given)
       }
       const until = (signal: AbortSignal): AbortSignal[] => [signal, closed.signal]
-      const connectLog = ({ create, get, remove, follow }: typeof logOf['records']): Log =>
-        ({ create: open(create), get: open(get), remove: open(remove), follow: (prefix, signal) => follow(prefix, until(signal)) })
+      const connectLog = ({ create, get, remove, follow, place, places }: typeof logOf['records']): Log =>
+        ({ create: open(create), get: open(get), remove: open(remove), follow: (prefix, signal, after) => follow(prefix, until(signal), after), place: open(place), places: open(places) })
       const connectValues = ({ get, put, update, remove, watch }: typeof valuesOf['runs']): KeyValue =>
         ({ get: open(get), put: open(put), update: open(update), remove: open(remove), watch: (prefix, signal) => watch(prefix, until(signal)) })
       const { add, pull, depth, subjects, purge } = queue

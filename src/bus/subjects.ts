@@ -23,6 +23,8 @@ export interface Names {
   entry (log: LogName, key: string): string
   entriesBelow (log: LogName, prefix: string): string
   readEntry (log: LogName, subject: string): string
+  /** The prefix of which `entriesBelow` gives this; null for another subject. */
+  readEntriesBelow (log: LogName, subject: string): string | null
   /** As NATS lays out a bucket. */
   bucketStream (bucket: Bucket): string
   values (bucket: Bucket): string
@@ -41,9 +43,11 @@ export interface Names {
   bridge (service: string, method: string): string
 }
 
+const isKey = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/
+
 /** Throws BUS_BAD_KEY for anything but tokens of letters, digits, "-" and "_", joined by dots. */
 export function checkKey (key: string): string {
-  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(key)) throw new SparError('BUS_BAD_KEY', `Cannot use "${key}" on the bus: it takes letters, digits, "-" and "_", in tokens joined by dots`, { data: { key } })
+  if (!isKey.test(key)) throw new SparError('BUS_BAD_KEY', `Cannot use "${key}" on the bus: it takes letters, digits, "-" and "_", in tokens joined by dots`, { data: { key } })
   return key
 }
 
@@ -85,6 +89,11 @@ export function createNames (prefix: string): Names {
     entry: (name, key) => `${log(name)}.${checkKey(key)}`,
     entriesBelow: (name, prefix) => below(log(name), prefix),
     readEntry: (name, subject) => subject.slice(log(name).length + 1),
+    readEntriesBelow (name, subject) {
+      if (subject === `${log(name)}.>`) return ''
+      const prefix = subject.slice(log(name).length + 1, -'.>'.length)
+      return isKey.test(prefix) && below(log(name), prefix) === subject ? prefix : null
+    },
     bucketStream: name => `KV_${bucket(name)}`,
     values: name => `$KV.${bucket(name)}.>`,
     value: (name, key) => `$KV.${bucket(name)}.${checkKey(key)}`,

@@ -53,6 +53,21 @@ export interface LogEntry {
   sequence: number
 }
 
+/** Where a reader stands that keeps its place in a log and acknowledges what it has used: another program, such as a trainer. */
+export interface LogPlace {
+  reader: string
+  /** What the keys that it reads go on from; '' for all. */
+  prefix: string
+  /** Everything that it reads is acknowledged up to this sequence; 0: nothing yet. */
+  acknowledged: number
+  /** The last sequence that it was given. */
+  delivered: number
+  /** Entries that it was given and has not acknowledged. */
+  held: number
+  /** Entries that it was not given yet. */
+  waiting: number
+}
+
 /** Entries by key, each written once. */
 export interface Log {
   create (key: string, bytes: Uint8Array): Promise<'created' | 'present'>
@@ -62,9 +77,13 @@ export interface Log {
   /**
    * Entries whose keys go on from the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
    * `null` (from here on it is news), then those that come, until the signal aborts (which ends the iteration quietly).
-   * Waits for a bus that is away, and goes on by itself after a reconnect.
+   * Waits for a bus that is away, and goes on by itself after a reconnect. `after` leaves out what is there up to this sequence.
    */
-  follow (prefix: string, signal: AbortSignal): AsyncIterable<LogEntry | null>
+  follow (prefix: string, signal: AbortSignal, after?: number): AsyncIterable<LogEntry | null>
+  /** null: no reader of this name keeps its place here. */
+  place (reader: string): Promise<LogPlace | null>
+  /** Of all readers that keep their places, by name. */
+  places (): Promise<LogPlace[]>
 }
 
 export interface KeyEntry { key: string; /** null: removed. */ bytes: Uint8Array | null; revision: number }

@@ -4,6 +4,7 @@
 //   name = "nightly"
 //   episodes = 200            # or "until stopped"
 //   in-flight = 16            # episodes at a time
+//   trainer = "trainer"       # no new episode while it has samples-ahead-mib (256) of samples before it
 //   min-files = "1..3"
 //   breaker = "procedural"    # or "node": what each node was started with
 //   strategy = { removal = 1, history = 1 }
@@ -14,17 +15,17 @@ import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { parse, stringify } from 'smol-toml'
 import { parseTarget } from '../arena/target.ts'
-import { untilStopped, type RunArena, type RunDocument } from '../cluster/document.ts'
-import { checkName } from '../cluster/keys.ts'
+import type { RunArena, RunDocument, RunTrainer } from '../cluster/document.ts'
+import { checkName, checkTrainer } from '../cluster/keys.ts'
 import { clusterLimits } from '../cluster/limits.ts'
 import { SparError } from '../errors.ts'
 import { readBudgets, resolveBudgets, type PerRole } from '../run/budgets.ts'
-import { runDefaults, type RunOptions } from '../run/options.ts'
+import { runDefaults, untilStopped, type RunOptions } from '../run/options.ts'
 import { documentOptions, readOptions } from './run-options.ts'
 
 const bad = (field: string, rule: string): SparError => new SparError('OPTION_INVALID', `Cannot use "${field}" of the run document: ${rule}`, { data: { field } })
 
-const ownFields = ['name', 'arenas', 'in-flight', 'episodes']
+const ownFields = ['name', 'arenas', 'in-flight', 'episodes', 'trainer', 'samples-ahead-mib']
 const arenaFields = ['target', 'setup', 'test']
 
 /** Reads and checks a document. Throws OPTION_INVALID naming the field and the rule, DOCUMENT_NOT_READ. */
@@ -43,7 +44,7 @@ export function parseRunDocument (text: string, form: 'toml' | 'json', now: numb
   }
   return {
     name: readName(raw['name'], arenas[0]!.target, options.seed, now), state: 'running', reason: '', options, arenas,
-    inFlight: readInFlight(raw['in-flight']), submittedAt: now
+    inFlight: readInFlight(raw['in-flight']), trainer: readTrainer(raw['trainer'], raw['samples-ahead-mib']), submittedAt: now
   }
 }
 
@@ -59,12 +60,12 @@ export function readRunDocument (path: string, now: number): RunDocument {
 }
 
 /** The document with every default, in the form in which it can be submitted again. */
-export function printRunDocument ({ name, options, arenas, inFlight }: RunDocument): string {
+export function printRunDocument ({ name, options, arenas, inFlight, trainer }: RunDocument): string {
   const { target: _, arenas: __, episodes, strategy, minFiles, turnsMax, tokensMax, commandsMsMax, ...rest } = options
   const kebab = (word: string): string => optionNames[word] ?? word.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
   const plain = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null).map(([word, value]) => [kebab(word), value]))
   return stringify({
-    name, episodes: episodes === untilStopped ? 'until stopped' : episodes, 'in-flight': inFlight, ...plain, 'min-files': `${minFiles.min}..${minFiles.max}`, 'max-turns': perRole(turnsMax), 'max-context': perRole(tokensMax), 'max-seconds': perRole(commandsMsMax, 1000), strategy,
+    name, episodes: episodes === untilStopped ? 'until stopped' : episodes, 'in-flight': inFlight, ...trainer === null ? {} : { trainer: trainer.name, 'samples-ahead-mib': trainer.aheadBytesMax / mib }, ...plain, 'min-files': `${minFiles.min}..${minFiles.max}`, 'max-turns': perRole(turnsMax), 'max-context': perRole(tokensMax), 'max-seconds': perRole(commandsMsMax, 1000), strategy,
     arenas: arenas.map(({ target, setup, test }) => ({ target, ...(setup === null ? {} : { setup }), ...(test === null ? {} : { test }) }))
   })
 }
@@ -124,6 +125,15 @@ function readInFlight (raw: unknown): number {
   if (raw === undefined) return 8
   if (typeof raw !== 'number' || !Number.isInteger(raw) || raw < 1 || raw > clusterLimits.slotsMax) throw bad('in-flight', `it takes a whole number from 1 to ${clusterLimits.slotsMax}`)
   return raw
+}
+
+const mib = 2 ** 20
+
+function readTrainer (name: unknown, aheadMib: unknown): RunTrainer | null {
+  if (name === undefined && aheadMib !== undefined) throw bad('samples-ahead-mib', 'it says how much a trainer may have before it. Name the trainer too: trainer = "trainer"')
+  if (name === undefined) return null
+  if (aheadMib !== undefined && (typeof aheadMib !== 'number' || !Number.isInteger(aheadMib) || aheadMib < 1 || aheadMib > 1_048_576)) throw bad('samples-ahead-mib', 'it takes a whole number from 1 to 1048576')
+  return { name: checkTrainer(String(name)), aheadBytesMax: aheadMib === undefined ? clusterLimits.aheadBytesMax : aheadMib * mib }
 }
 
 /** Without a name: what is played, the seed and the second, so that the next one has another. */

@@ -4,15 +4,18 @@
 import type { EpisodeStep } from '../../actors/episode.ts'
 import type { Bus } from '../bus/types.ts'
 import { unpack } from '../cluster/codec.ts'
-import { getDocument, isFinal, readDocument, untilStopped, type RunDocument } from '../cluster/document.ts'
+import { getDocument, isFinal, readDocument, type RunDocument } from '../cluster/document.ts'
 import { readRecordKey } from '../cluster/keys.ts'
 import { createLedgerCount, type LedgerCount } from '../cluster/ledger.ts'
-import { listNodes } from '../cluster/presence.ts'
+import { listNodes, type NodePresence } from '../cluster/presence.ts'
 import { readEnding } from '../cluster/records.ts'
+import type { TrainerWait } from '../cluster/wait-for-trainer.ts'
 import { systemClock } from '../clock.ts'
 import { drawEpisode } from '../run/draw.ts'
+import { untilStopped } from '../run/options.ts'
 import { countAttempts } from '../run/settle.ts'
 import { exitNo, type Io } from './command.ts'
+import { mib } from './table.ts'
 import { createView, type View } from './view.ts'
 
 /** How often the nodes are looked at. */
@@ -92,8 +95,14 @@ async function followSteps (bus: Bus, { name, options }: RunDocument, view: View
   }
 }
 
-async function followNodes (bus: Bus, view: View, ledger: LedgerCount, { options }: RunDocument, signal: AbortSignal): Promise<void> {
+/** `waits for its trainer "trainer": 300.2 MiB of samples before it, 256 allowed`. */
+export const waitText = ({ trainer, bytes, bytesMax }: TrainerWait): string => `waits for its trainer "${trainer}": ${mib(bytes)} MiB of samples before it, ${mib(bytesMax)} allowed`
+
+const waitOf = (nodes: readonly NodePresence[], run: string): TrainerWait | null => nodes.flatMap(({ waits }) => waits).find(wait => wait.run === run) ?? null
+
+async function followNodes (bus: Bus, view: View, ledger: LedgerCount, { name, options }: RunDocument, signal: AbortSignal): Promise<void> {
   let there = new Set<string>()
+  let waited = false
   while (!signal.aborted) {
     const nodes = await listNodes(bus).catch(() => null)
     if (nodes !== null) {
@@ -101,8 +110,11 @@ async function followNodes (bus: Bus, view: View, ledger: LedgerCount, { options
       for (const { node, host, slots } of nodes) if (!there.has(node)) view.note(`  node ${node} is there (${host}, ${Object.entries(slots).map(([kind, { total }]) => `${kind} ${total}`).join(', ')})`)
       for (const node of there) if (!now.has(node)) view.note(`  node ${node} is gone: what it had taken is delivered again`)
       there = now
+      const wait = waitOf(nodes, name)
+      if (waited !== (wait !== null)) view.note(wait === null ? '  the run waits no more: its trainer has caught up' : `  the run ${waitText(wait)}`)
+      waited = wait !== null
       const busy = nodes.map(({ node, slots }) => `${node} ${Object.values(slots).reduce((sum, slot) => sum + slot.busy, 0)}`).join(', ')
-      view.progress(`  ${ledger.episodes()}/${options.episodes === untilStopped ? '∞' : options.episodes} episodes · ${ledgerText(ledger)} · at work: ${busy || 'no node is there'}`)
+      view.progress(`  ${ledger.episodes()}/${options.episodes === untilStopped ? '∞' : options.episodes} episodes · ${ledgerText(ledger)}${wait === null ? '' : ` · ${waitText(wait)}`} · at work: ${busy || 'no node is there'}`)
     }
     await systemClock.sleep(nodesMs, signal).catch(() => {})
   }

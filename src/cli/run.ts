@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
-import { changeDocument, createDocument, getDocument, isFinal, readDocument, untilStopped, type RunDocument, type RunState } from '../cluster/document.ts'
+import { changeDocument, createDocument, getDocument, isFinal, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
 import { anyArena, leadId, settledPrefix } from '../cluster/keys.ts'
 import { listNodes } from '../cluster/presence.ts'
@@ -11,11 +11,13 @@ import { listQuarantine, resubmit } from '../cluster/quarantine.ts'
 import { createRetry } from '../cluster/retry.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
+import { untilStopped } from '../run/options.ts'
 import { exitNo, shownPath, type Io } from './command.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { parseWord } from './parse.ts'
 import { printRunDocument, readRunDocument } from './run-document.ts'
-import { watchRun } from './run-watch.ts'
+import { showSamples } from './run-samples.ts'
+import { waitText, watchRun } from './run-watch.ts'
 import { renderTable } from './table.ts'
 import { version } from './version.ts'
 
@@ -23,6 +25,7 @@ const usage = `Usage: spar run submit <document.toml|.json|-> [--watch]    check
        spar run list                                        runs and nodes
        spar run watch <run>                                 live progress, until it ends
        spar run pause|resume|cancel <run>
+       spar run samples <run>                               who reads its samples, and how much lies before them
        spar run quarantine <run> [--resubmit [<work>|all]]  work that failed again and again, with its evidence
        spar run fetch <run> --out dir                       the run as a folder, for spar show and spar export
 
@@ -34,7 +37,7 @@ const optionTypes = {
   ...natsOptionTypes, out: { type: 'string' }, resubmit: { type: 'string' }, watch: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
-const words = ['submit', 'list', 'watch', 'pause', 'resume', 'cancel', 'quarantine', 'fetch'] as const
+const words = ['submit', 'list', 'watch', 'pause', 'resume', 'cancel', 'samples', 'quarantine', 'fetch'] as const
 
 interface Asked { bus: Bus; name: string; io: Io; json: boolean; values: { out?: string | undefined; resubmit?: string | undefined; watch?: boolean | undefined } }
 
@@ -60,6 +63,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
 
 const commands: Record<Exclude<typeof words[number], 'submit'>, (asked: Asked) => Promise<number>> = {
   list, quarantine, fetch,
+  samples: ({ bus, name, io, json }) => showSamples(bus, name, io, json),
   watch: ({ bus, name, io, json }) => watchRun(bus, name, io, json),
   pause: asked => steer(asked, 'paused', ['running']),
   resume: asked => steer(asked, 'running', ['paused']),
@@ -77,15 +81,16 @@ async function submit ({ bus, io, json, values }: Asked, document: RunDocument):
 }
 
 async function list ({ bus, io, json }: Asked): Promise<number> {
-  const runs = await Promise.all((await documents(bus)).map(async ({ name, state, reason, options, arenas, submittedAt }) =>
-    ({ name, state, reason, episodes: await countBelow(bus, settledPrefix(name)), of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
   const nodes = await listNodes(bus)
+  const waits = nodes.flatMap(({ waits }) => waits)
+  const runs = await Promise.all((await documents(bus)).map(async ({ name, state, reason, options, arenas, submittedAt }) =>
+    ({ name, state, reason, waits: waits.find(({ run }) => run === name) ?? null, episodes: await countBelow(bus, settledPrefix(name)), of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
   if (json) {
     io.out(JSON.stringify({ runs, nodes }))
     return 0
   }
-  io.out(runs.length === 0 ? 'No runs.' : renderTable(['run', 'state', 'episodes', 'arenas', 'submitted'], runs.map(({ name, state, episodes, of, arenas, submittedAt }) =>
-    [name, state, `${episodes}/${of ?? '∞'}`, arenas.length > 1 ? `${arenas[0]!} and ${arenas.length - 1} more` : arenas[0]!, new Date(submittedAt).toISOString().slice(0, 19).replace('T', ' ')])))
+  io.out(runs.length === 0 ? 'No runs.' : renderTable(['run', 'state', 'episodes', 'arenas', 'submitted'], runs.map(({ name, state, waits, episodes, of, arenas, submittedAt }) =>
+    [name, waits === null ? state : `${state}, ${waitText(waits)}`, `${episodes}/${of ?? '∞'}`, arenas.length > 1 ? `${arenas[0]!} and ${arenas.length - 1} more` : arenas[0]!, new Date(submittedAt).toISOString().slice(0, 19).replace('T', ' ')])))
   io.out('')
   io.out(nodes.length === 0 ? 'No nodes. Start one with: spar node' : renderTable(['node', 'state', 'rollouts', 'verify', 'grade', 'owned', 'arenas'], nodes.map(({ node, state, slots, arenas }) => {
     const shown = (kind: string): string => `${slots[kind]?.busy ?? 0}/${slots[kind]?.total ?? 0}`

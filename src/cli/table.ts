@@ -7,3 +7,6 @@ export function renderTable (head: readonly string[], rows: readonly (readonly s
     cells.map((cell, column) => isNumber[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)).join('  ').trimEnd()
   return [line(head), widths.map(width => '─'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
 }
+
+/** With a decimal. */
+export const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)

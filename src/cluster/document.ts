@@ -19,6 +19,9 @@ export interface RunArena {
   opened: Arena | null
 }
 
+/** Whom a run waits for, and with how many bytes of samples before it. */
+export interface RunTrainer { name: string; aheadBytesMax: number }
+
 export interface RunDocument {
   name: string
   state: RunState
@@ -29,14 +32,17 @@ export interface RunDocument {
   arenas: RunArena[]
   /** Episodes at a time. */
   inFlight: number
+  /** null: it waits for none. */
+  trainer: RunTrainer | null
   /** Milliseconds since 1970. */
   submittedAt: number
 }
 
-/** `episodes` of a run that plays until it is stopped. */
-export const untilStopped = 1_000_000_000
-
-export const readDocument = (bytes: Uint8Array, name: string): RunDocument => unpack<RunDocument>(bytes, `the run ${name}`)
+export function readDocument (bytes: Uint8Array, name: string): RunDocument {
+  // A document of before runs named their trainers has no such field.
+  const { trainer = null, ...document } = unpack<Omit<RunDocument, 'trainer'> & { trainer?: RunTrainer | null }>(bytes, `the run ${name}`)
+  return { ...document, trainer }
+}
 
 /** Throws RUN_NOT_FOUND. */
 export async function getDocument (bus: Bus, name: string): Promise<RunDocument> {

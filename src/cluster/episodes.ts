@@ -14,6 +14,7 @@ import { pack, unpack } from './codec.ts'
 import { episodeKey, sampleKey, settledKey } from './keys.ts'
 import { readAttachment, readEndingArtifact, readEndingResult, settledEnding, type Committed, type Ending, type Made, type Records } from './records.ts'
 import type { Retry } from './retry.ts'
+import { packSample } from './samples.ts'
 
 interface Kept { owner: string; claim: string; snapshot: unknown }
 
@@ -77,7 +78,7 @@ export function busEpisodes ({ bus, retry, records, run, find, by, entry }: BusE
       await Promise.all(samples.map(async sample => {
         const ending = await find(sample.rollout_id, 'ended')
         const trajectory = ending?.kind === 'settled' ? ending.files.find(({ name }) => name === trajectoryPath(sample.rollout_id)) ?? null : null
-        await retry(() => bus.log.samples.create(sampleKey(run, sample.rollout_id), pack({ sample, trajectory })))
+        await retry(() => bus.log.samples.create(sampleKey(run, sample.rollout_id), packSample({ sample, trajectory })))
       }))
       await retry(() => bus.log.records.create(settledKey(run, episodeId), pack({ outcome })))
     }

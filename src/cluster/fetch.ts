@@ -9,7 +9,6 @@ import type { Bus } from '../bus/types.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import { arenaOf, numberOfWork } from '../run/draw.ts'
-import type { Sample } from '../run/results.ts'
 import { summariseRun } from '../run/summary.ts'
 import { writeJson, writeLarge } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunFile, type RunStore } from '../store/run.ts'
@@ -18,6 +17,7 @@ import { getDocument, type RunDocument } from './document.ts'
 import { leadId, readRecordKey } from './keys.ts'
 import { readAttachment, readEnding, readEndingArtifact, readEndingResult, type Dispatched, type Ending } from './records.ts'
 import type { Retry } from './retry.ts'
+import { readSample } from './samples.ts'
 
 export interface Fetched { arena: string; dir: string; episodes: number }
 export interface FetchPorts { bus: Bus; retry: Retry; versions: Pick<RunFile, 'spar' | 'node'>; onProgress? (entries: number): void }
@@ -43,7 +43,7 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
     else if (name.entry === 'ended' || name.entry === 'kept') await keepEnding(ports, store, name.work, name.entry, readEnding(entry.bytes, entry.key))
   }
   for await (const entry of upToNow(signal => ports.bus.log.samples.follow(run, signal))) {
-    const { sample } = unpack<{ sample: Sample }>(entry.bytes, entry.key)
+    const { sample } = readSample(entry)
     storeFor(sample.rollout_id)?.samples.add(sample)
   }
   return stores.filter(store => store !== null).map(store => {

@@ -46,6 +46,12 @@ export function readRecordKey (key: string): RecordName | null {
   return { kind, run: run!, work: rest.join('.'), entry: entry as RecordEntry }
 }
 
+/** Names of trainers: the reader of one run's samples is `<trainer>_<run>`. Throws OPTION_INVALID. */
+export function checkTrainer (name: string): string {
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) throw new SparError('OPTION_INVALID', `Cannot use "${name}" as the name of a trainer: it takes lower-case letters, digits and "-", 32 at most`, { data: { name } })
+  return name
+}
+
 /** Names of runs and nodes: safe as a token, as a file name and in a URL. Throws OPTION_INVALID. */
 export function checkName (what: string, name: string): string {
   if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name)) throw new SparError('OPTION_INVALID', `Cannot use "${name}" as ${what}: it takes lower-case letters, digits, "-" and "_", 63 at most`, { data: { name } })

@@ -36,7 +36,11 @@ export const clusterLimits = {
   arenaRetryMs: 60_000,
   /** Children of one machine, at most: they cost more the more there are. */
   slotsMax: 100,
-  documentBytesMax: 256 * 1024
+  documentBytesMax: 256 * 1024,
+  /** Bytes of samples that a run's trainer may have before it, where its document does not say how many. */
+  aheadBytesMax: 256 * 2 ** 20,
+  /** How often it is looked what the trainer has acknowledged. */
+  trainerLookMs: 1_000
 }
 
 /** What a node does at a time, by kind of slot. */

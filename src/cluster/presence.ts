@@ -5,6 +5,7 @@ import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
 import { pack, unpack } from './codec.ts'
 import type { Refusal } from './arenas.ts'
+import type { TrainerWait } from './wait-for-trainer.ts'
 
 export interface NodePresence {
   node: string
@@ -19,6 +20,8 @@ export interface NodePresence {
   refusals: Refusal[]
   /** Deliveries by what became of them. */
   delivered: Record<string, number>
+  /** Runs led here that wait for their trainers. */
+  waits: TrainerWait[]
   startedAt: number
   at: number
 }
@@ -32,7 +35,11 @@ export async function attendPresence (bus: Bus, clock: Clock, heartbeatMs: numbe
   }
 }
 
-export const readPresence = (bytes: Uint8Array, node: string): NodePresence => unpack<NodePresence>(bytes, `the node ${node}`)
+export function readPresence (bytes: Uint8Array, node: string): NodePresence {
+  // A node of before runs waited for trainers says nothing of it.
+  const { waits = [], ...presence } = unpack<Omit<NodePresence, 'waits'> & { waits?: TrainerWait[] }>(bytes, `the node ${node}`)
+  return { ...presence, waits }
+}
 
 /** The nodes that are there now, by name. */
 export async function listNodes (bus: Bus): Promise<NodePresence[]> {

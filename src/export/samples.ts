@@ -21,7 +21,9 @@ export async function writeSamples (folder: string, store: RunStore): Promise<{ 
   return { instances: samples.length, leftOut: [] }
 }
 
-export function sampleLine (store: RunStore, { trajectory, ...settled }: Sample): object {
+export function sampleLine (store: RunStore, { trajectory, ...sample }: Sample): object {
+  // Runs from before groups said their size have no such field.
+  const settled = { ...sample, group_size: sample.group_size ?? null }
   const record = readRecord(store.path(trajectory))
   if (record === null) return { schema_version: recordSchema, run_id: store.run, ...settled, messages: null }
   return { ...plainRecord(record), ...settled, policy: record.policy }

@@ -3,7 +3,7 @@
 
 import { strategies, type BugParams, type Strategy } from '../domain.ts'
 import { createRandom, deriveSeed } from '../random.ts'
-import type { RunOptions } from './options.ts'
+import { untilStopped, type RunOptions } from './options.ts'
 
 export interface Draw { number: number; /** Place of its arena in the run, from 0. */ arena: number; episodeId: string; strategy: Strategy; params: BugParams; seed: number }
 
@@ -56,8 +56,8 @@ const arenaPrefix = (options: RunOptions, number: number): string => options.are
 /** The seed of a rollout, by its id. */
 export const rolloutSeed = (options: RunOptions, rolloutId: string): number => deriveSeed(options.seed, `rollout:${rolloutId}`)
 
-/** Rounds by episode, and how many episodes of a strategy there were: drawn once for a run, since one asks for all before it. */
-interface Rounds { names: string[]; counts: Map<string, number> }
+/** Rounds by episode, how many episodes of a strategy there were, and how many a round has so far: drawn once for a run, since one asks for all before it. */
+interface Rounds { names: string[]; counts: Map<string, number>; sizes: Map<string, number> }
 const roundsOf = new WeakMap<RunOptions, Rounds>()
 
 /**
@@ -65,14 +65,33 @@ const roundsOf = new WeakMap<RunOptions, Rounds>()
  * A run that ends earlier leaves its last round short.
  */
 export function roundOf (options: RunOptions, number: number): string {
-  const { names, counts } = roundsOf.get(options) ?? { names: [], counts: new Map<string, number>() }
-  roundsOf.set(options, { names, counts })
-  while (names.length < number) {
-    const next = names.length + 1
-    const group = `${arenaPrefix(options, next)}${drawEpisode(options, next).strategy}`
-    const count = counts.get(group) ?? 0
-    counts.set(group, count + 1)
-    names.push(`${group}.${Math.floor(count / options.group) + 1}`)
-  }
-  return names[number - 1]!
+  const rounds = roundsKnown(options)
+  while (rounds.names.length < number) drawRound(options, rounds)
+  return rounds.names[number - 1]!
+}
+
+/** How many episodes the round of this one has. What plays until it is stopped has no last round. */
+export function roundSizeOf (options: RunOptions, number: number): number {
+  if (options.episodes >= untilStopped) return options.group
+  const round = roundOf(options, number)
+  const rounds = roundsKnown(options)
+  while (rounds.sizes.get(round)! < options.group && rounds.names.length < options.episodes) drawRound(options, rounds)
+  return rounds.sizes.get(round)!
+}
+
+function roundsKnown (options: RunOptions): Rounds {
+  const rounds = roundsOf.get(options) ?? { names: [], counts: new Map<string, number>(), sizes: new Map<string, number>() }
+  roundsOf.set(options, rounds)
+  return rounds
+}
+
+/** The round of the next episode. */
+function drawRound (options: RunOptions, { names, counts, sizes }: Rounds): void {
+  const next = names.length + 1
+  const group = `${arenaPrefix(options, next)}${drawEpisode(options, next).strategy}`
+  const count = counts.get(group) ?? 0
+  const round = `${group}.${Math.floor(count / options.group) + 1}`
+  counts.set(group, count + 1)
+  sizes.set(round, (sizes.get(round) ?? 0) + 1)
+  names.push(round)
 }

@@ -30,6 +30,9 @@ export interface RunOptions extends PolicyOptions, BudgetOptions {
   mode: 'strict' | 'group'
 }
 
+/** `episodes` of a run that plays until it is stopped. */
+export const untilStopped = 1_000_000_000
+
 export const runDefaults: Omit<RunOptions, 'target'> = {
   arenas: 1,
   episodes: 6,

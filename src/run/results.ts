@@ -21,6 +21,8 @@ export interface Sample {
   round_id: string
   role: 'breaker' | 'solver'
   group_id: string
+  /** Members that the group will have once all are settled; null in samples from before they said so. */
+  group_size: number | null
   member_index: number
   bug_id: string | null
   order: number

@@ -4,7 +4,7 @@
 import type { Outcome, Verdict } from '../domain.ts'
 import { breakerReward, groupAdvantages, solverReward } from '../rewards/index.ts'
 import type { EpisodeStore } from '../store/episodes.ts'
-import { roundOf } from './draw.ts'
+import { roundOf, roundSizeOf } from './draw.ts'
 import { breakId, solveId, verifyId } from './ids.ts'
 import type { RunOptions } from './options.ts'
 import type { BreakResult, PlayedPolicy, Sample, SolveResult } from './results.ts'
@@ -56,6 +56,7 @@ async function breakerSample (store: EpisodeStore, options: RunOptions, number: 
     round_id: roundOf(options, number),
     role: 'breaker',
     group_id: roundOf(options, number),
+    group_size: roundSizeOf(options, number),
     member_index: number,
     bug_id: played?.bugId ?? null,
     order: 1,
@@ -81,6 +82,7 @@ function solverSamples (options: RunOptions, number: number, episode: SettledEpi
       round_id: roundOf(options, number),
       role: 'solver',
       group_id: `${episode.episodeId}.${bug.order}`,
+      group_size: bug.attempts.length,
       member_index: attempt.member,
       bug_id: bug.bugId,
       order: bug.order,

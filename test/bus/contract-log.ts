@@ -117,6 +117,47 @@ export function logContract (t: Test, open: OpenBroker): void {
     t.same(await keys(''), ['a', 'a.b', 'a.bc', 'a.bc.d', 'a.b.c', 'a.b.c.d', 'ab'])
   })
 
+  t.test('a follower may leave out what it knows', async t => {
+    const { log: { records } } = await (await open(t)).connect()
+    for (const key of ['a', 'b', 'c']) await records.create(`r.${key}`, text(key))
+    const [, second] = await take(iterate(records.follow('r', never())), 2)
+    const rest = iterate(records.follow('r', never(), second!.sequence))
+    t.same(shown(await take(rest, 2)), ['r.c=c', null])
+    await records.create('r.d', text('d'))
+    t.same(shown(await take(rest, 1)), ['r.d=d'])
+    await rest.return!()
+    const none = iterate(records.follow('r', never(), 1_000_000))
+    t.same(shown(await take(none, 1)), [null])
+    await none.return!()
+  })
+
+  t.test('a reader that keeps its place is known by what it acknowledged, and followers are none', async t => {
+    const broker = await open(t)
+    const { samples, records } = (await broker.connect()).log
+    const following = iterate(samples.follow('', never()))
+    await take(following, 1)
+    t.equal(await samples.place('trainer'), null)
+    t.same(await samples.places(), [])
+    for (const key of ['r.a', 's.a', 'r.b', 'r.c', 's.b']) await samples.create(key, text(key))
+    const sequenceOf = new Map((await take(following, 5)).map(entry => [entry!.key, entry!.sequence]))
+    const place = { prefix: 'r', held: 0, waiting: 0 }
+    const reader = await broker.attach('samples', 'trainer', 'r')
+    t.same(await samples.place('trainer'), { ...place, reader: 'trainer', acknowledged: 0, delivered: 0, waiting: 3 })
+    t.equal(await records.place('trainer'), null, 'logs are apart')
+    const [a, b] = await reader.take(2)
+    t.same(shown([a!, b!]), ['r.a=r.a', 'r.b=r.b'])
+    t.same(await samples.place('trainer'), { ...place, reader: 'trainer', acknowledged: 0, delivered: sequenceOf.get('r.b'), held: 2, waiting: 1 })
+    await reader.acknowledge(b!)
+    t.match(await samples.place('trainer'), { acknowledged: 0, held: 1 }, 'what comes before it is not acknowledged')
+    await reader.acknowledge(a!)
+    t.match(await samples.place('trainer'), { acknowledged: sequenceOf.get('r.b'), held: 0, waiting: 1 })
+    await broker.attach('samples', 'all', '')
+    t.match(await samples.places(), [{ reader: 'all', prefix: '', waiting: 5 }, { reader: 'trainer', prefix: 'r', waiting: 1 }])
+    t.same(shown(await (await broker.attach('samples', 'trainer', 'r')).take(9)), ['r.c=r.c'], 'it goes on where it was')
+    await t.rejects(samples.place('a b'), { code: 'BUS_BAD_KEY' })
+    await following.return!()
+  })
+
   t.test('a follower that is slow loses nothing', async t => {
     const { log: { samples } } = await (await open(t)).connect()
     const entries = iterate(samples.follow('', never()))

@@ -1,7 +1,7 @@
 // The contract of the bus, run by every implementation: what `src/bus/types.ts` says, case by case.
 
 import type { Test } from 'tap'
-import type { Bus, QueueMessage } from '../../src/bus/types.ts'
+import type { Bus, LogEntry, LogName, QueueMessage } from '../../src/bus/types.ts'
 import { closeContract } from './contract-close.ts'
 import { keyValueContract } from './contract-key-value.ts'
 import { logContract } from './contract-log.ts'
@@ -9,7 +9,12 @@ import { objectContract } from './contract-objects.ts'
 import { queueContract } from './contract-queue.ts'
 
 /** Connections to one bus, of a test of its own: nothing of another test is on it. */
-export interface Broker { connect (): Promise<Bus> }
+export interface Broker {
+  connect (): Promise<Bus>
+  /** A reader that keeps its place, as another program makes it. */
+  attach (log: LogName, reader: string, prefix: string): Promise<KeptReader>
+}
+export interface KeptReader { take (most: number): Promise<LogEntry[]>; acknowledge (entry: LogEntry): Promise<void> }
 export interface BrokerOptions { ackWaitMs?: number; nodeTtlMs?: number; queueBytesMax?: number; signalsMax?: number }
 export type OpenBroker = (t: Test, options?: BrokerOptions) => Promise<Broker>
 

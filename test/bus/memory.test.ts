@@ -7,9 +7,15 @@ import { busContract } from './contract.ts'
 
 busContract(t, async (t, options = {}) => {
   const broker = createMemoryBroker({ clock: systemClock, ...options })
-  return { async connect () {
-    const bus = broker.connect()
-    t.teardown(() => bus.close())
-    return bus
-  } }
+  return {
+    async connect () {
+      const bus = broker.connect()
+      t.teardown(() => bus.close())
+      return bus
+    },
+    async attach (log, name, prefix) {
+      const reader = broker.attach(log, name, prefix)
+      return { take: async most => reader.take(most), acknowledge: async entry => { reader.acknowledge(entry) } }
+    }
+  }
 })

@@ -9,7 +9,7 @@ import { cancelRest } from '../../src/cluster/cancel.ts'
 import { clusterSchema, pack, unpack } from '../../src/cluster/codec.ts'
 import { createEndings } from '../../src/cluster/endings.ts'
 import { createHolder } from '../../src/cluster/holder.ts'
-import { createDocument, untilStopped } from '../../src/cluster/document.ts'
+import { createDocument, readDocument } from '../../src/cluster/document.ts'
 import { checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../../src/cluster/keys.ts'
 import { clusterLimits } from '../../src/cluster/limits.ts'
 import { createRecords, type Ending } from '../../src/cluster/records.ts'
@@ -17,6 +17,7 @@ import { createRetry } from '../../src/cluster/retry.ts'
 import { createRotation } from '../../src/cluster/rotation.ts'
 import { parseRunDocument, printRunDocument } from '../../src/cli/run-document.ts'
 import { SparError } from '../../src/errors.ts'
+import { untilStopped } from '../../src/run/options.ts'
 import { latestOnly } from '../../src/latest-only.ts'
 import { documentOf } from '../helpers/cluster-fixture.ts'
 
@@ -148,6 +149,8 @@ const toml = `
 name = "nightly"
 episodes = "until stopped"
 in-flight = 3
+trainer = "grpo-1"
+samples-ahead-mib = 64
 min-files = "2..3"
 max-turns = "breaker=9,solver=8"
 solver = "node"
@@ -161,10 +164,13 @@ setup = "make"
 
 t.test('a run document is checked whole, and printed so that it can be submitted again', async t => {
   const document = parseRunDocument(toml, 'toml', 1_000)
-  t.match(document, { name: 'nightly', state: 'running', inFlight: 3, options: { arenas: 2, episodes: untilStopped, target: 'npm:fast-uri@^3', breaker: 'procedural', solver: 'node', minFiles: { min: 2, max: 3 }, strategy: { removal: 2, history: 1, direct: 0 }, turnsMax: { breaker: 9, solver: 8 }, group: 8 } })
+  t.match(document, { name: 'nightly', state: 'running', inFlight: 3, trainer: { name: 'grpo-1', aheadBytesMax: 64 * 2 ** 20 }, options: { arenas: 2, episodes: untilStopped, target: 'npm:fast-uri@^3', breaker: 'procedural', solver: 'node', minFiles: { min: 2, max: 3 }, strategy: { removal: 2, history: 1, direct: 0 }, turnsMax: { breaker: 9, solver: 8 }, group: 8 } })
   t.same(document.arenas[1], { target: 'https://example.org/a/b.git', setup: 'make', test: null, opened: null })
   t.same(parseRunDocument(printRunDocument(document), 'toml', 1_000), document)
-  t.match(parseRunDocument('{"arenas": ["npm:fast-uri@^3"]}', 'json', 1_000).name, /^fast-uri-seed1-/)
+  t.match(parseRunDocument('{"arenas": ["npm:fast-uri@^3"]}', 'json', 1_000), { name: /^fast-uri-seed1-/, trainer: null })
+  t.match(parseRunDocument('{"arenas": ["npm:fast-uri@^3"], "trainer": "trainer"}', 'json', 1_000).trainer, { name: 'trainer', aheadBytesMax: clusterLimits.aheadBytesMax })
+  const { trainer: _, ...before } = document
+  t.same(readDocument(pack(before), 'nightly').trainer, null, 'of before there were trainers')
 })
 
 t.test('what is wrong with a run document is told by field and rule', async t => {
@@ -179,6 +185,9 @@ t.test('what is wrong with a run document is told by field and rule', async t =>
   refused('{"arenas": ["npm:fast-uri"], "episodes": 0}', /"episodes".*until stopped/)
   refused('{"arenas": ["npm:fast-uri"], "in-flight": 1000}', /"in-flight".*from 1 to 100/)
   refused('{"arenas": ["npm:fast-uri"], "group": "many"}', /group/)
+  refused('{"arenas": ["npm:fast-uri"], "trainer": "my_trainer"}', /"my_trainer" as the name of a trainer/)
+  refused('{"arenas": ["npm:fast-uri"], "trainer": "t", "samples-ahead-mib": 0.5}', /"samples-ahead-mib".*from 1/)
+  refused('{"arenas": ["npm:fast-uri"], "samples-ahead-mib": 5}', /"samples-ahead-mib".*Name the trainer/)
   refused('{"arenas": ["npm:fast-uri"], "solver": "gpt"}', /solver/)
   refused('{"arenas": ["npm:fast-uri"], "name": "Nightly Run"}', /the name of a run/)
   const bus = createMemoryBroker({ clock: systemClock }).connect()

@@ -94,7 +94,7 @@ export function startTestNode ({ bus, nodeId, clock = systemClock, slots, standI
 }
 
 export const documentOf = (name: string, options: Partial<RunOptions> = {}, targets: string[] = ['one']): RunDocument => ({
-  name, state: 'running', reason: '', inFlight: 4, submittedAt: 1, options: { ...runDefaults, target: targets[0]!, episodes: 6, group: 4, arenas: targets.length, ...options },
+  name, state: 'running', reason: '', inFlight: 4, trainer: null, submittedAt: 1, options: { ...runDefaults, target: targets[0]!, episodes: 6, group: 4, arenas: targets.length, ...options },
   arenas: targets.map(target => ({ target, setup: null, test: null, opened: null }))
 })
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { strategies } from '../../src/domain.ts'
-import { drawEpisode, roundOf } from '../../src/run/draw.ts'
-import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, type RunOptions } from '../../src/run/options.ts'
+import { drawEpisode, roundOf, roundSizeOf } from '../../src/run/draw.ts'
+import { parseRange, parseShare, parseStrategy, parseWhole, runDefaults, untilStopped, type RunOptions } from '../../src/run/options.ts'
 
 const options: RunOptions = { target: 'x', ...runDefaults }
 
@@ -34,6 +34,17 @@ t.test('a round holds as many episodes of one strategy as a group has members, i
     const named = rounds.filter((_, index) => drawEpisode(few, index + 1).strategy === strategy)
     t.strictSame(named, named.map((_, index) => `${strategy}.${Math.floor(index / 2) + 1}`))
   }
+})
+
+t.test('the size of a round is that of the whole run, also of the last one, whoever asks first', async t => {
+  for (const episodes of [1, 7, 16, 23]) {
+    const run = { ...options, episodes, arenas: 2, group: 3, strategy: { removal: 2, history: 1, direct: 0 } }
+    const rounds = Array.from({ length: episodes }, (_, index) => roundOf({ ...run }, index + 1))
+    const sizes = rounds.map((_, index) => roundSizeOf({ ...run }, index + 1))
+    t.strictSame(sizes, rounds.map(round => rounds.filter(other => other === round).length))
+    t.strictSame(rounds.map((_, index) => roundSizeOf(run, index + 1)), sizes)
+  }
+  t.equal(roundSizeOf({ ...options, episodes: untilStopped, strategy: { removal: 1, history: 1e-12, direct: 0 } }, 1), 8, 'what is never over is full')
 })
 
 t.test('episodes take several arenas in turn, and a round stays within its arena', async t => {

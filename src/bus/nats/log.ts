@@ -1,9 +1,12 @@
-// A log on JetStream: a stream with one message a subject, written where nothing is.
+// A log on JetStream: a stream with one message a subject, written where nothing is. Readers that keep their places are durable
+// consumers, made by whoever reads.
 
-import type { Log, LogEntry, LogName } from '../types.ts'
-import { told } from './errors.ts'
+import type { ConsumerInfo } from 'nats'
+import type { Log, LogEntry, LogName, LogPlace } from '../types.ts'
+import { apiCode, jetStreamErrors, told } from './errors.ts'
 import { publishFirst, readLast, type Link } from './link.ts'
 import { readStream } from './reader.ts'
+import { checkKey } from '../subjects.ts'
 
 export function createLog (link: Link, name: LogName): Log {
   const { jsm, names } = link
@@ -18,13 +21,41 @@ export function createLog (link: Link, name: LogName): Log {
       const subject = names.entry(name, key)
       await told(link, `remove ${subject}`, () => jsm.streams.purge(stream, { filter: subject }))
     },
-    follow: (prefix, signal) => follow(link, name, names.entriesBelow(name, prefix), signal)
+    follow: (prefix, signal, after = 0) => follow(link, name, names.entriesBelow(name, prefix), signal, after),
+    async place (reader) {
+      checkKey(reader)
+      return await told(link, `look where the reader ${reader} stands`, async () => {
+        try {
+          return placeOf(link, name, await jsm.consumers.info(stream, reader))
+        } catch (error) {
+          if (apiCode(error) === jetStreamErrors.consumerNotFound) return null
+          throw error
+        }
+      })
+    },
+    async places () {
+      return await told(link, `look who reads ${stream}`, async () => {
+        const places: LogPlace[] = []
+        for await (const info of jsm.consumers.list(stream)) {
+          const place = placeOf(link, name, info)
+          if (place !== null) places.push(place)
+        }
+        return places.sort((one, other) => one.reader < other.reader ? -1 : 1)
+      })
+    }
   }
 }
 
-async function * follow (link: Link, name: LogName, filter: string, signal: AbortSignal): AsyncGenerator<LogEntry | null> {
+/** null for one that keeps no place (this bus's own readers), or reads what no prefix names. */
+function placeOf ({ names }: Link, log: LogName, { name, config, ack_floor: floor, delivered, num_ack_pending: held, num_pending: waiting }: ConsumerInfo): LogPlace | null {
+  const prefix = names.readEntriesBelow(log, config.filter_subject ?? names.entriesBelow(log, ''))
+  if (config.durable_name === undefined || prefix === null) return null
+  return { reader: name, prefix, acknowledged: floor.stream_seq, delivered: delivered.stream_seq, held, waiting }
+}
+
+async function * follow (link: Link, name: LogName, filter: string, signal: AbortSignal, after: number): AsyncGenerator<LogEntry | null> {
   const { names } = link
-  for await (const message of readStream(link, { stream: names.logStream(name), filter, latest: false, isPatient: true, signal })) {
+  for await (const message of readStream(link, { stream: names.logStream(name), filter, latest: false, isPatient: true, signal, after })) {
     yield message === null ? null : { key: names.readEntry(name, message.subject), bytes: message.bytes, sequence: message.sequence }
   }
 }

@@ -18,6 +18,8 @@ export interface Reading {
   /** Whether it goes on by itself when the bus was away; else it fails. */
   isPatient: boolean
   signal: AbortSignal
+  /** Messages up to this sequence are left out. */
+  after?: number
 }
 
 /** Where the reading stands, whichever consumer brought it there. */
@@ -29,7 +31,7 @@ export function readStream (link: Link, reading: Reading): AsyncGenerator<Stream
   const over = new AbortController()
   const channel = new Channel<StreamMessage | null>({ signals: [reading.signal, link.closed], onEnd: () => over.abort(), onTaken: () => session?.ask() })
   if (channel.isOver) return channel.read()
-  const place: Place = { last: 0, isCaughtUp: false, seen: new Map() }
+  const place: Place = { last: reading.after ?? 0, isCaughtUp: false, seen: new Map() }
   void (async () => {
     while (!over.signal.aborted) {
       try {
