@@ -124,7 +124,8 @@ async def open_source(config: TrainConfig, consumed: Sequence[str]) -> SampleSou
     from .nats_options import NatsOptions
     from .sources.stream import StreamSource
 
-    return await StreamSource.open(NatsOptions(config.nats), run=config.run, consumer="trainer", seen=consumed)
+    connection = await NatsOptions((config.nats,)).connect(f"spar-trainer train {config.run}")
+    return await StreamSource.open(connection, trainer="trainer", runs=[config.run], known=frozenset(consumed))
 
 
 async def open_publisher(config: TrainConfig) -> Any:

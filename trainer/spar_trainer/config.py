@@ -50,6 +50,8 @@ class TrainConfig(ModelConfig):
     run: str = option("", text("an id of a run", may_be_empty=True), "of source nats: the run whose samples are taken")
     nats: str = option("nats://127.0.0.1:4222", text("an address"), "of source nats and of publishing: the server")
     publish: str = option("", text("a name of a policy", may_be_empty=True), "announce new versions of this policy; empty: checkpoints only")
+    servers: tuple[str, ...] = option((), texts("spar=, sglang= or vllm= and addresses"), "of publishing: the inference servers that take each version before it is announced")
+    versions_kept: int = option(3, whole(1), "published versions; older ones that no server serves are removed")
     publish_every: int = option(1, whole(1), "steps")
     steps: int = option(150, whole(1), "optimizer steps of the whole run; training ends after them")
     algorithm: str = option("grpo", one_of("grpo", "ppo"), "advantages over a group, or over the tokens of a rollout by a critic")
@@ -94,7 +96,7 @@ class SftConfig(ModelConfig):
 
 SAME_RUN = {
     "out", "source", "micro_batch_tokens", "attention", "activation_checkpointing", "device", "threads", "steps", "passes", "checkpoint_every", "checkpoints_kept", "checkpoint_failures_max", "skipped_steps_max",
-    "accept_changes", "nats", "publish", "publish_every", "take_most", "idle_checkpoint", "consumed_ids_kept", "quarantine_files_max", "group_age",
+    "accept_changes", "nats", "publish", "publish_every", "servers", "versions_kept", "take_most", "idle_checkpoint", "consumed_ids_kept", "quarantine_files_max", "group_age",
 }
 """Options that may differ when a run goes on: they change what a step computes by rounding at most."""
 

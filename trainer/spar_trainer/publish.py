@@ -194,9 +194,13 @@ async def _bus(nats: str) -> tuple[Announce, Callable[[], Awaitable[None]]]:
     from .nats_options import NatsOptions
     from .policies import announce
 
-    options = NatsOptions(nats)
-    connection = await options.connect()
-    return lambda model, version: announce(connection, options.prefix, model, version), connection.close
+    options = NatsOptions((nats,))
+    connection = await options.connect("spar-trainer publish")
+
+    async def tell(model: str, version: str) -> None:
+        await announce(connection, options.prefix, model, version)
+
+    return tell, connection.close
 
 
 def _say(message: str) -> None:
