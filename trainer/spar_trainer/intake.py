@@ -114,10 +114,7 @@ class Intake:
                 self._add(raw)
         if not taken:
             self._settle(self._assembler.flush() if self._source.is_over else self._assembler.expire(self._clock()))
-            if self._source.is_over:
-                self._is_over = True
-                self._drop([one for refused in self._refused.values() for one in refused])
-                self._refused.clear()
+            self._is_over = self._source.is_over
         return bool(taken)
 
     def _add(self, raw: RawSample) -> None:
@@ -131,17 +128,14 @@ class Intake:
         if isinstance(read, Refusal) and read.group_id is not None:
             done.dropped = [one for one in done.dropped if one.id != read.id]
         self._settle(done)
-        if isinstance(read, Refusal) and read.group_id in self._refused:
-            self._forget_if_all_refused(read.group_id, read.group_size or self._config.group_size)
 
     def _settle(self, done: Assembled) -> None:
         self._ready.extend(done.groups)
         self._drop(done.dropped)
-
-    def _forget_if_all_refused(self, group_id: str, size: int) -> None:
-        """Such a group is never released: nothing else says that it is closed."""
-        if len(self._refused[group_id]) >= size:
-            self._drop(self._refused.pop(group_id))
+        waiting = {group.id for group in self._ready}
+        for closed in done.closed:
+            if closed not in waiting:
+                self._drop(self._refused.pop(closed, []))
 
     def _drop(self, dropped: list[Dropped]) -> None:
         for one in dropped:

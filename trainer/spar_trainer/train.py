@@ -38,7 +38,7 @@ QUARANTINE = "quarantine"
 class Publisher(Protocol):
     """Who makes a version known to those that sample from it."""
 
-    async def publish(self, version: str, save: Callable[[Path], None]) -> None:
+    async def publish(self, version: str, save: Callable[[Path], None]) -> object:
         """`save` writes the policy into a folder: safetensors, configuration, tokenizer."""
         ...
 
@@ -138,12 +138,14 @@ class TrainLoop:
             )
 
     async def _on_wait(self) -> bool:
-        """The source had nothing. Others are told that this goes on, and what was dropped since is acknowledged."""
+        """The source had nothing. Others are told that this goes on, and what was consumed is acknowledged: at once where the source
+        gives no more before that."""
         now = time.monotonic()
         if now - self._last_idle > IDLE_SECONDS:
             self._last_idle = now
             await self._compute(self._session.idle)
-        if now - self._last_sample > self._config.idle_checkpoint and self._intake.consumed.waiting():
+        is_full = getattr(self._source, "is_full", False)
+        if (is_full or now - self._last_sample > self._config.idle_checkpoint) and self._intake.consumed.waiting():
             self._last_sample = now
             await self._checkpoint()
         return not self._is_stopping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import signal
@@ -15,6 +16,7 @@ from spar_trainer.checkpoint import Checkpoints
 from spar_trainer.metrics import read_metrics
 
 from .runs import write_run
+from .serve_process import ServeProcess
 from .tiny_model import make_llama
 from .training import SMALL, flags, furthest, run, start, weights
 
@@ -99,3 +101,20 @@ def test_an_error_is_one_line_with_its_code(tmp_path: Path, change: dict[str, An
     done = run(*arguments(tmp_path, "out", **change))
     assert done.returncode == status
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("spar-trainer: ") and done.stderr.rstrip().endswith(f"[{code}]")
+
+
+def test_a_server_has_each_version_and_one_that_is_gone_costs_no_step(tmp_path: Path) -> None:
+    make_llama(tmp_path / "model")
+    write_run(tmp_path / "run", groups=6)
+    server = ServeProcess(tmp_path / "model", "--threads", "1")
+    try:
+        done = run(*arguments(tmp_path, "out", servers=f"spar={server.url}", steps=2))
+        assert done.returncode == 0, done.stderr
+        assert asyncio.run(server.get("/get_model_info"))[1]["weight_version"] == "step-2"
+    finally:
+        server.kill()
+    assert sorted(one.name for one in (tmp_path / "out" / "policies").iterdir()) == ["latest", "step-0", "step-1", "step-2"]
+    assert furthest(weights(tmp_path / "out" / "policies" / "step-2"), weights(tmp_path / "out" / "policy")) == 0
+    assert furthest(weights(tmp_path / "out" / "policies" / "step-0"), weights(tmp_path / "model")) == 0
+    alone = run(*arguments(tmp_path, "out", servers=f"spar={server.url}", steps=3))
+    assert alone.returncode == 0 and "Cannot publish step-3" in alone.stderr and len(read_metrics(tmp_path / "out")) == 3
