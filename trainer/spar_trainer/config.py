@@ -30,7 +30,7 @@ class ModelConfig:
     micro_batch_tokens: int = option(16_384, whole(16), "tokens of one forward pass on one rank; a longer segment gets one of its own")
     max_context: int = option(131_072, whole(16), "tokens; what a token sum is divided by, and the longest segment that is trained on")
     dtype: str = option("bf16", one_of("bf16", "fp32"), "of the computation; the weights that are trained are kept in fp32")
-    attention: str = option("sdpa", one_of("sdpa", "eager", "flash_attention_2"), "how transformers computes attention")
+    attention: str = option("sdpa", one_of("sdpa", "eager"), "how transformers computes attention")
     activation_checkpointing: bool = option(False, switch(), "keep only what enters each layer, and compute the rest again")
     lora_r: int = option(0, whole(0), "rank of the adapter; 0 trains all weights")
     lora_alpha: float = option(32.0, number(above=True), "the adapter counts alpha / r")

@@ -68,12 +68,16 @@ class Intake:
         self.consumed = Consumed(config.consumed_ids_kept if config.source == ("nats",) else None)
         self.drops = DropCounter()
         self.figures = Figures()
-        """Of all groups that were asked since `take` of it, with a loss or not."""
+        """Of all groups that were looked at since `take_figures`, with a loss or not."""
 
     @property
     def waiting_groups(self) -> int:
         """Open ones and those that are whole and wait for a step."""
         return self._assembler.open_groups + len(self._ready)
+
+    def take_figures(self) -> Figures:
+        taken, self.figures = self.figures, Figures()
+        return taken
 
     async def next_step(self, step: int, on_wait: Callable[[], Awaitable[bool]]) -> StepSamples | None:
         """Samples for the step that follows the weights of `step`, or None: the source is over, or `on_wait`, which is called each
@@ -85,7 +89,6 @@ class Intake:
             elif self._is_over:
                 return found if found.kept else None
             elif not await self._take() and not self._is_over and not await on_wait():
-                self._give_back(found)
                 return None
         return found
 
@@ -99,10 +102,6 @@ class Intake:
     def _is_enough(self, found: StepSamples) -> bool:
         by_groups = self._config.groups_per_step
         return found.groups >= by_groups if by_groups else len(found.kept) >= self._config.samples_per_step
-
-    def _give_back(self, found: StepSamples) -> None:
-        """Of a step that does not come about: nobody goes on with this intake, and the source gives them again."""
-        self._held.difference_update(found.ids)
 
     async def _take(self) -> bool:
         taken = await self._source.take(self._config.take_most, WAIT_SECONDS)

@@ -186,7 +186,7 @@ class TrainLoop:
         """Seconds are those since the line before: checkpoint and publishing are of the step before."""
         seconds = self._phases.take()
         line = {
-            "step": self._state.step, "at": int(time.time() * 1000), **learned(result, seconds), **played(self._intake.figures.take(), self._intake.drops),
+            "step": self._state.step, "at": int(time.time() * 1000), **learned(result, seconds), **played(self._intake.take_figures(), self._intake.drops),
             **mismatch(result.mismatch), "samples": len(samples.kept), "groups": samples.groups, "groups_waiting": self._intake.waiting_groups,
             "skipped_steps": self._state.skipped_steps, "checkpoint_failures": self._failures, "trained_tokens": self._state.tokens,
         }

@@ -18,7 +18,7 @@ from spar_trainer.metrics import read_metrics
 from .runs import write_run
 from .serve_process import ServeProcess
 from .tiny_model import make_llama
-from .training import SMALL, flags, furthest, run, start, weights
+from .training import FILE_BYTES_MAX, SMALL, flags, furthest, run, start, weights
 
 KILLS = 8
 
@@ -77,6 +77,21 @@ def test_steps_of_a_run_can_be_raised_and_nothing_is_trained_twice(tmp_path: Pat
     lines = [json.loads(line) for line in straight.stdout.splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4] and all(line["value_loss"] > 0 for line in lines)
     assert lines[0]["policy_kl"] == 0 and lines[-1]["policy_kl"] > 0, "the reference is where training started from"
+
+
+def test_a_full_disk_costs_checkpoints_until_there_were_too_many(tmp_path: Path) -> None:
+    """The weights fit, the optimizer does not. What was trained on without a checkpoint comes again."""
+    make_llama(tmp_path / "model")
+    ids = write_run(tmp_path / "run", groups=12)
+    given = arguments(tmp_path, "out", checkpoint_failures_max=3, max_age=100)
+    assert run(*given[:-2], "--max-age", "100", "--steps", "1").returncode == 0
+    full = start(*given, **{FILE_BYTES_MAX: "200000"}).finish()
+    assert full.returncode == 1 and full.stderr.count("[CHECKPOINT_DISK_FULL], ") == 3 and full.stderr.rstrip().endswith("[CHECKPOINT_DISK_FULL]"), full.stderr
+    assert [line["step"] for line in read_metrics(tmp_path / "out")] == [1, 2, 3, 4]
+    assert len(consumed(tmp_path / "out")) < len(ids)
+    done = run(*given)
+    assert done.returncode == 0 and "Going on after step 1," in done.stderr, done.stderr
+    assert sorted(consumed(tmp_path / "out")) == sorted(ids)
 
 
 def test_a_signal_ends_a_run_that_waits_in_order(tmp_path: Path) -> None:
