@@ -228,6 +228,7 @@ async def test_weights_that_cannot_be_taken_leave_the_old_ones_serving(shared: S
         _spoil(folders["two"], tmp_path / "nan", spoil_number): f"{first} holds what is no finite number",
         _spoil(folders["two"], tmp_path / "missing", lambda weights: weights.pop(first)): f"{first}' is missing",
         _spoil(folders["two"], tmp_path / "extra", lambda weights: weights.update(more=torch.zeros(1))): "the weight more is not one",
+        _spoil(folders["two"], tmp_path / "huge", lambda weights: weights["lm_head.weight"].fill_(3e38)): "logits that are no finite numbers",
         folders["wide"]: "has the shape",
     }
     for folder, why in cases.items():
