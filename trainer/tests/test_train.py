@@ -94,17 +94,23 @@ def test_a_full_disk_costs_checkpoints_until_there_were_too_many(tmp_path: Path)
     assert sorted(consumed(tmp_path / "out")) == sorted(ids)
 
 
-def test_a_signal_ends_a_run_that_waits_in_order(tmp_path: Path) -> None:
+def test_a_run_that_waits_acknowledges_what_it_used_and_ends_in_order_by_a_signal(tmp_path: Path) -> None:
+    """There is no step for a checkpoint: it is written since nothing comes."""
     make_llama(tmp_path / "model")
     write_run(tmp_path / "run", groups=5, is_over=False)
-    process = start(*arguments(tmp_path, "out", checkpoint_every=50), "--json")
+    process = start(*arguments(tmp_path, "out", checkpoint_every=50, idle_checkpoint=0.1), "--json")
     process.wait_for_line()
+    until = time.monotonic() + 60
+    while not list((tmp_path / "out" / "checkpoints").glob("step-*")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    waiting = consumed(tmp_path / "out")
     other = run(*arguments(tmp_path, "out"))
     assert other.returncode == 1 and "[OUT_IN_USE]" in other.stderr
     process.signal(signal.SIGTERM)
     done = process.finish()
     assert done.returncode == 0 and "stopped by a signal" in done.stderr
-    assert len(consumed(tmp_path / "out")) >= 6 and (tmp_path / "out" / "policy" / "model.safetensors").exists()
+    assert len(waiting) >= 6 and consumed(tmp_path / "out") == waiting and (tmp_path / "out" / "policy" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
