@@ -89,7 +89,7 @@ class TrainConfig(ModelConfig):
     gibberish: bool = option(True, switch(), "drop rollouts with a rare token (id > 100,000) that was drawn by a chance below e^−2 / vocabulary")
     roles: str = option("both", one_of("both", "breaker", "solver"), "whose rollouts are trained on")
     take_most: int = option(256, whole(1), "samples taken from the source at once")
-    idle_checkpoint: float = option(60.0, number(above=True), "seconds without a sample after which what was used is acknowledged by a checkpoint")
+    idle_checkpoint: float = option(60.0, number(above=True), "seconds of waiting for a step after which what was used or dropped is acknowledged by a checkpoint")
     consumed_ids_kept: int = option(200_000, whole(1_000), "source nats: acknowledged ids that a checkpoint still holds")
     quarantine_files_max: int = option(1_000, whole(0), "refused samples that are kept; more are only counted")
 

@@ -80,7 +80,7 @@ class TrainLoop:
         self._phases = Phases()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="learner")
         self._is_stopping = False
-        self._last_sample = self._last_idle = time.monotonic()
+        self._waiting_since = self._last_idle = time.monotonic()
 
     def stop(self) -> None:
         """The step that is being made is finished, a checkpoint written, and that was it."""
@@ -100,7 +100,7 @@ class TrainLoop:
 
     async def _steps(self) -> str:
         while self._state.step < self._config.steps:
-            self._last_sample = time.monotonic()
+            self._waiting_since = time.monotonic()
             with self._phases.of("wait"):
                 samples = await self._intake.next_step(self._state.step, self._on_wait)
             if samples is None or self._is_stopping:
@@ -145,8 +145,8 @@ class TrainLoop:
             self._last_idle = now
             await self._compute(self._session.idle)
         is_full = getattr(self._source, "is_full", False)
-        if (is_full or now - self._last_sample > self._config.idle_checkpoint) and self._intake.consumed.waiting():
-            self._last_sample = now
+        if (is_full or now - self._waiting_since > self._config.idle_checkpoint) and self._intake.consumed.waiting():
+            self._waiting_since = now
             await self._checkpoint()
         return not self._is_stopping
 
