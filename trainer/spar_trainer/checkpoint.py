@@ -77,7 +77,7 @@ class Checkpoints:
         try:
             write_folder(folder, fill)
         except Exception as error:
-            raise not_written(folder, error) from error
+            raise not_written(f"the checkpoint {folder}", error) from error
         self._remove_old()
         return folder
 
@@ -116,10 +116,10 @@ def read(folder: Path) -> Checkpoint:
     return Checkpoint(folder, TrainState(**values))
 
 
-def not_written(folder: Path, error: Exception) -> TrainerError:
+def not_written(what: str, error: Exception) -> TrainerError:
     if is_full(error):
-        return TrainerError("CHECKPOINT_DISK_FULL", f"Cannot write the checkpoint {folder}: the disk, a quota or a limit of file size is full; the one before it stays. Free space, or keep fewer (--checkpoints-kept)")
-    return TrainerError("CHECKPOINT_WRITE", f"Cannot write the checkpoint {folder}: {error}; the one before it stays")
+        return TrainerError("CHECKPOINT_DISK_FULL", f"Cannot write {what}: the disk, a quota or a limit of file size is full; the one before it stays. Free space, or keep fewer (--checkpoints-kept)")
+    return TrainerError("CHECKPOINT_WRITE", f"Cannot write {what}: {error}; the one before it stays")
 
 
 def check_config(state: TrainState, lasting: dict[str, Any], accept: bool) -> list[str]:

@@ -27,7 +27,7 @@ USAGE = """usage: spar-trainer <command> [options]
   doctor    what this machine offers, and what follows from it
 
 spar-trainer <command> --help lists its options."""
-WRONG_USAGE = ("CONFIG_", "USAGE")
+WRONG_USAGE = ("CONFIG_", "OPTION_", "USAGE")
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,12 @@ from .sft import clone, read_all
 from .sources.folder import FolderSource
 from .sources.types import SampleSource
 from .steps import objective_of
-from .train import TrainLoop
+from .train import Publisher, TrainLoop
 
 Tell = Callable[[dict[str, Any]], None]
+POLICIES = "policies"
+"""Folder of the published versions."""
+NATS_OPTIONS = ("nats", "nats_prefix", "nats_creds", "nats_nkey", "nats_user", "nats_ca", "nats_cert", "nats_key")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -69,18 +74,14 @@ def run_train(config: TrainConfig, say: Say, tell: Tell) -> int:
 
 
 async def lead(config: TrainConfig, session: Session, say: Say, tell: Tell) -> int:
-    source = await open_source(config, session.start.consumed)
-    publisher = await open_publisher(config)
-    metrics = MetricsLog(Path(config.out), session.start.step)
-    loop = TrainLoop(config, session, source, metrics, say, publisher, tell)
-    try:
-        with signals(loop.stop):
-            outcome = await loop.run()
-    finally:
-        metrics.close()
-        await source.close()
-        if publisher is not None:
-            await publisher.close()
+    async with opened_source(config, session.start.consumed) as source, opened_publisher(config, say) as publisher:
+        metrics = MetricsLog(Path(config.out), session.start.step)
+        loop = TrainLoop(config, session, source, metrics, say, publisher, tell)
+        try:
+            with signals(loop.stop):
+                outcome = await loop.run()
+        finally:
+            metrics.close()
     said = {"done": "all steps are done", "over": "the source has no more samples", "stopped": "stopped by a signal"}
     say(f"{said[outcome.ending]}; step {outcome.step} is in {config.out}/policy")
     return 0
@@ -112,26 +113,65 @@ def check(config: TrainConfig) -> None:
     """Options that do not go together."""
     if "nats" in config.source and len(config.source) > 1:
         raise TrainerError("CONFIG_WRONG_VALUE", "Option --source cannot be nats and folders: it is one of them")
-    if config.source == ("nats",) and not config.run:
-        raise TrainerError("CONFIG_MISSING_OPTION", "Option --run is missing: of source nats, the run whose samples are taken")
     if config.group_members_min > config.group_size:
         raise TrainerError("CONFIG_WRONG_VALUE", f"Option --group-members-min cannot be {config.group_members_min}: it is at most --group-size, {config.group_size}")
 
 
-async def open_source(config: TrainConfig, consumed: Sequence[str]) -> SampleSource:
-    if config.source != ("nats",):
-        return SeveralSources([FolderSource(folder, known=consumed) for folder in config.source])
+@asynccontextmanager
+async def bus(config: TrainConfig, purpose: str) -> AsyncIterator[tuple[Any, str]]:
+    """A connection of its own, and the prefix."""
     from .nats_options import NatsOptions
-    from .sources.stream import StreamSource
 
-    connection = await NatsOptions((config.nats,)).connect(f"spar-trainer train {config.run}")
-    return await StreamSource.open(connection, trainer="trainer", runs=[config.run], known=frozenset(consumed))
+    given = {name: getattr(config, name) or None for name in NATS_OPTIONS}
+    options = NatsOptions.from_arguments(Namespace(**given), os.environ)
+    connection = await options.connect(f"spar-trainer {purpose}")
+    try:
+        yield connection, options.prefix
+    finally:
+        await connection.close()
 
 
-async def open_publisher(config: TrainConfig) -> Any:
-    """None: nothing is published."""
-    if not config.publish:
-        return None
-    from .publish import open_publisher as open_one
+@asynccontextmanager
+async def opened_source(config: TrainConfig, consumed: Sequence[str]) -> AsyncIterator[SampleSource]:
+    async with AsyncExitStack() as stack:
+        if config.source == ("nats",):
+            from .sources.stream import StreamSource
 
-    return await open_one(config)
+            connection, prefix = await stack.enter_async_context(bus(config, "samples"))
+            source = await StreamSource.open(connection, prefix, trainer=config.trainer, runs=config.runs or None, known=frozenset(consumed))
+        else:
+            source = SeveralSources([FolderSource(folder, known=consumed) for folder in config.source])
+        try:
+            yield source
+        finally:
+            await source.close()
+
+
+@asynccontextmanager
+async def opened_publisher(config: TrainConfig, say: Say) -> AsyncIterator[Publisher | None]:
+    """None: nobody is to be told of new versions."""
+    if not config.publish and not config.servers:
+        yield None
+        return
+    from .publish import KEY_VARIABLE
+    from .publish import Publisher as VersionPublisher
+    from .weight_servers import parse_server
+
+    async with AsyncExitStack() as stack:
+        announce = None
+        if config.publish:
+            from .policies import announce as announce_on
+
+            connection, prefix = await stack.enter_async_context(bus(config, "publish"))
+
+            async def announce(model: str, version: str) -> None:
+                await announce_on(connection, prefix, model, version)
+
+        publisher = VersionPublisher(
+            Path(config.out) / POLICIES, config.publish, [parse_server(server) for server in config.servers], announce,
+            kept=config.versions_kept, key=os.environ.get(KEY_VARIABLE, "").strip() or None, say=say,
+        )
+        try:
+            yield publisher
+        finally:
+            await publisher.close()

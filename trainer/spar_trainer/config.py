@@ -14,6 +14,7 @@ from typing import Any
 from .options import REQUIRED, ByRole, as_json, by_role, number, off_or_above, one_of, option, switch, text, texts, whole
 
 MAX_AGE = ByRole(breaker=24, solver=8)
+FREE = text("a text", may_be_empty=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class ModelConfig:
     micro_batch_tokens: int = option(16_384, whole(16), "tokens of one forward pass on one rank; a longer segment gets one of its own")
     max_context: int = option(131_072, whole(16), "tokens; what a token sum is divided by, and the longest segment that is trained on")
     dtype: str = option("bf16", one_of("bf16", "fp32"), "of the computation; the weights that are trained are kept in fp32")
-    attention: str = option("sdpa", one_of("sdpa", "eager", "flash_attention_2"), "how transformers computes attention")
+    attention: str = option("sdpa", one_of("sdpa", "eager"), "how transformers computes attention")
     activation_checkpointing: bool = option(False, switch(), "keep only what enters each layer, and compute the rest again")
     lora_r: int = option(0, whole(0), "rank of the adapter; 0 trains all weights")
     lora_alpha: float = option(32.0, number(above=True), "the adapter counts alpha / r")
@@ -47,12 +48,20 @@ class ModelConfig:
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(ModelConfig):
     source: tuple[str, ...] = option(REQUIRED, texts("run folders, or nats"), "where samples come from; folders with commas between them")
-    run: str = option("", text("an id of a run", may_be_empty=True), "of source nats: the run whose samples are taken")
-    nats: str = option("nats://127.0.0.1:4222", text("an address"), "of source nats and of publishing: the server")
-    publish: str = option("", text("a name of a policy", may_be_empty=True), "announce new versions of this policy; empty: checkpoints only")
-    servers: tuple[str, ...] = option((), texts("spar=, sglang= or vllm= and addresses"), "of publishing: the inference servers that take each version before it is announced")
-    versions_kept: int = option(3, whole(1), "published versions; older ones that no server serves are removed")
+    runs: tuple[str, ...] = option((), texts("ids of runs"), "of source nats: the runs whose samples are taken, with commas between them; none: all")
+    trainer: str = option("trainer", text("a name"), "of source nats: whose place in the stream; the same name goes on where it was")
+    nats: str = option("", FREE, "servers of the bus, with commas between them (else SPAR_NATS, else nats://127.0.0.1:4222)")
+    nats_prefix: str = option("", FREE, "of the bus (spar)")
+    nats_creds: str = option("", FREE, "file of credentials (else SPAR_NATS_CREDS)")
+    nats_nkey: str = option("", FREE, "file of an nkey's seed (else SPAR_NATS_NKEY)")
+    nats_user: str = option("", FREE, "name; the password is SPAR_NATS_PASSWORD")
+    nats_ca: str = option("", FREE, "certificate of the authority (else SPAR_NATS_CA)")
+    nats_cert: str = option("", FREE, "certificate of this client (else SPAR_NATS_CERT)")
+    nats_key: str = option("", FREE, "its key (else SPAR_NATS_KEY)")
+    publish: str = option("", FREE, "name of the policy that nodes play with: each version is announced to them on the bus")
+    servers: tuple[str, ...] = option((), texts("spar=, sglang= or vllm= and an address"), "inference servers that load each version, with commas between them")
     publish_every: int = option(1, whole(1), "steps")
+    versions_kept: int = option(3, whole(1), "published versions that stay in policies/")
     steps: int = option(150, whole(1), "optimizer steps of the whole run; training ends after them")
     algorithm: str = option("grpo", one_of("grpo", "ppo"), "advantages over a group, or over the tokens of a rollout by a critic")
     baseline: str = option("length_weighted_mean", one_of("length_weighted_mean", "mean", "leave_one_out"), "grpo: what is taken off a reward")
@@ -76,11 +85,11 @@ class TrainConfig(ModelConfig):
     group_members_min: int = option(2, whole(2), "rewards that a group needs which never becomes whole")
     group_age: float = option(1_800.0, number(above=True), "seconds after which a group is closed as it is")
     max_age: ByRole = option(MAX_AGE, by_role(whole(0), MAX_AGE), "policy steps since the oldest token of a rollout was drawn")
-    unversioned: str = option("refuse", one_of("refuse", "fresh"), "rollouts of versions that are no step-<n>: dropped, or taken as of this step")
+    unversioned: str = option("refuse", one_of("refuse", "fresh"), "rollouts of versions that are no step-N: dropped, or taken as of this step")
     gibberish: bool = option(True, switch(), "drop rollouts with a rare token (id > 100,000) that was drawn by a chance below e^−2 / vocabulary")
     roles: str = option("both", one_of("both", "breaker", "solver"), "whose rollouts are trained on")
     take_most: int = option(256, whole(1), "samples taken from the source at once")
-    idle_checkpoint: float = option(60.0, number(above=True), "seconds without a sample after which what was used is acknowledged by a checkpoint")
+    idle_checkpoint: float = option(60.0, number(above=True), "seconds of waiting for a step after which what was used or dropped is acknowledged by a checkpoint")
     consumed_ids_kept: int = option(200_000, whole(1_000), "source nats: acknowledged ids that a checkpoint still holds")
     quarantine_files_max: int = option(1_000, whole(0), "refused samples that are kept; more are only counted")
 
@@ -96,7 +105,8 @@ class SftConfig(ModelConfig):
 
 SAME_RUN = {
     "out", "source", "micro_batch_tokens", "attention", "activation_checkpointing", "device", "threads", "steps", "passes", "checkpoint_every", "checkpoints_kept", "checkpoint_failures_max", "skipped_steps_max",
-    "accept_changes", "nats", "publish", "publish_every", "servers", "versions_kept", "take_most", "idle_checkpoint", "consumed_ids_kept", "quarantine_files_max", "group_age",
+    "accept_changes", "runs", "trainer", "nats", "nats_prefix", "nats_creds", "nats_nkey", "nats_user", "nats_ca", "nats_cert", "nats_key",
+    "publish", "servers", "publish_every", "versions_kept", "take_most", "idle_checkpoint", "consumed_ids_kept", "quarantine_files_max", "group_age",
 }
 """Options that may differ when a run goes on: they change what a step computes by rounding at most."""
 

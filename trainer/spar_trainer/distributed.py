@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from .config import ModelConfig
 from .errors import TrainerError
@@ -115,11 +115,13 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def whole_weights(policy: Policy, ranks: Ranks, *, trained_only: bool = False) -> dict[str, Tensor]:
-    """Copies on rank 0's processor; {} elsewhere. `trained_only`: of an adapter without the model below it."""
-    trained = {name for name, parameter in policy.named_parameters() if parameter.requires_grad}
+    """Copies on rank 0's processor; {} elsewhere. Weights that are tied are there once. `trained_only`: of an adapter without the
+    model below it."""
+    once = dict(policy.named_parameters())
+    tied = {name for name, _ in policy.named_parameters(remove_duplicate=False)} - once.keys()
     weights: dict[str, Tensor] = {}
     for name, tensor in policy.state_dict().items():
-        if trained_only and name not in trained:
+        if name in tied or (trained_only and (name not in once or not once[name].requires_grad)):
             continue
         gathered = whole(tensor.detach())
         if ranks.leads:

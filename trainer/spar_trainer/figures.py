@@ -51,9 +51,3 @@ class Figures:
         oldest = oldest_step(sample)
         if oldest is not None:
             self.staleness[sample.role].add(step - oldest)
-
-    def take(self) -> Figures:
-        """What was seen so far; the next look starts from nothing."""
-        taken = Figures(**vars(self))
-        self.__init__()  # type: ignore[misc]
-        return taken

@@ -68,12 +68,16 @@ class Intake:
         self.consumed = Consumed(config.consumed_ids_kept if config.source == ("nats",) else None)
         self.drops = DropCounter()
         self.figures = Figures()
-        """Of all groups that were asked since `take` of it, with a loss or not."""
+        """Of all groups that were looked at since `take_figures`, with a loss or not."""
 
     @property
     def waiting_groups(self) -> int:
         """Open ones and those that are whole and wait for a step."""
         return self._assembler.open_groups + len(self._ready)
+
+    def take_figures(self) -> Figures:
+        taken, self.figures = self.figures, Figures()
+        return taken
 
     async def next_step(self, step: int, on_wait: Callable[[], Awaitable[bool]]) -> StepSamples | None:
         """Samples for the step that follows the weights of `step`, or None: the source is over, or `on_wait`, which is called each
@@ -85,7 +89,6 @@ class Intake:
             elif self._is_over:
                 return found if found.kept else None
             elif not await self._take() and not self._is_over and not await on_wait():
-                self._give_back(found)
                 return None
         return found
 
@@ -100,10 +103,6 @@ class Intake:
         by_groups = self._config.groups_per_step
         return found.groups >= by_groups if by_groups else len(found.kept) >= self._config.samples_per_step
 
-    def _give_back(self, found: StepSamples) -> None:
-        """Of a step that does not come about: nobody goes on with this intake, and the source gives them again."""
-        self._held.difference_update(found.ids)
-
     async def _take(self) -> bool:
         taken = await self._source.take(self._config.take_most, WAIT_SECONDS)
         known = [raw.id for raw in taken if self.consumed.is_acknowledged(raw.id)]
@@ -114,10 +113,7 @@ class Intake:
                 self._add(raw)
         if not taken:
             self._settle(self._assembler.flush() if self._source.is_over else self._assembler.expire(self._clock()))
-            if self._source.is_over:
-                self._is_over = True
-                self._drop([one for refused in self._refused.values() for one in refused])
-                self._refused.clear()
+            self._is_over = self._source.is_over
         return bool(taken)
 
     def _add(self, raw: RawSample) -> None:
@@ -131,17 +127,14 @@ class Intake:
         if isinstance(read, Refusal) and read.group_id is not None:
             done.dropped = [one for one in done.dropped if one.id != read.id]
         self._settle(done)
-        if isinstance(read, Refusal) and read.group_id in self._refused:
-            self._forget_if_all_refused(read.group_id, read.group_size or self._config.group_size)
 
     def _settle(self, done: Assembled) -> None:
         self._ready.extend(done.groups)
         self._drop(done.dropped)
-
-    def _forget_if_all_refused(self, group_id: str, size: int) -> None:
-        """Such a group is never released: nothing else says that it is closed."""
-        if len(self._refused[group_id]) >= size:
-            self._drop(self._refused.pop(group_id))
+        waiting = {group.id for group in self._ready}
+        for closed in done.closed:
+            if closed not in waiting:
+                self._drop(self._refused.pop(closed, []))
 
     def _drop(self, dropped: list[Dropped]) -> None:
         for one in dropped:

@@ -183,6 +183,8 @@ def shown(value: Any) -> str:
     """A default, as it would be written as a flag."""
     if value is REQUIRED:
         return "required"
+    if value in ("", ()):
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):

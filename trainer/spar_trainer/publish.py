@@ -17,10 +17,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .atomic import BESIDE, MANIFEST, clear, sync, write_folder
 from .errors import TrainerError
@@ -58,7 +59,7 @@ class Publisher:
     def __init__(
         self, folder: Path, model: str, servers: Sequence[WeightServer] = (), announce: Announce | None = None, *, kept: int = KEPT,
         key: str | None = None, limits: ServerLimits = ServerLimits(), say: Callable[[str], None] = lambda _: None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, on_close: Callable[[], Awaitable[None]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         if kept < 1:
             raise TrainerError("CONFIG_WRONG_VALUE", f"Versions kept cannot be {kept}: it has to be at least 1")
@@ -66,13 +67,10 @@ class Publisher:
         self._folder, self._model, self._servers, self._announce, self._kept, self._say = folder, model, tuple(servers), announce, kept, say
         self._client = ServerClient(key, limits, sleep) if servers else None
         self._served: dict[WeightServer, str | None] = {}
-        self._on_close = on_close
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
-        if self._on_close is not None:
-            await self._on_close()
 
     async def publish(self, version: str, save: Callable[[Path], None]) -> Published:
         """`save` writes the policy into an empty folder. Raises what it raises, OSError, and TrainerError: PUBLISH_VERSION (the name), PUBLISH_SERVERS (no server took it), or what the bus says."""
@@ -151,17 +149,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str]) -> int:
-    """0: every server has it. 1: some have not. Raises TrainerError."""
-    parser = _Parser(prog="spar-trainer publish", description="Tells servers of a version that is in a folder, and then announces it.")
-    parser.add_argument("folder", type=Path, help="folder of versions, as training writes it")
+    """0: every server has it. 1: some have not. Raises TrainerError, and NatsOptionsError where the bus is not to be had."""
+    parser = _Parser(prog="spar-trainer publish", allow_abbrev=False, description="Tells servers of a version that is in a folder, and then announces it.",
+                     epilog="With --announce also --nats, --nats-prefix, --nats-creds, --nats-nkey, --nats-user, --nats-ca, --nats-cert and --nats-key, as spar node has them.")  # fmt: skip
+    parser.add_argument("folder", type=Path, help="folder of versions, as training writes it: <out>/policies")
     parser.add_argument("--version", required=True, help="a folder in it")
     parser.add_argument("--server", action="append", default=[], help=f"spar=, sglang= or vllm= and an address; may be given more than once. A key comes from {KEY_VARIABLE}")
     parser.add_argument("--announce", metavar="MODEL", help="name of the policy that nodes play with: tells them on the bus")
-    parser.add_argument("--nats", default="nats://127.0.0.1:4222", help="address of the bus")
     parser.add_argument("--keep", type=int, default=KEPT, help="versions; older ones that no server serves are removed")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    given = parser.parse_args(argv)
-    published = asyncio.run(_publish(given, [parse_server(server) for server in given.server]))
+    given, of_bus = parser.parse_known_args(argv)
+    if of_bus and given.announce is None:
+        parser.error(f"unrecognized arguments: {' '.join(of_bus)}")
+    published = asyncio.run(_publish(given, of_bus, [parse_server(server) for server in given.server]))
     if given.json:
         failed = {str(server): why for server, why in published.failed.items()}
         print(json.dumps({"version": published.version, "folder": str(published.folder), "served": [str(server) for server in published.served], "failed": failed, "announced": published.announced}))
@@ -170,37 +170,32 @@ def main(argv: Sequence[str]) -> int:
     return 1 if published.failed else 0
 
 
-async def _publish(given: argparse.Namespace, servers: list[WeightServer]) -> Published:
-    publisher = await connect(given.folder, given.announce, given.nats, servers, kept=given.keep)
-    try:
+async def _publish(given: argparse.Namespace, of_bus: list[str], servers: list[WeightServer]) -> Published:
+    async with AsyncExitStack() as stack:
+        announce = None if given.announce is None else await stack.enter_async_context(_bus(of_bus))
+        key = os.environ.get(KEY_VARIABLE, "").strip() or None
+        publisher = Publisher(given.folder, given.announce or "", servers, announce, kept=given.keep, key=key, say=_say)
+        stack.push_async_callback(publisher.close)
         return await publisher.publish_written(given.version)
-    finally:
-        await publisher.close()
 
 
-async def connect(folder: Path, model: str | None, nats: str, servers: Sequence[WeightServer], *, kept: int = KEPT) -> Publisher:
-    """A publisher that announces on the bus at `nats`, where there is a model to announce."""
-    announce, on_close = (None, None) if model is None else await _bus(nats)
-    key = os.environ.get(KEY_VARIABLE, "").strip() or None
-    return Publisher(folder, model or "", servers, announce, kept=kept, key=key, say=_say, on_close=on_close)
-
-
-async def open_publisher(config: Any) -> Publisher:
-    """The publisher of a training: options `publish`, `nats`, `servers`, `versions_kept` and `out` of `TrainConfig`."""
-    return await connect(Path(config.out) / "policies", config.publish, config.nats, [parse_server(server) for server in config.servers], kept=config.versions_kept)
-
-
-async def _bus(nats: str) -> tuple[Announce, Callable[[], Awaitable[None]]]:
+@asynccontextmanager
+async def _bus(arguments: list[str]) -> AsyncIterator[Announce]:
     from .nats_options import NatsOptions
     from .policies import announce
 
-    options = NatsOptions((nats,))
+    parser = _Parser(prog="spar-trainer publish", allow_abbrev=False, add_help=False)
+    NatsOptions.add_arguments(parser)
+    options = NatsOptions.from_arguments(parser.parse_args(arguments), os.environ)
     connection = await options.connect("spar-trainer publish")
 
     async def tell(model: str, version: str) -> None:
         await announce(connection, options.prefix, model, version)
 
-    return tell, connection.close
+    try:
+        yield tell
+    finally:
+        await connection.close()
 
 
 def _say(message: str) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from . import __version__
 from .atomic import write_file, write_folder
-from .checkpoint import Checkpoint, Checkpoints, TrainState, check_config, generators_here, read, set_generators
+from .checkpoint import Checkpoint, Checkpoints, TrainState, check_config, generators_here, not_written, read, set_generators
 from .config import ModelConfig, config_hash, lasting
 from .distributed import Lead, Ranks, follow, load_optimizer, open_ranks, shard, whole_optimizer, whole_weights
 from .errors import TrainerError
@@ -89,9 +89,12 @@ class Session:
         return save
 
     def write_policy(self) -> Path:
-        """`<out>/policy`: the policy as transformers, vLLM and `spar-trainer serve` read it."""
+        """`<out>/policy`: the policy as transformers, vLLM and `spar-trainer serve` read it. Raises TrainerError CHECKPOINT_…"""
         folder = Path(self.config.out) / POLICY
-        write_folder(folder, self.saver())
+        try:
+            write_folder(folder, self.saver())
+        except Exception as error:
+            raise not_written(f"the policy {folder}", error) from error
         return folder
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ QUARANTINE = "quarantine"
 class Publisher(Protocol):
     """Who makes a version known to those that sample from it."""
 
-    async def publish(self, version: str, save: Callable[[Path], None]) -> None:
+    async def publish(self, version: str, save: Callable[[Path], None]) -> object:
         """`save` writes the policy into a folder: safetensors, configuration, tokenizer."""
         ...
 
@@ -80,7 +80,7 @@ class TrainLoop:
         self._phases = Phases()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="learner")
         self._is_stopping = False
-        self._last_sample = self._last_idle = time.monotonic()
+        self._waiting_since = self._last_idle = time.monotonic()
 
     def stop(self) -> None:
         """The step that is being made is finished, a checkpoint written, and that was it."""
@@ -100,7 +100,7 @@ class TrainLoop:
 
     async def _steps(self) -> str:
         while self._state.step < self._config.steps:
-            self._last_sample = time.monotonic()
+            self._waiting_since = time.monotonic()
             with self._phases.of("wait"):
                 samples = await self._intake.next_step(self._state.step, self._on_wait)
             if samples is None or self._is_stopping:
@@ -138,13 +138,15 @@ class TrainLoop:
             )
 
     async def _on_wait(self) -> bool:
-        """The source had nothing. Others are told that this goes on, and what was dropped since is acknowledged."""
+        """The source had nothing. Others are told that this goes on, and what was consumed is acknowledged: at once where the source
+        gives no more before that."""
         now = time.monotonic()
         if now - self._last_idle > IDLE_SECONDS:
             self._last_idle = now
             await self._compute(self._session.idle)
-        if now - self._last_sample > self._config.idle_checkpoint and self._intake.consumed.waiting():
-            self._last_sample = now
+        is_full = getattr(self._source, "is_full", False)
+        if (is_full or now - self._waiting_since > self._config.idle_checkpoint) and self._intake.consumed.waiting():
+            self._waiting_since = now
             await self._checkpoint()
         return not self._is_stopping
 
@@ -184,7 +186,7 @@ class TrainLoop:
         """Seconds are those since the line before: checkpoint and publishing are of the step before."""
         seconds = self._phases.take()
         line = {
-            "step": self._state.step, "at": int(time.time() * 1000), **learned(result, seconds), **played(self._intake.figures.take(), self._intake.drops),
+            "step": self._state.step, "at": int(time.time() * 1000), **learned(result, seconds), **played(self._intake.take_figures(), self._intake.drops),
             **mismatch(result.mismatch), "samples": len(samples.kept), "groups": samples.groups, "groups_waiting": self._intake.waiting_groups,
             "skipped_steps": self._state.skipped_steps, "checkpoint_failures": self._failures, "trained_tokens": self._state.tokens,
         }

@@ -145,7 +145,7 @@ class ServerClient:
                 if answer.status >= 400:
                     hint = ". vLLM has the route with VLLM_SERVER_DEV_MODE=1" if answer.status == 404 and server.kind == "vllm" else ""
                     raise Refused(f"{path} answers with {answer.status}: {_quote(text)}{hint}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise Unwell(f"{path} does not answer: {type(error).__name__} {error}".strip()) from error
         return _object(text)
 

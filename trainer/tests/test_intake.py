@@ -3,7 +3,6 @@ as if it had not been."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,12 +113,17 @@ async def test_a_refused_member_waits_for_its_group(tmp_path: Path) -> None:
     """Else a restart would find the group without it, and wait for a member that does not come."""
     write_run(tmp_path / "run", groups=1, members=8, breakers=False, spoiled=(0,))
     raw = await all_raw(tmp_path / "run")
-    intake = intake_of(Memory([one for one in raw if one.record == b"\xc1broken"], []), tmp_path)
-    await intake._take()
-    assert intake.consumed.ids() == [] and intake.drops.by_cause() == {}
-    intake._source = Memory([one for one in raw if one.record != b"\xc1broken"])
-    [step] = await steps_of(intake)
-    assert len(step.kept) == 7 and sorted(intake.consumed.ids()) == sorted(one.id for one in raw)
+    broken = [one for one in raw if one.record == b"\xc1broken"]
+    intake = intake_of(Memory(broken, [], [one for one in raw if one not in broken]), tmp_path)
+    waited = []
+
+    async def on_wait() -> bool:
+        waited.append((intake.consumed.ids(), intake.drops.by_cause()))
+        return True
+
+    step = await intake.next_step(0, on_wait)
+    assert waited == [([], {})]
+    assert step is not None and len(step.kept) == 7 and len(step.ids) == len(raw)
 
 
 @pytest.mark.parametrize(
@@ -145,15 +149,14 @@ async def test_versions_of_no_trainer_can_be_taken_as_fresh(tmp_path: Path) -> N
     assert step is not None and {version for one in step.kept for segment in one.sample.segments for version, _ in segment.versions} == {"step-4"}
 
 
-async def test_waiting_can_be_ended_and_gives_back_what_was_collected(tmp_path: Path) -> None:
+async def test_waiting_can_be_ended_and_nothing_was_consumed(tmp_path: Path) -> None:
     write_run(tmp_path / "run", groups=1, breakers=False, is_over=False)
     intake = intake_of(FolderSource(tmp_path / "run", poll_s=0.01), tmp_path)
 
     async def enough() -> bool:
         return False
 
-    waited = asyncio.ensure_future(intake.next_step(0, enough))
-    assert await waited is None and intake.consumed.ids() == []
+    assert await intake.next_step(0, enough) is None and intake.consumed.ids() == []
 
 
 def test_acknowledged_ids_are_forgotten_from_the_oldest_on() -> None:

@@ -16,7 +16,7 @@ from spar_trainer.model_files import save_for_resume, save_policy
 from spar_trainer.models import Policy, Predictions, load_policy
 
 from .tiny_model import TOKENS, llama_config, make_llama
-from .training import one_thread, train_config
+from .training import one_thread, train_config, weights
 
 SHAPE = {"vocab_size": TOKENS, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256}
 
@@ -115,9 +115,9 @@ def test_an_adapter_is_trained_alone_and_merged_for_others(tmp_path: Path) -> No
     assert (tmp_path / "merged" / "chat_template.jinja").read_bytes() == (base / "chat_template.jinja").read_bytes()
 
 
-@pytest.mark.parametrize("lora_r", [0, 4])
-def test_what_is_saved_is_read_back_to_the_bit(tmp_path: Path, lora_r: int) -> None:
-    base = make_llama(tmp_path / "model")
+@pytest.mark.parametrize(("lora_r", "tied"), [(0, False), (0, True), (4, True)])
+def test_what_is_saved_is_read_back_to_the_bit(tmp_path: Path, lora_r: int, tied: bool) -> None:
+    base = make_llama(tmp_path / "model", tie_word_embeddings=tied)
     config = train_config(model=base, lora_r=lora_r)
     policy = load_policy(config, value_head=True, reference=False).policy
     with torch.no_grad():
@@ -129,6 +129,9 @@ def test_what_is_saved_is_read_back_to_the_bit(tmp_path: Path, lora_r: int) -> N
     save_for_resume(policy, saved, tmp_path / "checkpoint", origin=str(base))
     again = load_policy(config, value_head=True, reference=False, checkpoint=tmp_path / "checkpoint").policy.state_dict()
     assert again.keys() == kept.keys() and all(torch.equal(again[name], kept[name]) for name in kept)
+    everything = whole_weights(policy, Ranks(0, 1, torch.device("cpu")))
+    save_policy(policy, everything, tmp_path / "policy", origin=str(base), dtype=torch.float32)
+    assert weights(tmp_path / "policy").keys() == weights(base).keys(), "what is tied is in it once"
 
 
 def test_a_reference_is_a_second_copy_only_without_an_adapter(tmp_path: Path) -> None:

@@ -61,6 +61,6 @@ def test_the_hash_is_of_what_must_stay_the_same_in_a_run() -> None:
 def test_the_readme_lists_every_option_as_it_is() -> None:
     text = (TRAINER / "README.md").read_text("utf-8")
     for config in (TrainConfig, SftConfig):
-        for flag, default, _, help in table(config):
-            row = f"| `{flag}` | {default} | {help.replace('|', chr(92) + '|')} |"
+        for flag, default, rule, help in table(config):
+            row = f"| `{flag}` | {default} | {help.replace('|', chr(92) + '|')} | {rule} |"
             assert row in text, f"README.md lacks the row\n{row}"

@@ -6,16 +6,18 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
 
 from spar_trainer.errors import TrainerError
 from spar_trainer.publish import Published, Publisher, main
 from spar_trainer.weight_servers import ServerLimits, WeightServer, parse_server
 
+from .conftest import NatsServer, connect
 from .serve_process import ServeProcess, serve
 from .tiny_model import make_llama
 
@@ -183,5 +185,30 @@ def test_the_command_tells_servers_of_what_was_written(pair: tuple[ServeProcess,
     captured = capsys.readouterr()
     assert captured.out == "v7 is served by 1 of 2 servers\n"
     assert f"spar={dead} does not serve v7" in captured.err
-    with pytest.raises(TrainerError):
-        main([str(tmp_path)])
+    for wrong in ([str(tmp_path)], [str(tmp_path), "--version", "v7", "--nats", "nats://127.0.0.1:4222"]):
+        with pytest.raises(TrainerError) as caught:
+            main(wrong)
+        assert caught.value.code == "USAGE"
+
+
+def test_the_command_announces_on_the_bus_what_the_servers_have(server: NatsServer, pair: tuple[ServeProcess, ServeProcess], tmp_path: Path) -> None:
+    policies = pytest.importorskip("spar_trainer.policies")
+    versions = make_llama(tmp_path / "versions" / "v8", 8).parent
+
+    async def ask(question: Callable[[Client], Awaitable[Any]]) -> Any:
+        nc = await connect(server)
+        try:
+            return await question(nc)
+        finally:
+            await nc.close()
+
+    asyncio.run(ask(lambda nc: nc.jetstream().create_key_value(bucket="t_policies")))
+    options = ["--announce", "org/model", "--nats", server.url, "--nats-prefix", "t"]
+    assert main([str(versions), "--version", "v8", "--server", f"spar={pair[0].url}", *options]) == 0
+    assert asyncio.run(version_of(pair[0])) == "v8"
+    assert asyncio.run(ask(lambda nc: policies.served(nc, "t")))["org/model"].version == "v8"
+    # No server takes it: the last one that was served stays announced.
+    make_llama(versions / "v9", 9, hidden_size=64)
+    with pytest.raises(TrainerError, match="no server took it"):
+        main([str(versions), "--version", "v9", "--server", f"spar={pair[0].url}", *options])
+    assert asyncio.run(ask(lambda nc: policies.served(nc, "t")))["org/model"].version == "v8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import signal
@@ -15,8 +16,9 @@ from spar_trainer.checkpoint import Checkpoints
 from spar_trainer.metrics import read_metrics
 
 from .runs import write_run
+from .serve_process import ServeProcess
 from .tiny_model import make_llama
-from .training import SMALL, flags, furthest, run, start, weights
+from .training import FILE_BYTES_MAX, SMALL, flags, furthest, run, start, weights
 
 KILLS = 8
 
@@ -77,17 +79,38 @@ def test_steps_of_a_run_can_be_raised_and_nothing_is_trained_twice(tmp_path: Pat
     assert lines[0]["policy_kl"] == 0 and lines[-1]["policy_kl"] > 0, "the reference is where training started from"
 
 
-def test_a_signal_ends_a_run_that_waits_in_order(tmp_path: Path) -> None:
+def test_a_full_disk_costs_checkpoints_until_there_were_too_many(tmp_path: Path) -> None:
+    """The weights fit, the optimizer does not. What was trained on without a checkpoint comes again."""
+    make_llama(tmp_path / "model")
+    ids = write_run(tmp_path / "run", groups=12)
+    given = arguments(tmp_path, "out", checkpoint_failures_max=3, max_age=100)
+    assert run(*given[:-2], "--max-age", "100", "--steps", "1").returncode == 0
+    full = start(*given, **{FILE_BYTES_MAX: "200000"}).finish()
+    assert full.returncode == 1 and full.stderr.count("[CHECKPOINT_DISK_FULL], ") == 3 and full.stderr.rstrip().endswith("[CHECKPOINT_DISK_FULL]"), full.stderr
+    assert [line["step"] for line in read_metrics(tmp_path / "out")] == [1, 2, 3, 4]
+    assert len(consumed(tmp_path / "out")) < len(ids)
+    done = run(*given)
+    assert done.returncode == 0 and "Going on after step 1," in done.stderr, done.stderr
+    assert sorted(consumed(tmp_path / "out")) == sorted(ids)
+
+
+def test_a_run_that_waits_acknowledges_what_it_used_and_ends_in_order_by_a_signal(tmp_path: Path) -> None:
+    """There is no step for a checkpoint: it is written since nothing comes."""
     make_llama(tmp_path / "model")
     write_run(tmp_path / "run", groups=5, is_over=False)
-    process = start(*arguments(tmp_path, "out", checkpoint_every=50), "--json")
+    process = start(*arguments(tmp_path, "out", checkpoint_every=50, idle_checkpoint=0.1), "--json")
     process.wait_for_line()
+    until = time.monotonic() + 60
+    while not list((tmp_path / "out" / "checkpoints").glob("step-*")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    waiting = consumed(tmp_path / "out")
     other = run(*arguments(tmp_path, "out"))
     assert other.returncode == 1 and "[OUT_IN_USE]" in other.stderr
     process.signal(signal.SIGTERM)
     done = process.finish()
     assert done.returncode == 0 and "stopped by a signal" in done.stderr
-    assert len(consumed(tmp_path / "out")) >= 6 and (tmp_path / "out" / "policy" / "model.safetensors").exists()
+    assert len(waiting) >= 6 and consumed(tmp_path / "out") == waiting and (tmp_path / "out" / "policy" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
@@ -99,3 +122,20 @@ def test_an_error_is_one_line_with_its_code(tmp_path: Path, change: dict[str, An
     done = run(*arguments(tmp_path, "out", **change))
     assert done.returncode == status
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("spar-trainer: ") and done.stderr.rstrip().endswith(f"[{code}]")
+
+
+def test_a_server_has_each_version_and_one_that_is_gone_costs_no_step(tmp_path: Path) -> None:
+    make_llama(tmp_path / "model")
+    write_run(tmp_path / "run", groups=6)
+    server = ServeProcess(tmp_path / "model", "--threads", "1")
+    try:
+        done = run(*arguments(tmp_path, "out", servers=f"spar={server.url}", steps=2))
+        assert done.returncode == 0, done.stderr
+        assert asyncio.run(server.get("/get_model_info"))[1]["weight_version"] == "step-2"
+    finally:
+        server.kill()
+    assert sorted(one.name for one in (tmp_path / "out" / "policies").iterdir()) == ["latest", "step-0", "step-1", "step-2"]
+    assert furthest(weights(tmp_path / "out" / "policies" / "step-2"), weights(tmp_path / "out" / "policy")) == 0
+    assert furthest(weights(tmp_path / "out" / "policies" / "step-0"), weights(tmp_path / "model")) == 0
+    alone = run(*arguments(tmp_path, "out", servers=f"spar={server.url}", steps=3))
+    assert alone.returncode == 0 and "Cannot publish step-3" in alone.stderr and len(read_metrics(tmp_path / "out")) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from spar_trainer.options import flag_name, resolve
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.preloaded"])
+FILE_BYTES_MAX = "TEST_FILE_BYTES_MAX"
+"""Variable with the limit that the kernel holds files of the process to: a disk that is full."""
 TRAINER = Path(__file__).resolve().parents[1]
 SMALL = {"dtype": "fp32", "threads": 1, "device": "cpu", "max_context": 256, "micro_batch_tokens": 64, "learning_rate": 1e-3, "warmup_steps": 2}
 
@@ -80,6 +83,8 @@ def _main(arguments: tuple[str, ...], environment: dict[str, str], folder: str) 
     for stream, number in (("stdout", 1), ("stderr", 2)):
         os.dup2(os.open(f"{folder}/{stream}", os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
     os.environ.update(environment)
+    if FILE_BYTES_MAX in environment:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(environment[FILE_BYTES_MAX]),) * 2)
     from spar_trainer.cli import main
 
     code = main(arguments)

@@ -27,7 +27,7 @@ from .texts import Texts
 
 KEY_VARIABLE = "SPAR_API_KEY"
 ANSWERS_SECONDS_MAX = 5.0
-"""After the drain, for answers to be written; what was not finished then is cut off."""
+"""For the last answers to be written."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ async def _serve(options: Options) -> int:
         await _until_told()
         await asyncio.to_thread(service.engine.drain)
     finally:
-        await runner.cleanup()
         await asyncio.to_thread(service.engine.close)
+        await runner.cleanup()
     return 0
 
 

@@ -146,20 +146,27 @@ class Engine:
         return self._command(go_on)
 
     def drain(self) -> bool:
-        """Takes nothing new, and waits for what is under way, for `drain_seconds_max`. False: something was still running."""
+        """Takes nothing new, ends a pause, and waits for what is under way, for `drain_seconds_max`. False: something was still running."""
         until = self._now() + self._limits.drain_seconds_max
         with self._changed:
             self._is_draining = True
+            self._paused_until = None
             self._changed.notify_all()
             while (self._waiting or self._rows) and (left := until - self._now()) > 0:
                 self._changed.wait(min(left, 0.1))
             return not self._waiting and not self._rows
 
     def close(self) -> None:
+        """What still runs or waits ends with an error."""
         with self._changed:
             self._is_draining = self._is_closed = True
             self._changed.notify_all()
         self._thread.join()
+        self._admit(len(self._rows) + len(self._waiting))
+        for row in self._rows:
+            row.request.on_end(row.completion("error", "the server has ended"))
+        self.counters.failed += len(self._rows)
+        self._rows.clear()
 
     def _command(self, run: Callable[[], None]) -> Future[None]:
         done: Future[None] = Future()
@@ -188,7 +195,7 @@ class Engine:
                     done.set_result(None)
                 self._leave_cancelled()
                 if not self._is_frozen():
-                    self._admit()
+                    self._admit(self._limits.batch_max)
                     if self._rows:
                         return True
                 self._changed.notify_all()
@@ -203,8 +210,8 @@ class Engine:
             self.counters.pauses_overrun += 1
         return self._paused_until is not None
 
-    def _admit(self) -> None:
-        while self._waiting and len(self._rows) < self._limits.batch_max:
+    def _admit(self, rows_max: int) -> None:
+        while self._waiting and len(self._rows) < rows_max:
             request = self._waiting.popleft()
             self._rows.append(Row(request, len(self._rows), self.version, self._generation, list(request.prompt)))
             self.counters.prompt_tokens += len(request.prompt)
@@ -266,7 +273,7 @@ class Engine:
                 kept, common = self._kv.read(other.index, beside), beside
         if any(common_prefix(tokens, prompt) > common for tokens in read):
             return False
-        row.has_looked, row.generation = True, self._generation
+        row.has_looked, row.version, row.generation = True, self.version, self._generation
         if kept is not None:
             row.cached = row.computed = min(common, len(row.tokens) - 1)
             self._kv.write(row.index, kept, row.computed)

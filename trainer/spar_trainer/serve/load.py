@@ -45,7 +45,8 @@ class ModelSource:
         weights = read_weights(Path(folder))
         try:
             model = self._load_any(folder, config) if shape is None else LlamaModel(shape, weights, self.dtype, self.device)
-            _try(model)
+            if not _is_finite(model):
+                raise refused(folder, f"in {str(self.dtype).removeprefix('torch.')} it gives logits that are no finite numbers")
             return model
         except KeyError as error:
             raise refused(folder, f"the weight {error} is missing") from error
@@ -60,10 +61,10 @@ class ModelSource:
 
 
 @torch.inference_mode()
-def _try(model: CausalModel) -> None:
-    """Two tokens through all of it: shapes that do not fit each other show here, and not in the first request."""
+def _is_finite(model: CausalModel) -> bool:
+    """Two tokens through all of it: shapes that do not fit each other (RuntimeError) show here, and not in the first request."""
     kv = KeyValues(model.kv_shape, 1, 2, model.dtype, model.device)
-    model.forward([Piece(0, 0, [0, 0], True)], kv)
+    return bool(torch.isfinite(model.forward([Piece(0, 0, [0, 0], True)], kv)).all())
 
 
 def read_config(folder: str | Path) -> Any:

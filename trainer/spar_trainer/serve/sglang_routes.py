@@ -77,7 +77,7 @@ class _Handlers:
         """A token is drawn: the engine is not only there, it works."""
         try:
             await asyncio.wait_for(self._service.complete(Asked([0], 1, 0, {})), HEALTH_SECONDS_MAX)
-        except TimeoutError as error:
+        except asyncio.TimeoutError as error:  # noqa: UP041 - before Python 3.11 it is none of the builtin one
             raise ServeError("SERVE_FAILED", f"Cannot draw a token within {HEALTH_SECONDS_MAX:g} s") from error
         return web.json_response({})
 
