@@ -190,7 +190,7 @@ class Learner:
 
     def _update(self, loss: float) -> tuple[float, str | None, float]:
         """(norm of the gradient, why it was not applied or None, learning rate)"""
-        learning_rate = self.config.learning_rate * warm_up(self.updates, self.config.warmup_steps)
+        learning_rate = self.config.learning_rate * rate_share(self.updates, self.config)
         self.updates += 1
         trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         norm = float(whole(torch.nn.utils.clip_grad_norm_(trained, self.config.max_grad_norm)))
@@ -207,9 +207,11 @@ class Learner:
         return norm, skipped, learning_rate
 
 
-def warm_up(update: int, steps: int) -> float:
+def rate_share(update: int, config: ModelConfig) -> float:
     """The share of the learning rate of update `update`, from 0; the first is not zero."""
-    return 1.0 if steps == 0 else min(1.0, (update + 1) / steps)
+    warm = 1.0 if config.warmup_steps == 0 else min(1.0, (update + 1) / config.warmup_steps)
+    fallen = 0.0 if config.decay_steps == 0 else min(1.0, update / config.decay_steps)
+    return warm * (1 - fallen * (1 - config.decay_to))
 
 
 def adamw(policy: Policy, config: ModelConfig) -> torch.optim.AdamW:

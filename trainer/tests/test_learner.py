@@ -14,7 +14,7 @@ from transformers import LlamaForCausalLM
 from spar_trainer.advantages import GaeOptions
 from spar_trainer.batch import TrainSegment, pack
 from spar_trainer.distributed import Ranks
-from spar_trainer.learner import Learner, Objective, StepResult, warm_up
+from spar_trainer.learner import Learner, Objective, StepResult, rate_share
 from spar_trainer.losses import PolicyLossOptions
 from spar_trainer.models import Policy
 from spar_trainer.portions import deal
@@ -91,8 +91,13 @@ def test_the_gradient_is_scaled_down_to_its_largest_norm() -> None:
     assert seen == [pytest.approx(1e-3, rel=1e-2)]
 
 
-def test_the_learning_rate_grows_over_the_warm_up() -> None:
-    assert [warm_up(update, 4) for update in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1] and warm_up(0, 0) == 1
+def test_the_learning_rate_grows_over_the_warm_up_and_may_fall_again() -> None:
+    def shares(updates: int, **options: Any) -> list[float]:
+        config = train_config(**options)
+        return [rate_share(update, config) for update in range(updates)]
+
+    assert shares(6, warmup_steps=4) == [0.25, 0.5, 0.75, 1, 1, 1] and shares(1, warmup_steps=0) == [1]
+    assert shares(6, warmup_steps=0, decay_steps=4, decay_to=0.2) == pytest.approx([1, 0.8, 0.6, 0.4, 0.2, 0.2])
     taught = learner(warmup_steps=2, learning_rate=1e-3)
     assert [step(taught, weighed()).learning_rate for _ in range(3)] == [5e-4, 1e-3, 1e-3]
 

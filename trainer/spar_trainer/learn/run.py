@@ -30,6 +30,8 @@ from .processes import ENVIRONMENT, LearnError, end, finish, program, trainer
 from .warm_start import CONTEXT, write_conversations, write_model
 
 Settled = dict[str, Any]
+WARM_SAMPLES = 8
+"""Conversations of one step of the warm start."""
 STALL_SECONDS = 120.0
 """Without a sample, a run is given up."""
 
@@ -43,19 +45,19 @@ class LearnOptions:
     seeds: int = 3
     rollouts: int = 900
     """Of the model, in each arm."""
-    conversations: int = 12_000
+    conversations: int = 8_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
-    train_arenas: int = 5
-    held_out_arenas: int = 5
+    train_arenas: int = 3
+    held_out_arenas: int = 6
     group: int = 6
     in_flight: int = 5
-    fixed_bugs: int = 4
+    fixed_bugs: int = 6
     """Of each arena, in the arm that only repairs."""
     eval_bugs: int = 50
     eval_attempts: int = 4
-    warm_learning_rate: float = 4e-3
+    warm_learning_rate: float = 6e-3
     learning_rate: float = 1e-3
     samples_per_step: int = 32
 
@@ -114,7 +116,7 @@ async def _warm_start(options: LearnOptions, seed: int, family: Family, folder: 
     await asyncio.to_thread(write_conversations, folder / "clone.jsonl", family.warm, options.conversations, tokenizer, seed)
     words = trainer(
         "sft", "--model", folder / "model", "--out", folder / "sft", "--source", folder / "clone.jsonl", "--seed", str(seed), "--learning-rate", str(options.warm_learning_rate),
-        "--warmup-steps", "20", "--weight-decay", "0.01", "--dtype", "fp32", "--max-context", str(CONTEXT), "--samples-per-step", "8", "--micro-batch-tokens", "512",
+        "--warmup-steps", "20", "--decay-steps", str(options.conversations // WARM_SAMPLES), "--weight-decay", "0.01", "--dtype", "fp32", "--max-context", str(CONTEXT), "--samples-per-step", str(WARM_SAMPLES), "--micro-batch-tokens", "512",
         "--checkpoint-every", "100000", "--threads", "2",
     )
     await finish("spar-trainer sft", words, folder / "logs" / "sft.log", ENVIRONMENT)
@@ -152,7 +154,7 @@ class Course:
         await self.cluster.serve(weights, "step-0")
         paths = lay_out(self.family.train, self.folder / "arenas")
         words = trainer(
-            "train", "--model", weights, "--out", self.folder / arm.name, "--source", "nats", "--run", run, "--nats", self.cluster.nats, "--roles", arm.roles, "--seed", str(self.seed),
+            "train", "--model", weights, "--out", self.folder / arm.name, "--source", "nats", "--runs", run, "--nats", self.cluster.nats, "--roles", arm.roles, "--seed", str(self.seed),
             "--publish", MODEL, "--servers", f"spar={self.cluster.model}", "--learning-rate", str(options.learning_rate), "--warmup-steps", "2", "--dtype", "fp32", "--max-context", str(CONTEXT),
             "--samples-per-step", str(options.samples_per_step), "--micro-batch-tokens", "512", "--steps", "100000", "--group-size", str(options.group), "--checkpoint-every", "5",
             "--threads", "1", "--unversioned", "fresh",

@@ -16,7 +16,7 @@ from .words import train_tokenizer
 
 BUDGET = Budget(turns=8, tokens=1000, seconds=60)
 """Of a rollout in the runs; see run.py."""
-VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT = 800, 96, 4, 4, 1024
+VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT = 800, 128, 3, 4, 1024
 CORPUS = 2_000
 """Conversations that the tokenizer is made of."""
 
