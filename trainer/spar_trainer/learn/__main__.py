@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from .processes import LearnError
+from .report import text_report, write_report
 from .run import LearnOptions, learn
 
 NUMBERS = [one for one in fields(LearnOptions) if one.name not in ("out", "spar", "nats_server")]
@@ -31,11 +35,23 @@ def main(argv: list[str]) -> int:
         print(f"{time.monotonic() - began:6.0f} s  {line}", file=sys.stderr, flush=True)
 
     try:
-        asyncio.run(learn(options, say))
+        results = asyncio.run(_until_told(learn(options, say)))
     except LearnError as error:
         print(f"spar-trainer learn: {error} [{error.code}]", file=sys.stderr)
         return 1
+    except asyncio.CancelledError:
+        return 130
+    write_report(results, options.out / "report.html")
+    print(text_report(results) + f"\n{options.out / 'report.html'}")
     return 0
+
+
+async def _until_told(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """A signal ends everything that was started."""
+    task = asyncio.ensure_future(work)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    return await task
 
 
 sys.exit(main(sys.argv[1:]))

@@ -14,9 +14,8 @@ import asyncio
 import json
 import random
 import shutil
-import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,22 +42,22 @@ class LearnOptions:
     """How the command of Spar is started."""
     nats_server: str
     seeds: int = 3
-    rollouts: int = 900
+    rollouts: int = 500
     """Of the model, in each arm."""
     conversations: int = 8_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
-    train_arenas: int = 3
+    train_arenas: int = 9
     held_out_arenas: int = 6
-    group: int = 6
-    in_flight: int = 5
-    fixed_bugs: int = 6
+    group: int = 4
+    in_flight: int = 6
+    fixed_bugs: int = 4
     """Of each arena, in the arm that only repairs."""
-    eval_bugs: int = 50
-    eval_attempts: int = 4
+    eval_bugs: int = 36
+    eval_attempts: int = 3
     warm_learning_rate: float = 6e-3
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-4
     samples_per_step: int = 32
 
 
