@@ -7,7 +7,8 @@ import { loadavg } from 'node:os'
 import * as grpc from '@grpc/grpc-js'
 import { connect } from 'nats'
 import { createBridgeClient } from '../src/bridge/client.ts'
-import { decodeFrame, decodeValue, encodeFrame, encodeValue, kinds } from '../src/bridge/frame.ts'
+import { encodeFrame, encodeValue, kinds } from '../src/bridge/frame.ts'
+import { decodeFrame, decodeValue } from '../src/bridge/frame-reader.ts'
 import { bridgeLimits } from '../src/bridge/limits.ts'
 import { createBridgeServer } from '../src/bridge/server.ts'
 import { defineService, serverStream, unary } from '../src/bridge/services.ts'
@@ -74,7 +75,7 @@ async function openBridge (): Promise<Side> {
 /** As fast as the client goes, without flow control. */
 async function openBare (name: string, isCoded: boolean): Promise<Side> {
   const [serving, calling] = [await connect({ servers: url }), await connect({ servers: url })]
-  const encode = (): Uint8Array => encodeFrame({ kind: kinds.OPEN, call: 'unary', timeLeftMs: 0, metadata: {}, credit: 0, isEnded: true, message: { value: request } })
+  const encode = (): Uint8Array => new Uint8Array(encodeFrame({ kind: kinds.OPEN, call: 'unary', timeLeftMs: 0, metadata: {}, credit: 0, isEnded: true, message: { value: request } }))
   const bytes = encode()
   serving.subscribe(`${name}.say`, { queue: 'q', callback: (_, message) => {
     if (isCoded) decodeFrame(message.data)
@@ -88,7 +89,7 @@ async function openBare (name: string, isCoded: boolean): Promise<Side> {
       return isCoded ? decodeFrame(data) : data
     },
     async stream (tokens, count) {
-      const encode = (): Uint8Array => encodeFrame({ kind: kinds.MESSAGE, sequence: 1_000, message: { value: samples.get(tokens)! } })
+      const encode = (): Uint8Array => new Uint8Array(encodeFrame({ kind: kinds.MESSAGE, sequence: 1_000, message: { value: samples.get(tokens)! } }))
       const frame = encode()
       const subject = `${name}.samples.${rounds++}`
       let read = 0

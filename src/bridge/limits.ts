@@ -19,6 +19,9 @@ export const bridgeLimits = {
   messageBytesMax: 256 * 2 ** 20,
   /** An object of the bus that a message lies in is removed by its writer after so long, where its reader has not. */
   objectMs: 60_000,
+  /** Messages are written into one buffer; where a large one has made it larger, it is kept up to so many bytes. */
+  scratchBytes: 64 * 1024,
+  scratchBytesKept: 2 * 2 ** 20,
   /** How often it is looked whether a deadline has passed or a call is silent. */
   stepMs: 50
 }

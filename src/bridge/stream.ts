@@ -53,12 +53,12 @@ export class Sender {
       this.#publish(bytes, bytes.length)
       return null
     }
-    return this.#sendLater(bytes, bytes.length)
+    return this.#sendLater(new Uint8Array(bytes), bytes.length)
   }
 
   async #sendParcel (value: unknown): Promise<boolean> {
     const message = await this.#options.parcels.put(value)
-    const isSent = await this.#sendLater(this.#encode(message), message.size)
+    const isSent = await this.#sendLater(new Uint8Array(this.#encode(message)), message.size)
     if (!isSent) this.#options.parcels.drop(message)
     return isSent
   }
