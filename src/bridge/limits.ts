@@ -8,7 +8,9 @@ export const bridgeLimits = {
   /** A unary call that is not answered within this is accepted, so that its client knows where to cancel it. */
   acceptMs: 100,
   /** What a reader that takes nothing is sent at most, but for one message that is larger. */
-  windowBytes: 2 ** 20,
+  windowBytes: 4 * 2 ** 20,
+  /** A stream lets others run after so many bytes. */
+  burstBytes: 256 * 1024,
   /** Of metadata and trailers, as they are encoded. */
   metadataBytesMax: 8 * 1024,
   /** Characters of a status's text; the rest is cut off. */
