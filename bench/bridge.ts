@@ -17,7 +17,7 @@ import { systemClock } from '../src/clock.ts'
 import { toWire } from '../src/workers/codec/arrays.ts'
 import { startServer } from './processes.ts'
 
-const rounds = 5
+const rounds = 9
 /** The default, and twice that. */
 const windows = [bridgeLimits.windowBytes, 2 * bridgeLimits.windowBytes] as const
 const marks = { bare: 0.8, grpc: 1.5 }
