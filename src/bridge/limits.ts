@@ -8,7 +8,7 @@ export const bridgeLimits = {
   /** A unary call that is not answered within this is accepted, so that its client knows where to cancel it. */
   acceptMs: 100,
   /** What a reader that takes nothing is sent at most, but for one message that is larger. */
-  windowBytes: 4 * 2 ** 20,
+  windowBytes: 8 * 2 ** 20,
   /** A stream lets others run after so many bytes. */
   burstBytes: 256 * 1024,
   /** Of metadata and trailers, as they are encoded. */

@@ -24,7 +24,7 @@ export class LaneTransport extends NodeTransport {
   override dial ({ hostname, port }: { hostname: string; port: number }): Promise<Socket> {
     return new Promise((resolve, reject) => {
       let dialError: unknown
-      const socket = createConnection({ host: hostname, port, noDelay: true, onread: { buffer: () => this.#incoming.room(), callback: bytes => this.#took(bytes) } })
+      const socket = createConnection({ host: hostname, port, noDelay: true, onread: { buffer: () => this.#room(), callback: bytes => this.#took(bytes) } })
       socket.on('error', error => { dialError = error })
       socket.on('close', () => { socket.removeAllListeners(); reject(dialError as Error) })
       socket.on('connect', () => { socket.removeAllListeners(); resolve(socket) })
@@ -75,13 +75,17 @@ export class LaneTransport extends NodeTransport {
     super.send(frame)
   }
 
-  #took (bytes: number): boolean {
+  #room (): Buffer { return this.#orEnd(() => this.#incoming.room()) ?? Buffer.allocUnsafeSlow(1) }
+
+  #took (bytes: number): boolean { return this.#orEnd(() => { this.#incoming.took(bytes); return true }) ?? false }
+
+  /** Null: the server sends what none may, and the connection ends. */
+  #orEnd<Result> (call: () => Result): Result | null {
     try {
-      this.#incoming.took(bytes)
-      return true
+      return call()
     } catch (error) {
       this.socket.destroy(error as Error)
-      return false
+      return null
     }
   }
 
