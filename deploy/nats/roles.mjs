@@ -5,7 +5,7 @@
 //   node       does the work: pulls, acknowledges, writes endings, samples, snapshots and presence
 //   submitter  puts runs on the bus, pauses, resumes and cancels them
 //   watcher    follows, and writes nothing
-//   trainer    reads samples and objects, writes policy versions
+//   trainer    takes and acknowledges samples, reads objects, writes policy versions
 //   system     the server's own account: reports and monitoring, none of Spar's subjects
 
 export const roles = ['operator', 'node', 'submitter', 'watcher', 'trainer', 'system']
@@ -25,7 +25,9 @@ export function accounts (prefix, keys) {
       `$JS.API.STREAM.MSG.GET.${name}`, `$JS.API.DIRECT.GET.${name}`, `$JS.API.DIRECT.GET.${name}.>`,
       `$JS.API.CONSUMER.CREATE.${name}`, `$JS.API.CONSUMER.CREATE.${name}.>`, `$JS.API.CONSUMER.INFO.${name}.*`,
       `$JS.API.CONSUMER.MSG.NEXT.${name}.*`, `$JS.API.CONSUMER.DELETE.${name}.*`
-    ])
+    ]),
+    // Who reads samples, and up to where.
+    `$JS.API.CONSUMER.LIST.${stream('SAMPLES')}`
   ]
   const takeWork = [
     `$JS.API.CONSUMER.CREATE.${work}.>`, `$JS.API.CONSUMER.INFO.${work}.*`, `$JS.API.CONSUMER.MSG.NEXT.${work}.*`,
@@ -61,7 +63,7 @@ export function accounts (prefix, keys) {
       subscribe: ['_INBOX.>', `${signals}.>`]
     },
     trainer: {
-      publish: [...read([stream('SAMPLES'), bucket('runs'), bucket('policies'), objects]), `$KV.${prefix}_policies.>`],
+      publish: [...read([stream('SAMPLES'), bucket('runs'), bucket('policies'), objects]), `$JS.ACK.${stream('SAMPLES')}.>`, `$JS.ACK.*.*.${stream('SAMPLES')}.>`, `$KV.${prefix}_policies.>`],
       subscribe: ['_INBOX.>', `${signals}.>`]
     }
   }

@@ -54,6 +54,7 @@ t.test('spar play', { timeout: 900_000 }, async t => {
       const record = decodeRecord(readFileSync(join(cwd, 'first', sample.trajectory)))
       t.match(record, { schema_version: 1, rollout_id: sample.rollout_id, role: sample.role, untrainable: String })
       t.ok(record.messages.length > 0 && record.tool_calls.length > 0)
+      t.equal(sample.group_size, samples.filter(({ role, group_id }) => role === sample.role && group_id === sample.group_id).length)
       if (sample.outcome !== 'scored' && sample.outcome !== 'policy_fault') t.equal(sample.reward, null)
     }
   })

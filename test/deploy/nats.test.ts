@@ -9,10 +9,11 @@ import type { Bus } from '../../src/bus/types.ts'
 import { changeDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
 import { listNodes } from '../../src/cluster/presence.ts'
-import { documentOf, ended, startTestNode, submit, untilAborted } from '../helpers/cluster-fixture.ts'
+import { countSamples, documentOf, ended, startTestNode, submit, untilAborted } from '../helpers/cluster-fixture.ts'
 import { makeKeys, startShipped, startShippedCluster } from '../helpers/deploy-nats.ts'
 import { natsServers, skipWithoutNats } from '../helpers/nats-server.ts'
 import { testFolder } from '../helpers/test-folder.ts'
+import { skipWithoutTrainer, startSamplePeer } from '../helpers/trainer-python.ts'
 
 const skip = skipWithoutNats()
 const bytes = Buffer.from('{}')
@@ -113,6 +114,23 @@ for (const kind of natsServers()) {
       }
       const trainer = await server.connect('trainer')
       await t.rejects(trainer.log.records.get('r1.settled.e0001'), denied, 'records are none of the trainer\'s business')
+    })
+
+    await t.test('a trainer takes samples, acknowledges them, and announces; whoever may read sees where it stands', { skip: skipWithoutTrainer() }, async t => {
+      const credentials = [join(server.keys, 'keys', 'trainer.nk'), join(server.keys, 'tls', 'ca.pem')] as const
+      const trainer = startSamplePeer(t, `tls://127.0.0.1:${server.port}`, 'spar', ...credentials)
+      await trainer.do('open', { runs: ['r1'] })
+      const samples = await trainer.do<{ id: string; fault: string | null; bytes: number }[]>('take_all', { count: 6 })
+      t.same(samples.map(({ fault, bytes }) => ({ fault, bytes })), samples.map(() => ({ fault: null, bytes: 200_000 })))
+      await trainer.do('acknowledge', { ids: samples.map(({ id }) => id) })
+      await trainer.do('announce', { model: 'org/a', version: 'step-1' })
+      t.equal((await trainer.do<unknown[]>('replay', { runs: ['r1'] })).length, (await countSamples(operator, 'r1')).size)
+      for (const role of ['node', 'submitter', 'watcher'] as const) {
+        const { samples: log } = (await server.connect(role)).log
+        t.match(await log.place('trainer_r1'), { reader: 'trainer_r1', prefix: 'r1', acknowledged: Number }, role)
+        t.ok((await log.place('trainer_r1'))!.acknowledged > 0)
+        t.match(await log.places(), [{ reader: 'trainer_r1' }], role)
+      }
     })
 
     for (const [role, allowed] of Object.entries(may)) {

@@ -8,10 +8,12 @@ import t from 'tap'
 import { createBug, createManifest, writeArtifact } from '../../src/artifact/index.ts'
 import { exportRun, type Format } from '../../src/export/index.ts'
 import { lineId } from '../../src/export/grading.ts'
+import { sampleLine } from '../../src/export/samples.ts'
 import type { SwebenchInstance } from '../../src/export/swebench.ts'
 import type { SwesmithInstance } from '../../src/export/swesmith.ts'
 import { createSandboxes } from '../../src/sandbox/index.ts'
 import { settleId } from '../../src/run/ids.ts'
+import type { Sample } from '../../src/run/results.ts'
 import type { SettledEpisode } from '../../src/run/settle.ts'
 import { applyHere, f2p, makeRun, p2p, patchedTree, readTree, type RunFixture } from '../helpers/run-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -94,13 +96,23 @@ t.test('samples carry the settled reward and the messages, one line each for eve
   t.match(await write('jsonl', out), { instances: 9 })
   const text = readFileSync(join(out, 'samples.jsonl'), 'utf8')
   t.equal(text.split(/[\n\u0085\u2028\u2029]/).length, 10)
-  const samples = lines<{ rollout_id: string; reward: number | null; advantage: number | null; messages: { content: string }[] | null }>(join(out, 'samples.jsonl'))
+  const samples = lines<{ rollout_id: string; group_id: string; group_size: number; reward: number | null; advantage: number | null; messages: { content: string }[] | null }>(join(out, 'samples.jsonl'))
   const of = (id: string) => samples.find(sample => sample.rollout_id === id)!
   t.ok(Math.abs(of('e0001.break').reward! - 0.1) < 1e-9)
   t.equal(of('e0001.solve.1.0').reward, 1)
   t.equal(of('e0001.solve.1.1').reward, -1)
   t.equal(of('e0001.solve.1.0').messages![1]!.content, 'lib\u2028test\n')
+  t.equal(of('e0001.solve.1.0').group_size, samples.filter(({ group_id }) => group_id === 'e0001.1').length)
   t.match(of('e0001.solve.1.2'), { reward: null, advantage: null, messages: null }, 'lost to infrastructure: null, not zero')
+})
+
+t.test('a sample of before groups said their size is carried without one', async t => {
+  // The type says that every sample has one.
+  const folder = join(base, 'older')
+  mkdirSync(folder)
+  const older = await makeRun(folder)
+  const { group_size: _, ...sample } = older.store.samples.all()[0]!
+  t.equal((sampleLine(older.store, sample as Sample) as { group_size: number | null }).group_size, null)
 })
 
 t.test('an export replaces an earlier one and nothing else', async t => {

@@ -30,12 +30,32 @@ export interface Peer {
   write (line: unknown): void
   /** The next line that it says. */
   read (): Promise<Record<string, unknown>>
+  /** At once, as with kill -9. */
+  kill (): Promise<void>
 }
 
 /** trainer/tests/interop_peer.py. It ends with the test. */
-export function startPeer (t: Test, ...args: ['serve' | 'call', string, string]): Peer {
-  const child = spawnTrainer(['-m', 'tests.interop_peer', ...args])
+export const startPeer = (t: Test, ...args: ['serve' | 'call', string, string]): Peer => startProgram(t, 'tests.interop_peer', args)
+
+/** trainer/tests/sample_peer.py: resolves to what a command came to, rejects with what it raised. It ends with the test. */
+export function startSamplePeer (t: Test, url: string, prefix: string, ...credentials: [nkey: string, ca: string] | []): Pick<Peer, 'kill'> & { do<Said> (name: string, given?: object): Promise<Said> } {
+  const peer = startProgram(t, 'tests.sample_peer', [url, prefix, ...credentials])
+  return {
+    kill: peer.kill,
+    async do<Said> (name: string, given: object = {}) {
+      peer.write({ do: name, ...given })
+      const { said, error, text } = await peer.read()
+      if (error !== undefined) throw Object.assign(new Error(String(text)), { code: error })
+      return said as Said
+    }
+  }
+}
+
+function startProgram (t: Test, module: string, args: string[]): Peer {
+  const child = spawnTrainer(['-m', module, ...args])
   let said = ''
+  // What is written to one that was killed is for nobody.
+  child.stdin.on('error', () => {})
   child.stderr.on('data', (bytes: Buffer) => { said = (said + bytes.toString()).slice(-20_000) })
   const ended = new Promise<void>(resolve => { child.once('close', () => resolve()) })
   t.teardown(async () => {
@@ -49,6 +69,10 @@ export function startPeer (t: Test, ...args: ['serve' | 'call', string, string])
       const { done, value } = await lines.next()
       if (done === true) throw new Error(`the peer has ended: ${said}`)
       return JSON.parse(value as string) as Record<string, unknown>
+    },
+    async kill () {
+      child.kill('SIGKILL')
+      await ended
     }
   }
 }

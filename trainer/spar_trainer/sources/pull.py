@@ -46,8 +46,12 @@ class Pull:
         self._subscription = await self._nc.subscribe(f"{self._inbox}.*", cb=self._hear)
 
     async def close(self) -> None:
-        if self._subscription is not None and not self._nc.is_closed:
-            await self._subscription.unsubscribe()
+        """What has come and was not taken is handed back."""
+        if self._subscription is None or self._nc.is_closed:
+            return
+        await self._subscription.unsubscribe()
+        while self._come and self._nc.is_connected:
+            await self._nc.publish(self._come.popleft().reply, b"-NAK")
 
     async def take(self, most: int) -> list[Msg]:
         """Those that have come, up to `most`; waits for the first for `request_s`, then []. Raises ConsumerGone."""

@@ -118,13 +118,16 @@ class StreamSource:
     async def take(self, most: int, wait_s: float) -> list[RawSample]:
         """As `SampleSource`. Raises what nats-py does when the connection was closed for good; one that is lost is waited for."""
         async with self._changed:
-            try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: bool(self._ready) or self._broken is not None), wait_s)
-            except asyncio.TimeoutError:
-                return []
+            if not self._ready and self._broken is None:
+                try:
+                    await asyncio.wait_for(self._changed.wait_for(lambda: bool(self._ready) or self._broken is not None), wait_s)
+                except asyncio.TimeoutError:
+                    return []
             if not self._ready and self._broken is not None:
                 raise self._broken
-            return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+            taken = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+            # What was acknowledged before it was given is not given.
+            return [sample for sample in taken if sample.id in self._held]
 
     async def acknowledge(self, ids: Sequence[str]) -> None:
         """As `SampleSource`. Safe to do twice, and for ids that were not given yet.
@@ -198,7 +201,7 @@ class StreamSource:
             try:
                 await pull.open()
                 while True:
-                    await self._room(0)
+                    await self._room_for_entries()
                     await self._bring(await pull.take(min(self._limits.fetch_count, self._limits.held_count_max - len(self._held))))
             except (ConsumerGone, StreamError, nats.errors.Error) as error:
                 if self._nc.is_closed:
@@ -222,14 +225,14 @@ class StreamSource:
         if done:
             await self._confirm(done)
         while coming:
-            await self._room(coming[0].size)
+            await self._room_for(coming[0].size)
             part: list[Kept] = []
             while coming and len(part) < self._limits.reads_at_once and self._fits(coming[0].size):
                 part.append(coming.popleft())
                 self._reserve(part[-1])
             samples = await asyncio.gather(*(self._records.read(kept) for kept in part))
             async with self._changed:
-                self._ready.extend(sample for sample in samples if sample.id in self._held)
+                self._ready.extend(samples)
                 self._changed.notify_all()
 
     def _admit(self, message: Msg) -> Kept | None:
@@ -255,9 +258,13 @@ class StreamSource:
     def _fits(self, size: int) -> bool:
         return self._held_bytes == 0 or self._held_bytes + size <= self._limits.held_bytes_max
 
-    async def _room(self, size: int) -> None:
+    async def _room_for(self, size: int) -> None:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._fits(size) and (size > 0 or len(self._held) < self._limits.held_count_max))
+            await self._changed.wait_for(lambda: self._fits(size))
+
+    async def _room_for_entries(self) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self.is_full)
 
     async def _keep_alive(self) -> None:
         """While the event loop is held up for longer than `ack_wait_s`, what is held comes again, and is known (T2)."""

@@ -16,8 +16,8 @@ class RawSample:
     """A settled rollout as it was kept, not yet looked into.
 
     `id` is `<run>.<rollout>`, unique among all samples. `settled` is a line of `samples.jsonl` (docs/records.md). `record` is the
-    MessagePack of the trajectory, or None where there is none: infrastructure took the rollout, or its bytes are gone or do
-    not have the hash they should have; `fault` says which.
+    MessagePack of the trajectory, or None where there is none. `fault` is None where that is as it should be (infrastructure took
+    the rollout); else it says what is wrong with the sample, and `settled` holds what could be read of it, {} for nothing.
     """
 
     id: str
