@@ -13,9 +13,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from .processes import LearnError
-from .report import text_report, write_report
-from .run import LearnOptions, learn
+try:
+    from .processes import LearnError
+    from .report import text_report, write_report
+    from .run import LearnOptions, learn
+except ModuleNotFoundError as error:
+    print(
+        f"spar-trainer learn: {sys.executable} has no {error.name}. Install what trainer/requirements.lock lists (trainer/README.md), and name that Python: "
+        "SPAR_TRAINER_PYTHON=<venv>/bin/python npm run learn [LEARN_NO_PACKAGE]", file=sys.stderr,
+    )
+    sys.exit(1)
 
 NUMBERS = [one for one in fields(LearnOptions) if one.name not in ("out", "spar", "nats_server")]
 

@@ -1,7 +1,8 @@
-"""The proof, from nothing to its report: for every seed a model is made and warm-started, measured on bugs that nobody trained on,
+"""The proof, from nothing to its report: a model is made and warm-started, and for every seed measured on bugs that nobody trained on,
 trained in each arm for the same number of rollouts, and measured again.
 
-    <out>/seed-1/           model, clone.jsonl, sft/, arenas/, <arm>/ (what spar-trainer train leaves), <run>.jsonl (what settled)
+    <out>/warm-start/       the random model, the conversations, what spar-trainer sft leaves
+    <out>/seed-1/           arenas/, <arm>/ (what spar-trainer train leaves), <run>.jsonl (what settled)
     <out>/results.json      every figure of the report
     <out>/report.html
 
@@ -15,7 +16,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,9 @@ class LearnOptions:
     """How the command of Spar is started."""
     nats_server: str
     seeds: int = 3
-    rollouts: int = 500
+    rollouts: int = 400
     """Of the model, in each arm."""
-    conversations: int = 8_000
+    conversations: int = 10_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
@@ -54,7 +55,7 @@ class LearnOptions:
     in_flight: int = 6
     fixed_bugs: int = 4
     """Of each arena, in the arm that only repairs."""
-    eval_bugs: int = 36
+    eval_bugs: int = 32
     eval_attempts: int = 3
     warm_learning_rate: float = 6e-3
     learning_rate: float = 4e-4
@@ -64,25 +65,65 @@ class LearnOptions:
 async def learn(options: LearnOptions, say: Callable[[str], None]) -> dict[str, Any]:
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    seeds = [await _seed(options, seed, say) for seed in range(1, options.seeds + 1)]
-    results = {"options": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items() if name not in ("out", "spar", "nats_server")},
+    families = [Family.draw(options, seed) for seed in range(1, options.seeds + 1)]
+    weights = await _warm_start(options, families, say)
+    seeds = [await _seed(options, seed, family, weights, say) for seed, family in enumerate(families, 1)]
+    results = {"options": {name: value for name, value in asdict(options).items() if name not in ("out", "spar", "nats_server")},
                "seconds": round(time.monotonic() - began), "seeds": seeds}
     _write(options.out / "results.json", results)
     return results
 
 
-async def _seed(options: LearnOptions, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Family:
+    """The arenas of a seed."""
+
+    train: list[LearnArena]
+    held_out: list[LearnArena]
+
+    @classmethod
+    def draw(cls, options: LearnOptions, seed: int) -> Family:
+        chance = random.Random(seed)
+        held_out = draw_arenas("held-out-", options.held_out_arenas, chance)
+        return cls(_without(held_out, draw_arenas("train-", options.train_arenas, chance)), held_out)
+
+
+def _without(unseen: Sequence[LearnArena], arenas: Sequence[LearnArena]) -> list[LearnArena]:
+    """An arena is held out by its code: another name makes no other arena."""
+    codes = {tuple(arena.code) for arena in unseen}
+    return [arena for arena in arenas if tuple(arena.code) not in codes]
+
+
+async def _warm_start(options: LearnOptions, families: Sequence[Family], say: Callable[[str], None]) -> Path:
+    """One for all seeds, of arenas that none of them measures with."""
+    folder = options.out / "warm-start"
+    policy = folder / "sft" / "policy"
+    if policy.exists():
+        return policy
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    began = time.monotonic()
+    arenas = _without([arena for family in families for arena in family.held_out], draw_arenas("warm-", options.family, random.Random(0)))
+    tokenizer = await asyncio.to_thread(write_model, folder / "model", arenas, 0)
+    await asyncio.to_thread(write_conversations, folder / "clone.jsonl", arenas, options.conversations, tokenizer, 0)
+    words = trainer(
+        "sft", "--model", folder / "model", "--out", folder / "sft", "--source", folder / "clone.jsonl", "--learning-rate", str(options.warm_learning_rate),
+        "--warmup-steps", "20", "--decay-steps", str(options.conversations // WARM_SAMPLES), "--weight-decay", "0.01", "--dtype", "fp32", "--max-context", str(CONTEXT),
+        "--samples-per-step", str(WARM_SAMPLES), "--micro-batch-tokens", "512", "--checkpoint-every", "100000", "--threads", "2",
+    )
+    await finish("spar-trainer sft", words, folder / "sft.log", ENVIRONMENT)
+    say(f"a model is made, and has cloned {options.conversations} conversations in {time.monotonic() - began:.0f} s")
+    return policy
+
+
+async def _seed(options: LearnOptions, seed: int, family: Family, weights: Path, say: Callable[[str], None]) -> dict[str, Any]:
     folder = options.out / f"seed-{seed}"
     kept = folder / "result.json"
     if kept.exists():
         return json.loads(kept.read_text())
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    family = Family.draw(options, seed)
-    say(f"seed {seed}: a model is made and cloned from {options.conversations} conversations")
-    began = time.monotonic()
-    weights = await _warm_start(options, seed, family, folder)
-    result: dict[str, Any] = {"seed": seed, "warm_start_seconds": round(time.monotonic() - began), "arms": {}}
+    result: dict[str, Any] = {"seed": seed, "arms": {}}
     async with open_cluster(folder, weights, spar=options.spar, nats_server=options.nats_server) as cluster:
         course = Course(options, seed, family, folder, cluster, say)
         result["before"] = await course.evaluate("before")
@@ -92,34 +133,6 @@ async def _seed(options: LearnOptions, seed: int, say: Callable[[str], None]) ->
     for part in ("nats", "home"):
         shutil.rmtree(folder / part, ignore_errors=True)
     return result
-
-
-@dataclass(frozen=True)
-class Family:
-    warm: list[LearnArena]
-    train: list[LearnArena]
-    held_out: list[LearnArena]
-
-    @classmethod
-    def draw(cls, options: LearnOptions, seed: int) -> Family:
-        """No held-out arena is among the others, nor is one that has its functions with the same constants."""
-        chance = random.Random(seed)
-        train, held_out = draw_arenas("train-", options.train_arenas, chance), draw_arenas("held-out-", options.held_out_arenas, chance)
-        unseen = {tuple(arena.code) for arena in held_out}
-        train = [arena for arena in train if tuple(arena.code) not in unseen]
-        return cls([arena for arena in draw_arenas("warm-", options.family, chance) if tuple(arena.code) not in unseen], train, held_out)
-
-
-async def _warm_start(options: LearnOptions, seed: int, family: Family, folder: Path) -> Path:
-    tokenizer = await asyncio.to_thread(write_model, folder / "model", family.warm, seed)
-    await asyncio.to_thread(write_conversations, folder / "clone.jsonl", family.warm, options.conversations, tokenizer, seed)
-    words = trainer(
-        "sft", "--model", folder / "model", "--out", folder / "sft", "--source", folder / "clone.jsonl", "--seed", str(seed), "--learning-rate", str(options.warm_learning_rate),
-        "--warmup-steps", "20", "--decay-steps", str(options.conversations // WARM_SAMPLES), "--weight-decay", "0.01", "--dtype", "fp32", "--max-context", str(CONTEXT), "--samples-per-step", str(WARM_SAMPLES), "--micro-batch-tokens", "512",
-        "--checkpoint-every", "100000", "--threads", "2",
-    )
-    await finish("spar-trainer sft", words, folder / "logs" / "sft.log", ENVIRONMENT)
-    return folder / "sft" / "policy"
 
 
 @dataclass(frozen=True)
