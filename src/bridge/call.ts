@@ -1,7 +1,8 @@
 // What both sides of a call do: number their frames, notice gaps, keep deadline and keep-alive.
 
 import type { Clock } from '../ports.ts'
-import { decodeFrame, encodeFrame, kinds, type CallFrame, type Frame } from './frame.ts'
+import { encodeFrame, kinds, type CallFrame, type Frame } from './frame.ts'
+import { decodeFrame } from './frame-reader.ts'
 import type { BridgeLimits } from './limits.ts'
 import type { Parcels } from './parcels.ts'
 import { BridgeStatus, toStatus } from './status.ts'

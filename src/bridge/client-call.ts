@@ -42,7 +42,7 @@ export class ClientCall extends Call {
         left: () => this.fail(new BridgeStatus('CANCELLED', 'The answers are not read any more'))
       })
     }
-    if (streamsUp(kind)) this.#sender = new Sender({ parcels, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
+    if (streamsUp(kind)) this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
     if (deadlineMs !== undefined) this.until = clock.now() + deadlineMs
     if (signal !== undefined) this.#leave = onAbort([signal], () => this.fail(new BridgeStatus('CANCELLED', 'The call was cancelled')))
   }

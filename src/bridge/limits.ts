@@ -8,7 +8,9 @@ export const bridgeLimits = {
   /** A unary call that is not answered within this is accepted, so that its client knows where to cancel it. */
   acceptMs: 100,
   /** What a reader that takes nothing is sent at most, but for one message that is larger. */
-  windowBytes: 2 ** 20,
+  windowBytes: 8 * 2 ** 20,
+  /** A stream lets others run after so many bytes. */
+  burstBytes: 256 * 1024,
   /** Of metadata and trailers, as they are encoded. */
   metadataBytesMax: 8 * 1024,
   /** Characters of a status's text; the rest is cut off. */
@@ -19,6 +21,9 @@ export const bridgeLimits = {
   messageBytesMax: 256 * 2 ** 20,
   /** An object of the bus that a message lies in is removed by its writer after so long, where its reader has not. */
   objectMs: 60_000,
+  /** Messages are written into one buffer; where a large one has made it larger, it is kept up to so many bytes. */
+  scratchBytes: 64 * 1024,
+  scratchBytesKept: 2 * 2 ** 20,
   /** How often it is looked whether a deadline has passed or a call is silent. */
   stepMs: 50
 }

@@ -22,7 +22,7 @@ export class ServerCall extends Call implements CallContext {
 
   constructor (side: Side, client: string, open: Open) {
     super(side)
-    const { wire, parcels, clock } = side
+    const { wire, parcels, limits, clock } = side
     this.address = client
     this.metadata = open.metadata
     this.#open = open
@@ -30,7 +30,7 @@ export class ServerCall extends Call implements CallContext {
     if (open.timeLeftMs > 0) this.until = this.#openedAt + open.timeLeftMs
     if (streamsUp(open.call)) this.#requests = this.#receive()
     if (streamsDown(open.call)) {
-      this.#sender = new Sender({ parcels, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
+      this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
       this.#sender.open(open.credit)
     }
     if (open.isEnded && this.#requests !== null) {

@@ -1,6 +1,7 @@
 // Serves services over the bus.
 
-import { decodeFrame, encodeFrame, kinds, type CallKind, type Open } from './frame.ts'
+import { encodeFrame, kinds, type CallKind, type Open } from './frame.ts'
+import { decodeFrame } from './frame-reader.ts'
 import { ServerCall } from './server-call.ts'
 import type { Handler, HandlersOf, Methods, Service } from './services.ts'
 import { BridgeStatus, toStatus } from './status.ts'

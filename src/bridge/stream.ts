@@ -3,7 +3,8 @@
 //
 // S1. What was sent and not given back is at most the window, but for one message that was sent while at least half of the
 //     window was free.
-// S2. A reader that has taken everything keeps back less than half of the window: by S1 every message can be sent.
+// S2. A reader that has taken everything keeps back less than an eighth of the window: by S1 every message can be sent, and what
+//     is sent follows what is taken closely.
 
 import { encodeFrame, kinds, type Carried } from './frame.ts'
 import type { Parcels } from './parcels.ts'
@@ -11,6 +12,7 @@ import { BridgeStatus } from './status.ts'
 
 export interface SenderOptions {
   parcels: Parcels
+  burstBytes: number
   payloadBytesMax (): number
   /** Of the next frame that is counted. */
   sequence (): number
@@ -23,6 +25,8 @@ export class Sender {
   /** Null until the other side has said it. */
   #window: number | null = null
   #credit = 0
+  /** Sent since others ran. */
+  #burst = 0
   #isOver = false
   #wake: () => void = () => {}
 
@@ -45,20 +49,20 @@ export class Sender {
     this.#wake()
   }
 
-  /** Null: sent. Else false where the stream was over before it could be. One at a time. Throws what `encodeFrame` and `Parcels.put` throw. */
+  /** Null: sent, and more may follow at once. Else false where the stream was over. One at a time. Throws what `encodeFrame` and `Parcels.put` throw. */
   send (value: unknown): null | Promise<boolean> {
     const bytes = this.#encode({ value })
     if (bytes.length > this.#options.payloadBytesMax()) return this.#sendParcel(value)
     if (!this.#isOver && this.#mayBeSent(bytes.length)) {
       this.#publish(bytes, bytes.length)
-      return null
+      return this.#burst < this.#options.burstBytes ? null : this.#rest()
     }
-    return this.#sendLater(bytes, bytes.length)
+    return this.#sendLater(new Uint8Array(bytes), bytes.length)
   }
 
   async #sendParcel (value: unknown): Promise<boolean> {
     const message = await this.#options.parcels.put(value)
-    const isSent = await this.#sendLater(this.#encode(message), message.size)
+    const isSent = await this.#sendLater(new Uint8Array(this.#encode(message)), message.size)
     if (!isSent) this.#options.parcels.drop(message)
     return isSent
   }
@@ -68,6 +72,12 @@ export class Sender {
     if (this.#isOver) return false
     this.#publish(bytes, size)
     return true
+  }
+
+  /** Lets others run: a stream with much credit would hold up everything else until it has used it. */
+  #rest (): Promise<boolean> {
+    this.#burst = 0
+    return new Promise(resolve => setImmediate(() => resolve(!this.#isOver)))
   }
 
   #encode (message: Carried): Uint8Array {
@@ -81,6 +91,7 @@ export class Sender {
 
   #publish (bytes: Uint8Array, size: number): void {
     this.#credit -= size
+    this.#burst += bytes.length
     this.#options.publish(bytes)
   }
 }
@@ -192,7 +203,7 @@ export class Receiver implements AsyncIterableIterator<unknown> {
   /** S2. */
   #giveBack (size: number): void {
     this.#taken += size
-    if (this.#ended !== null || this.#taken * 2 < this.#options.windowBytes) return
+    if (this.#ended !== null || this.#taken * 8 < this.#options.windowBytes) return
     const bytes = this.#taken
     this.#taken = 0
     this.#outstanding -= bytes

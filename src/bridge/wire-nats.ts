@@ -6,19 +6,23 @@ import { busError, deniedBy } from '../bus/nats/errors.ts'
 import type { Link } from '../bus/nats/link.ts'
 import type { Served, Wire, WireMessage, WireWatch } from './wire.ts'
 
-export function createNatsWire ({ nc, names, closed, heard, isUp }: Pick<Link, 'nc' | 'names' | 'closed' | 'heard' | 'isUp'>): Wire {
+export function createNatsWire ({ nc, lane, names, closed, heard, isUp }: Pick<Link, 'nc' | 'lane' | 'names' | 'closed' | 'heard' | 'isUp'>): Wire {
   return {
     get payloadBytesMax () { return nc.info!.max_payload },
     get isUp () { return isUp() },
     closed,
     subjectOf: names.bridge,
     inbox: () => createInbox(),
-    publish (subject, bytes, reply) {
-      if (isUp()) nc.publish(subject, bytes, reply === undefined ? {} : { reply })
+    publish (subject, bytes, reply = '') {
+      if (!isUp() || lane.publish(subject, bytes, reply)) return
+      nc.publish(subject, new Uint8Array(bytes), reply === '' ? {} : { reply })
     },
     listenBelow (subject, hear) {
       const subscription = nc.subscribe(`${subject}.*`, { callback: (error, message) => { if (error === null) hear(read(message)) } })
-      return () => subscription.unsubscribe()
+      const giveBack = lane.lend(subject)
+      // What is published behind this goes another way, and must not be there before.
+      nc.flush().catch(() => {})
+      return () => { subscription.unsubscribe(); giveBack() }
     },
     async serve ({ name, version, description, endpoints }: Served) {
       try {
@@ -26,7 +30,11 @@ export function createNatsWire ({ nc, names, closed, heard, isUp }: Pick<Link, '
         for (const { name, subject, hear } of endpoints) service.addEndpoint(name, { subject, handler: (error, message) => { if (error === null) hear(read(message)) } })
         // Whoever is told that it is served may call at once, from another connection.
         await nc.flush()
-        return async () => { await service.stop() }
+        const givesBack = endpoints.map(({ subject }) => lane.lend(subject))
+        return async () => {
+          await service.stop()
+          for (const giveBack of givesBack) giveBack()
+        }
       } catch (error) {
         throw busError(error, `serve ${name}`)
       }

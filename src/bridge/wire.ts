@@ -2,6 +2,7 @@
 
 export interface WireMessage {
   subject: string
+  /** They hold while the message is being heard. */
   bytes: Uint8Array
   /** Where an answer goes; '' for nowhere. */
   reply: string
@@ -29,7 +30,7 @@ export interface Wire {
   subjectOf (service: string, method: string): string
   /** A subject of one's own: whoever asks listens below it. */
   inbox (): string
-  /** Dropped while there is no connection. */
+  /** Copies what it is given. Dropped while there is no connection. */
   publish (subject: string, bytes: Uint8Array, reply?: string): void
   /** Everything below a subject. The answer stops listening. */
   listenBelow (subject: string, hear: (message: WireMessage) => void): () => void

@@ -2,13 +2,14 @@
 // BUS_UNAVAILABLE, and may be tried again.
 
 import { readFileSync } from 'node:fs'
-import { connect, credsAuthenticator, ErrorCode, Events, nkeyAuthenticator, nkeys, type ConnectionOptions, type NatsConnection } from 'nats'
+import { credsAuthenticator, ErrorCode, Events, nkeyAuthenticator, nkeys, type ConnectionOptions, type NatsConnection } from 'nats'
 import { createNatsWire } from '../bridge/wire-nats.ts'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { busLimits } from './limits.ts'
 import { busError } from './nats/errors.ts'
 import { createKeyValue } from './nats/key-value.ts'
+import { connectWithLane, type Lane } from './nats/lane/connect.ts'
 import type { Link } from './nats/link.ts'
 import { createLog } from './nats/log.ts'
 import { createObjects } from './nats/objects.ts'
@@ -46,12 +47,12 @@ export interface NatsOptions {
 export async function connectNats (options: NatsOptions): Promise<Bus> {
   const limits = { ...busLimits, ...options.limits }
   const names = createNames(options.prefix ?? 'spar')
-  const nc = await open(options, limits)
+  const { nc, lane } = await open(options, limits)
   const closing = new AbortController()
   try {
     const connection = watchConnection(nc, options.onStatus ?? (() => {}))
     const { reconnected, heard } = connection
-    const shared = { nc, clock: options.clock, limits, closed: closing.signal, reconnected, heard }
+    const shared = { nc, lane, clock: options.clock, limits, closed: closing.signal, reconnected, heard }
     const jsm = await nc.jetstreamManager({ timeout: limits.answerMsMax, checkAPI: false })
     const bare = { ...shared, requests: createRequests(shared), jsm, names, isUp: () => connection.isUp && !nc.isClosed() }
     const { ensure = true, replicas = 1, ackWaitMs = limits.ackWaitMs, nodeTtlMs = limits.nodeTtlMs } = options
@@ -91,7 +92,7 @@ async function reopenStreams (link: Omit<Link, 'valueBytesMax'>, options: Stream
   }
 }
 
-async function open ({ servers, name, credentials, nkey, user, password, token, tls }: NatsOptions, limits: typeof busLimits): Promise<NatsConnection> {
+async function open ({ servers, name, credentials, nkey, user, password, token, tls }: NatsOptions, limits: typeof busLimits): Promise<{ nc: NatsConnection; lane: Lane }> {
   const read = (what: string, path: string): Uint8Array => {
     try {
       return readFileSync(path)
@@ -112,7 +113,7 @@ async function open ({ servers, name, credentials, nkey, user, password, token, 
     } })
   }
   try {
-    return await connect(options)
+    return await connectWithLane(options)
   } catch (error) {
     // Who shows no certificate where one is wanted is left without an answer.
     const hint = (error as { code?: string }).code === ErrorCode.Timeout && tls?.cert === undefined ? ' (if the server wants certificates of its clients: give --nats-cert and --nats-key)' : ''

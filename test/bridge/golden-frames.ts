@@ -2,7 +2,7 @@
 // writes the file anew after a change of the wire.
 
 import { writeFileSync } from 'node:fs'
-import { pack } from '../../src/bridge/value.ts'
+import { pack } from '../../src/bridge/pack.ts'
 import { statusCodes, type StatusName } from '../../src/bridge/status.ts'
 import { toWire } from '../../src/workers/codec/arrays.ts'
 

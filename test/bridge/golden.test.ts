@@ -4,9 +4,10 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { callKinds, decodeFrame, encodeFrame, itemsOf, kinds, type CallKind, type Carried, type Frame } from '../../src/bridge/frame.ts'
+import { callKinds, encodeFrame, itemsOf, kinds, type CallKind, type Carried, type Frame } from '../../src/bridge/frame.ts'
+import { decodeFrame } from '../../src/bridge/frame-reader.ts'
 import { BridgeStatus, statusCodes } from '../../src/bridge/status.ts'
-import { pack } from '../../src/bridge/value.ts'
+import { pack } from '../../src/bridge/pack.ts'
 import { fromJson, goldenFrames, toJson, type Golden } from './golden-frames.ts'
 
 const golden = JSON.parse(readFileSync('test/bridge/golden.json', 'utf8')) as (Golden & { lenient?: true })[]

@@ -1,8 +1,9 @@
 // One side of a call by hand: frames that no side of the bridge would write.
 
 import type { Test } from 'tap'
-import { decodeFrame, kinds, type Frame } from '../../src/bridge/frame.ts'
-import { pack } from '../../src/bridge/value.ts'
+import { kinds, type Frame } from '../../src/bridge/frame.ts'
+import { decodeFrame } from '../../src/bridge/frame-reader.ts'
+import { pack } from '../../src/bridge/pack.ts'
 import type { WireMessage } from '../../src/bridge/wire.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { until } from './fixture.ts'

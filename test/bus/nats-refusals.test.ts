@@ -1,13 +1,13 @@
 // Goal: who may not, or cannot, is told which and why, and does not wait for it. Method: real servers with users, permissions,
 // certificates and limits.
 
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { connect, nkeys, StorageType, type StreamConfig } from 'nats'
 import t, { type Test } from 'tap'
 import { storeBytesMax, storeLimits } from '../../src/bus/limits.ts'
+import { certificates } from '../helpers/certificates.ts'
 import { natsBroker } from '../helpers/nats-bus.ts'
 import { freePort, natsServers, skipWithoutNats, startNats, type ServerKind } from '../helpers/nats-server.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -24,17 +24,6 @@ async function told (t: Test, call: () => Promise<unknown>, code: string): Promi
   const at = performance.now()
   await t.rejects(call, { code })
   t.ok(performance.now() - at < 3_000, `${code} at once`)
-}
-
-/** A certificate for localhost, and the authority that signed it. */
-function certificates (folder: string): { ca: string; cert: string; key: string } {
-  const at = (name: string): string => join(folder, name)
-  const openssl = (...args: string[]): void => { execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' }) }
-  writeFileSync(at('san'), 'subjectAltName=DNS:localhost\n')
-  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test authority')
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=spar test')
-  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san')
-  return { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key') }
 }
 
 function refusals (t: Test, kind: ServerKind): void {

@@ -6,10 +6,12 @@ import type { Clock } from '../../ports.ts'
 import type { busLimits } from '../limits.ts'
 import type { Names } from '../subjects.ts'
 import { apiCode, jetStreamErrors, told } from './errors.ts'
+import type { Lane } from './lane/connect.ts'
 import type { Requests } from './requests.ts'
 
 export interface Link {
   nc: NatsConnection
+  lane: Lane
   requests: Requests
   jsm: JetStreamManager
   names: Names

@@ -9,7 +9,7 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class BridgeLimits:
-    window: int = MIB
+    window: int = 8 * MIB
     """Bytes of messages that a peer may send before they were read."""
     calls_max: int = 1_000
     """Calls under way at a server; above it a call is refused."""

@@ -1,0 +1,1 @@
+"""The proof that self-play learns, on two cores: `npm run learn`."""

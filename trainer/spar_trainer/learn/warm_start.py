@@ -1,0 +1,78 @@
+"""What the small model starts from: a random model with its tokenizer, and conversations of the teacher to clone."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from .family import Chance, LearnArena
+from .teacher import BREAKER_USER, SYSTEM, Budget, Dialogue, Message, Role, all_code, break_it, draw_hidden, oracle_patch, repair_it, solver_user
+from .words import train_tokenizer
+
+BUDGET = Budget(turns=8, tokens=1000, seconds=60)
+"""Of a rollout in the runs; see run.py."""
+VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT = 800, 128, 3, 4, 1024
+SLIPS = 0.2
+"""Share of conversations in which the teacher errs first."""
+CORPUS = 2_000
+"""Conversations that the tokenizer is made of."""
+
+
+def write_model(folder: Path, arenas: Sequence[LearnArena], seed: int) -> PreTrainedTokenizerFast:
+    """A random Llama of half a million weights, and its tokenizer."""
+    chance = random.Random(seed)
+    tokenizer = train_tokenizer((_text(draw_conversation(arenas, role, chance)) for _ in range(CORPUS) for role in ("breaker", "solver")), VOCABULARY)
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=3 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        num_key_value_heads=HEADS, max_position_embeddings=CONTEXT, tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id, bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def write_conversations(path: Path, arenas: Sequence[LearnArena], count: int, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+    """Breaker and solver in turn."""
+    chance = random.Random(seed)
+    counted = Counted(tokenizer)
+    with path.open("w") as lines:
+        for number in range(count):
+            messages = draw_conversation(arenas, "solver" if number % 2 else "breaker", chance, counted)
+            lines.write(json.dumps({"messages": messages}) + "\n")
+
+
+class Counted:
+    """Tokens of a conversation, as the chat template writes it."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, messages: Sequence[Message]) -> int:
+        return len(self._tokenizer(_text(messages))["input_ids"])
+
+
+def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, counted=lambda _: 300) -> list[Message]:
+    """At times the teacher tries a change that is of another module, and takes what it is told: so does whoever clones it."""
+    arena = chance.choice(arenas)
+    bug = chance.choice(arena.candidates)
+    hidden = draw_hidden(bug, chance)
+    other = chance.choice(chance.choice(arenas).candidates)
+    slip = other if chance.random() < SLIPS and other.before not in all_code(arena).split("\n") else None
+    if role == "breaker":
+        dialogue = Dialogue(SYSTEM, BREAKER_USER, BUDGET, counted)
+        break_it(dialogue, arena, bug, hidden, slip)
+    else:
+        dialogue = Dialogue(SYSTEM, solver_user(oracle_patch(arena, bug, hidden)), BUDGET, counted)
+        repair_it(dialogue, arena, bug, slip)
+    return dialogue.messages
+
+
+def _text(messages: Sequence[Message]) -> str:
+    return "".join(f"<|{message['role']}|>{message['content']}<|end|>" for message in messages)
