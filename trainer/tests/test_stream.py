@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,7 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
+from spar_trainer.bridge import ObjectBucket
 from spar_trainer.cluster_values import pack
 from spar_trainer.sources import RawSample, StreamError, StreamLimits, StreamSource, replay
 
@@ -144,6 +147,33 @@ async def test_a_connection_that_is_closed_for_good_is_said(bus: Bus) -> None:
     source = await StreamSource.open(bus.nc, limits=StreamLimits(**QUICK))
     await bus.nc.close()
     with pytest.raises(nats.errors.Error):
+        await source.take(1, 10.0)
+    await source.close()
+
+
+@pytest.mark.parametrize("said", [b"no JSON", b"null", b"[]", b'{"size": 5}', b'{"size": 1e400, "chunks": 1, "digest": "", "nuid": "a"}'])
+async def test_an_entry_that_is_wrong_in_any_way_has_a_fault_and_others_come_after_it(bus: Bus, said: bytes) -> None:
+    await ObjectBucket(bus.nc).ensure()
+    name = f"sha256-{'0' * 64}"
+    await bus.nc.jetstream().publish(f"$O.spar_objects.M.{base64.urlsafe_b64encode(name.encode()).decode()}", said)
+    for index, size in enumerate((math.inf, -math.inf, math.nan, 5.5, True, 5)):
+        sample = {"rollout_id": f"e{index}"}
+        await bus.nc.jetstream().publish(f"spar.samples.r.e{index}", pack({"sample": sample, "trajectory": {"object": name, "size": size}}))
+    await bus.settle("r.good")
+    source = await StreamSource.open(bus.nc, limits=StreamLimits(**QUICK, record_tries=1))
+    faults = [str(sample.fault).partition(":")[0] for sample in await take_all(source, 7)]
+    assert faults == ["SAMPLE_POISONED"] * 5 + ["RECORD_DAMAGED", "None"]
+    await source.close()
+
+
+async def test_what_ends_the_reader_is_said_to_whoever_takes(bus: Bus) -> None:
+    class Broken:
+        def __contains__(self, id: object) -> bool:
+            raise RuntimeError("the set of known ids is gone")
+
+    await bus.settle("r.a")
+    source = await StreamSource.open(bus.nc, known=Broken(), limits=StreamLimits(**QUICK))
+    with pytest.raises(RuntimeError, match="is gone"):
         await source.take(1, 10.0)
     await source.close()
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -80,12 +81,12 @@ class ObjectBucket:
         await self._js.purge_stream(self._stream, subject=self._chunks(meta["nuid"]))
 
     async def _find(self, name: str) -> dict[str, Any] | None:
+        """What is said of it; None where there is none, or it was removed. Raises DamagedObject."""
         try:
             last = await self._js.get_last_msg(self._stream, self._meta(name))
         except NotFoundError:
             return None
-        meta: dict[str, Any] = json.loads(last.data or b"null")
-        return None if meta.get("deleted") else meta
+        return _read_meta(name, last.data or b"")
 
     async def _say(self, meta: dict[str, Any]) -> None:
         """Takes the place of what was said of this name before."""
@@ -124,6 +125,19 @@ class ObjectBucket:
 
     def _chunks(self, nuid: str) -> str:
         return f"$O.{self._bucket}.C.{nuid}"
+
+
+def _read_meta(name: str, data: bytes) -> dict[str, Any] | None:
+    try:
+        meta = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DamagedObject(f"Cannot read {name}: what is said of it is no JSON") from error
+    if isinstance(meta, dict) and meta.get("deleted") is True:
+        return None
+    fits = isinstance(meta, dict) and all(type(meta.get(field)) is int and meta[field] >= 0 for field in ("size", "chunks"))
+    if not fits or not isinstance(meta.get("digest"), str) or not re.fullmatch(r"[A-Za-z0-9_-]+", str(meta.get("nuid"))):
+        raise DamagedObject(f"Cannot read {name}: what is said of it lacks its size, its chunks, their name or its digest")
+    return meta
 
 
 def _digest(data: bytes) -> str:

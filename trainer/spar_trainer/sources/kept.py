@@ -77,7 +77,7 @@ def _attachment(id: str, value: dict[str, Any]) -> dict[str, Any]:
         return {}
     if isinstance(trajectory, dict):
         inline, object, size = (trajectory.get(field) for field in ("inline", "object", "size"))
-        is_size = isinstance(size, (int, float)) and not isinstance(size, bool) and size >= 0
+        is_size = type(size) is int and size >= 0 or type(size) is float and size >= 0 and size.is_integer()
         if is_size and isinstance(inline, bytes) and len(inline) == size:
             return {"inline": inline, "size": int(size)}
         if is_size and inline is None and isinstance(object, str) and re.fullmatch(r"sha256-[0-9a-f]{64}", object):

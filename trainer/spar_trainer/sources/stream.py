@@ -195,7 +195,13 @@ class StreamSource:
             raise StreamError("BUS_MISSING", f"Cannot read samples: there is no stream {self._stream}. Start a node, or make the streams with a credential that may: spar run list") from error
 
     async def _read(self, reader: str, subject: str) -> None:
-        """Brings what there is at a place, for as long as it takes."""
+        """Brings what there is at a place; `take` raises what ends it, or whoever takes would wait for ever."""
+        try:
+            await self._read_on(reader, subject)
+        except Exception as error:
+            await self._break(error)
+
+    async def _read_on(self, reader: str, subject: str) -> None:
         while True:
             pull = Pull(self._nc, self._stream, reader, self._limits.fetch_s)
             try:
