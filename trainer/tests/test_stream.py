@@ -166,6 +166,17 @@ async def test_an_entry_that_is_wrong_in_any_way_has_a_fault_and_others_come_aft
     await source.close()
 
 
+async def test_a_size_that_is_only_claimed_takes_no_room(bus: Bus) -> None:
+    for index in range(2):
+        trajectory = {"object": f"sha256-{'0' * 64}", "size": 1e15}
+        await bus.nc.jetstream().publish(f"spar.samples.r.e{index}", pack({"sample": {"rollout_id": f"e{index}"}, "trajectory": trajectory}))
+    await bus.settle("r.good")
+    source = await StreamSource.open(bus.nc, limits=StreamLimits(**QUICK))
+    faults = [str(sample.fault).partition(":")[0] for sample in await take_all(source, 3)]
+    assert faults == ["RECORD_TOO_LARGE", "RECORD_TOO_LARGE", "None"] and source.held == (3, 100)
+    await source.close()
+
+
 async def test_what_ends_the_reader_is_said_to_whoever_takes(bus: Bus) -> None:
     class Broken:
         def __contains__(self, id: object) -> bool:

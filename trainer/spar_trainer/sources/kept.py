@@ -48,13 +48,13 @@ class Kept:
     fault: str | None = None
 
 
-def read_entry(id: str, data: bytes) -> Kept:
-    """Never raises."""
+def read_entry(id: str, data: bytes, bytes_max: int) -> Kept:
+    """Never raises. A record above `bytes_max` is a fault here already: nobody has to make room for what an entry claims."""
     settled: dict[str, Any] = {}
     try:
         value = unpack(data, f"the sample {id}")
         settled = _settled(id, value)
-        return Kept(id, settled, **_attachment(id, value))
+        return Kept(id, settled, **_attachment(id, value, bytes_max))
     except ClusterValueError as error:
         code = "SAMPLE_SCHEMA_NEWER" if error.code == "CLUSTER_SCHEMA_NEWER" else "SAMPLE_POISONED"
         return Kept(id, settled, fault=f"{code}: {error}")
@@ -71,13 +71,15 @@ def _settled(id: str, value: dict[str, Any]) -> dict[str, Any]:
     return sample
 
 
-def _attachment(id: str, value: dict[str, Any]) -> dict[str, Any]:
+def _attachment(id: str, value: dict[str, Any], bytes_max: int) -> dict[str, Any]:
     trajectory = value.get("trajectory")
     if trajectory is None:
         return {}
     if isinstance(trajectory, dict):
         inline, object, size = (trajectory.get(field) for field in ("inline", "object", "size"))
         is_size = type(size) is int and size >= 0 or type(size) is float and size >= 0 and size.is_integer()
+        if is_size and size > bytes_max:
+            raise Fault("RECORD_TOO_LARGE", f"Cannot take the record of {id}: it has {int(size)} bytes, record_bytes_max is {bytes_max}")
         if is_size and isinstance(inline, bytes) and len(inline) == size:
             return {"inline": inline, "size": int(size)}
         if is_size and inline is None and isinstance(object, str) and re.fullmatch(r"sha256-[0-9a-f]{64}", object):
@@ -88,10 +90,9 @@ def _attachment(id: str, value: dict[str, Any]) -> dict[str, Any]:
 class RecordReader:
     """Fetches records. A bus that is away says nothing about a record, and is waited for."""
 
-    def __init__(self, nc: Client, prefix: str, *, bytes_max: int, tries: int, pause_s: float) -> None:
+    def __init__(self, nc: Client, prefix: str, *, tries: int, pause_s: float) -> None:
         self._nc = nc
         self._objects = ObjectBucket(nc, prefix)
-        self._bytes_max = bytes_max
         self._tries = tries
         self._pause_s = pause_s
 
@@ -106,8 +107,6 @@ class RecordReader:
             return RawSample(kept.id, kept.settled, None, str(error))
 
     async def _fetch(self, id: str, name: str, size: int) -> bytes:
-        if size > self._bytes_max:
-            raise Fault("RECORD_TOO_LARGE", f"Cannot take the record of {id}: it has {size} bytes, record_bytes_max is {self._bytes_max}")
         tries = 0
         while True:
             connection = self._nc.stats["reconnects"]

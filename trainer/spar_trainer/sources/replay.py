@@ -58,11 +58,11 @@ async def replay(
     named = None if runs is None else set(runs)
     subject = f"{prefix}.samples.{next(iter(named))}.>" if named is not None and len(named) == 1 else f"{prefix}.samples.>"
     reading = _Reading(nc, f"{prefix.upper()}_SAMPLES", subject, from_sequence or 0, from_time, limits)
-    records = RecordReader(nc, prefix, bytes_max=limits.record_bytes_max, tries=limits.record_tries, pause_s=limits.retry_s)
+    records = RecordReader(nc, prefix, tries=limits.record_tries, pause_s=limits.retry_s)
     async for message in reading.messages(follow):
         id = id_of(message, prefix)
         if named is None or id.partition(".")[0] in named:
-            sample = await records.read(read_entry(id, message.data))
+            sample = await records.read(read_entry(id, message.data, limits.record_bytes_max))
             yield Replayed(message.metadata.sequence.stream, message.metadata.timestamp, sample)
 
 

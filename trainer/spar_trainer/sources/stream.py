@@ -88,7 +88,7 @@ class StreamSource:
         self._stream = f"{prefix.upper()}_SAMPLES"
         self._known = known
         self._limits = limits
-        self._records = RecordReader(nc, prefix, bytes_max=limits.record_bytes_max, tries=limits.record_tries, pause_s=limits.retry_s)
+        self._records = RecordReader(nc, prefix, tries=limits.record_tries, pause_s=limits.retry_s)
         self._held: dict[str, _Held] = {}
         self._held_bytes = 0
         self._ready: deque[RawSample] = deque()
@@ -253,7 +253,7 @@ class StreamSource:
             held.deliveries[sequence] = message
             return None
         self._held[id] = _Held(0, {sequence: message})
-        return read_entry(id, message.data)
+        return read_entry(id, message.data, self._limits.record_bytes_max)
 
     def _reserve(self, kept: Kept) -> None:
         held = self._held.get(kept.id)
