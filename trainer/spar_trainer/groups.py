@@ -121,6 +121,12 @@ class GroupAssembler:
             self._close(oldest, done, is_complete=False)
         return done
 
+    def close_oldest(self) -> Assembled:
+        done = Assembled()
+        if self._open:
+            self._close(next(iter(self._open.values())), done, is_complete=False)
+        return done
+
     def flush(self) -> Assembled:
         """Closes every group: no further sample will come."""
         done = Assembled()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from .advantages import GroupAdvantageOptions, group_advantages
 from .config import TrainConfig
 from .consumed import Consumed
+from .errors import TrainerError
 from .figures import Figures
 from .filters import DropCounter, FilterOptions, drop_cause, is_zero_advantage, oldest_step
 from .groups import Assembled, Dropped, Group, GroupAssembler, GroupOptions
@@ -81,16 +82,33 @@ class Intake:
 
     async def next_step(self, step: int, on_wait: Callable[[], Awaitable[bool]]) -> StepSamples | None:
         """Samples for the step that follows the weights of `step`, or None: the source is over, or `on_wait`, which is called each
-        time that the source had nothing, says that enough was waited. The last step of a source may be smaller than the others."""
+        time that the source had nothing, says that enough was waited. The last step of a source may be smaller than the others, and so is one for which the source may not hold
+        enough. Raises TrainerError SOURCE_FULL."""
         found = StepSamples()
         while not self._is_enough(found):
             if self._ready:
                 self._use(self._ready.popleft(), step, found)
             elif self._is_over:
                 return found if found.kept else None
-            elif not await self._take() and not self._is_over and not await on_wait():
-                return None
+            elif not await self._take() and not self._is_over:
+                if self._is_stuck:
+                    if found.kept:
+                        return found
+                    self._make_room()
+                elif not await on_wait():
+                    return None
         return found
+
+    @property
+    def _is_stuck(self) -> bool:
+        """The source gives no more before something is acknowledged, and there is nothing to acknowledge."""
+        return getattr(self._source, "is_full", False) and not self._ready and not self.consumed.waiting()
+
+    def _make_room(self) -> None:
+        """The oldest group will not become whole: its members to come have no room."""
+        if not self._assembler.open_groups:
+            raise TrainerError("SOURCE_FULL", "Cannot make a step: the source holds all that it may, and no group of it. Lower --samples-per-step or --groups-per-step")
+        self._settle(self._assembler.close_oldest())
 
     def done(self, used: StepSamples) -> None:
         """The step was made, or skipped for its loss: its samples are consumed."""

@@ -144,7 +144,8 @@ class TrainLoop:
         if now - self._last_idle > IDLE_SECONDS:
             self._last_idle = now
             await self._compute(self._session.idle)
-        is_full = getattr(self._source, "is_full", False)
+        # One that could not be written is not tried at once again: the disk would have no time to become free.
+        is_full = getattr(self._source, "is_full", False) and self._failures == 0
         if (is_full or now - self._waiting_since > self._config.idle_checkpoint) and self._intake.consumed.waiting():
             self._waiting_since = now
             await self._checkpoint()

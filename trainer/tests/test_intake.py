@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from spar_trainer.consumed import Consumed
+from spar_trainer.errors import TrainerError
 from spar_trainer.intake import Intake, StepSamples
 from spar_trainer.quarantine import Quarantine, file_name
 from spar_trainer.sources.folder import FolderSource
@@ -147,6 +148,54 @@ async def test_versions_of_no_trainer_can_be_taken_as_fresh(tmp_path: Path) -> N
     intake = intake_of(FolderSource(tmp_path / "run"), tmp_path, unversioned="fresh")
     step = await intake.next_step(4, never)
     assert step is not None and {version for one in step.kept for segment in one.sample.segments for version, _ in segment.versions} == {"step-4"}
+
+
+class Bounded(Memory):
+    """Holds `most` samples that are not acknowledged, as a stream does."""
+
+    def __init__(self, raw: list[RawSample], most: int) -> None:
+        super().__init__(raw)
+        self.most, self.given = most, 0
+
+    async def take(self, most: int, wait_s: float) -> list[RawSample]:
+        taken = self.batches[0][self.given : len(self.acknowledged) + self.most]
+        self.given += len(taken)
+        return taken
+
+    @property
+    def is_full(self) -> bool:
+        return self.given == len(self.acknowledged) + self.most
+
+    @property
+    def is_over(self) -> bool:
+        return len(self.acknowledged) == len(self.batches[0])
+
+
+@pytest.mark.parametrize(("groups_of", "most", "steps"), [(4, 8, 4), (8, 5, 4)], ids=["a step is larger", "a group is larger"])
+async def test_a_source_that_may_not_hold_a_step_gives_smaller_ones(tmp_path: Path, groups_of: int, most: int, steps: int) -> None:
+    write_run(tmp_path / "run", groups=32 // groups_of, members=groups_of, breakers=False)
+    source = Bounded(await all_raw(tmp_path / "run"), most)
+    intake = intake_of(source, tmp_path, samples_per_step=64)
+
+    async def acknowledge() -> bool:
+        assert intake.consumed.waiting(), "nothing is waited for that cannot come"
+        waiting = intake.consumed.waiting()
+        await source.acknowledge(waiting)
+        intake.consumed.acknowledge(waiting)
+        return True
+
+    found = []
+    while (step := await intake.next_step(0, acknowledge)) is not None:
+        intake.done(step)
+        found.append(step)
+    assert len(found) >= steps and sorted(source.acknowledged) == sorted(one.id for one in source.batches[0])
+
+
+async def test_a_full_source_without_any_group_is_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", groups=1, breakers=False)
+    with pytest.raises(TrainerError, match="--samples-per-step") as error:
+        await intake_of(Bounded(await all_raw(tmp_path / "run"), 0), tmp_path).next_step(0, never)
+    assert error.value.code == "SOURCE_FULL"
 
 
 async def test_waiting_can_be_ended_and_nothing_was_consumed(tmp_path: Path) -> None:

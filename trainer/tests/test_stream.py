@@ -85,6 +85,7 @@ async def test_what_is_held_is_bounded_in_bytes_and_one_that_is_larger_comes_alo
     for expected in (ids[:3], ids[3:6], ids[6:7], ids[7:]):
         assert [sample.id for sample in await take_all(source, len(expected))] == expected
         assert await source.take(10, 0.3) == []
+        assert source.is_full == (expected != ids[7:]), "also where only the next one has no room"
         await source.acknowledge(expected)
     assert source.held == (0, 0)
     await source.close()

@@ -7,18 +7,23 @@ import json
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spar_trainer.checkpoint import Checkpoints
-from spar_trainer.metrics import read_metrics
+from spar_trainer.metrics import MetricsLog, read_metrics
+from spar_trainer.session import open_session
+from spar_trainer.sources.types import RawSample
+from spar_trainer.steps import objective_of
+from spar_trainer.train import TrainLoop
 
 from .runs import write_run
 from .serve_process import ServeProcess
 from .tiny_model import make_llama
-from .training import FILE_BYTES_MAX, SMALL, flags, furthest, run, start, weights
+from .training import FILE_BYTES_MAX, SMALL, flags, furthest, run, start, train_config, weights
 
 KILLS = 8
 
@@ -112,6 +117,36 @@ def test_a_run_that_waits_acknowledges_what_it_used_and_ends_in_order_by_a_signa
     done = process.finish()
     assert done.returncode == 0 and "stopped by a signal" in done.stderr
     assert len(waiting) >= 6 and consumed(tmp_path / "out") == waiting and (tmp_path / "out" / "policy" / "model.safetensors").exists()
+
+
+class Full:
+    """A source that gives nothing before something is acknowledged."""
+
+    is_full, is_over = True, False
+
+    async def take(self, most: int, wait_s: float) -> list[RawSample]:
+        return []
+
+    async def acknowledge(self, ids: Sequence[str]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def test_a_full_source_does_not_hurry_a_checkpoint_that_could_not_be_written(tmp_path: Path) -> None:
+    """Else a disk that is full for a few seconds ends the run."""
+    config = train_config(model=make_llama(tmp_path / "model"), out=tmp_path / "out", checkpoint_failures_max=3)
+    session = open_session(config, objective_of(config), print)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoints").write_text("in the way of folders")
+    said: list[str] = []
+    metrics = MetricsLog(tmp_path / "out", 0)
+    loop = TrainLoop(config, session, Full(), metrics, said.append)
+    loop._intake.consumed.add(["r1.a"])
+    for _ in range(5):
+        assert await loop._on_wait()
+    assert len(said) == 1 and "[CHECKPOINT_WRITE], 1 in a row" in said[0]
+    metrics.close()
+    session.close()
 
 
 @pytest.mark.parametrize(

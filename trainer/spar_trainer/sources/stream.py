@@ -95,6 +95,10 @@ class StreamSource:
         self._acknowledged: OrderedDict[str, None] = OrderedDict()
         self._unconfirmed: list[Msg] = []
         self._changed = asyncio.Condition()
+        self._bringing = 0
+        """Readers that have records on their way."""
+        self._crowded = 0
+        """Readers whose next record has no room."""
         self._broken: Exception | None = None
         self._readers = readers
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,7 +164,12 @@ class StreamSource:
 
     @property
     def is_full(self) -> bool:
-        """Nothing more comes until something is acknowledged: time for a checkpoint, or for dropping groups that are not whole."""
+        """Nothing more comes, and all that came is taken, until something is acknowledged: time for a checkpoint, or for dropping groups
+        that are not whole."""
+        return (self._is_at_limit or self._crowded > 0) and self._bringing == 0 and not self._ready
+
+    @property
+    def _is_at_limit(self) -> bool:
         return len(self._held) >= self._limits.held_count_max or self._held_bytes >= self._limits.held_bytes_max
 
     async def close(self) -> None:
@@ -226,6 +235,13 @@ class StreamSource:
 
     async def _bring(self, messages: Sequence[Msg]) -> None:
         """Makes samples of entries, in their order; waits where there is no room for their records."""
+        self._bringing += 1
+        try:
+            await self._bring_on(messages)
+        finally:
+            self._bringing -= 1
+
+    async def _bring_on(self, messages: Sequence[Msg]) -> None:
         coming = deque(kept for message in messages if (kept := self._admit(message)) is not None)
         done, self._unconfirmed = self._unconfirmed, []
         if done:
@@ -265,12 +281,18 @@ class StreamSource:
         return self._held_bytes == 0 or self._held_bytes + size <= self._limits.held_bytes_max
 
     async def _room_for(self, size: int) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._fits(size))
+        if self._fits(size):
+            return
+        self._bringing, self._crowded = self._bringing - 1, self._crowded + 1
+        try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._fits(size))
+        finally:
+            self._bringing, self._crowded = self._bringing + 1, self._crowded - 1
 
     async def _room_for_entries(self) -> None:
         async with self._changed:
-            await self._changed.wait_for(lambda: not self.is_full)
+            await self._changed.wait_for(lambda: not self._is_at_limit)
 
     async def _keep_alive(self) -> None:
         """While the event loop is held up for longer than `ack_wait_s`, what is held comes again, and is known (T2)."""
