@@ -199,6 +199,8 @@ class Intake:
             return cause
         if sample.temperature is not None and abs(sample.temperature - config.temperature) > TEMPERATURE_TOLERANCE:
             return "other_temperature"
+        if sample.other_sampling is not None:
+            return "other_sampling"
         return "zero_advantage" if config.algorithm == "grpo" and is_zero_advantage(advantage or 0.0) else None
 
     def _versioned(self, sample: Sample, step: int) -> Sample:

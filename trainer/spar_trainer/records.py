@@ -71,6 +71,8 @@ class Sample:
     """Of every call that was answered; None: they differ, or it is not known."""
     logprobs_mode: str | None = None
     """What the sampler's logprobs are of, by the server's word; None as above."""
+    other_sampling: str | None = None
+    """Why its logprobs are not of one distribution, the policy's at `temperature`; None: they are, or it is not known."""
 
     @property
     def sampled(self) -> int:
@@ -174,6 +176,7 @@ def _with_record(bare: Sample, raw: RawSample, limits: RecordLimits) -> Sample:
         started_at=_finite(timing.get("started_at")) or 0.0, ended_at=_finite(timing.get("ended_at")) or 0.0,
         segments=segments, untrainable=_untrainable(record.get("untrainable"), segments, limits),
         temperature=_shared([_finite(sampling.get("temperature")) if isinstance(sampling := call.get("sampling"), dict) else None for call in calls]),
+        other_sampling=_other_sampling(calls),
         logprobs_mode=_shared([mode if isinstance(mode := call.get("logprobs_mode"), str) else None for call in calls]),
     )
 
@@ -264,6 +267,23 @@ def _finite(value: Any) -> float | None:
     if type(value) not in (int, float) or abs(value) > 1e300 or not math.isfinite(value):
         return None
     return float(value)
+
+
+def _other_sampling(calls: list[dict[str, Any]]) -> str | None:
+    """Of raw logprobs the temperature is no part, and of tokens that were left out nobody says the logprob."""
+    temperatures = set()
+    for call in calls:
+        sampling = call.get("sampling")
+        temperature, top_p, top_k = (_finite(sampling.get(field)) if isinstance(sampling, dict) else None for field in ("temperature", "top_p", "top_k"))
+        if temperature is not None:
+            temperatures.add(temperature)
+        if top_p is not None and top_p < 1:
+            return f"a call had top_p {top_p}"
+        if top_k is not None and top_k > 0:
+            return f"a call had top_k {top_k:.0f}"
+        if str(call.get("logprobs_mode")).startswith("raw") and temperature not in (None, 1.0):
+            return f"a call had raw logprobs at temperature {temperature}"
+    return f"its calls had temperatures from {min(temperatures)} to {max(temperatures)}" if len(temperatures) > 1 else None
 
 
 def _shared(values: list[Any]) -> Any:

@@ -17,7 +17,7 @@ VOCABULARY = 260
 
 def write_run(
     folder: Path, *, groups: int, members: int = 4, seed: int = 0, name: str = "r1", is_over: bool = True, tokens: int = 24,
-    version: str = "step-0", breakers: bool = True, spoiled: tuple[int, ...] = (), equal: tuple[int, ...] = (),
+    version: str = "step-0", breakers: bool = True, top_p: float = 1.0, spoiled: tuple[int, ...] = (), equal: tuple[int, ...] = (),
 ) -> list[str]:
     """The ids of its samples, in their order. Members of neighbouring groups are mixed. `spoiled`: groups whose first member has a
     broken record; `equal`: groups whose rewards are the same."""
@@ -29,7 +29,7 @@ def write_run(
         role = "breaker" if breakers and group % 3 == 2 else "solver"
         for member in range(members):
             line = line_of(group, member, members, role, 1.0 if group in equal else reward_of(role, member, random))
-            record = record_of(line, name, role, rollout(random, tokens, version), version)
+            record = record_of(line, name, role, rollout(random, tokens, version), version, top_p)
             data = b"\xc1broken" if group in spoiled and member == 0 else msgpack.packb(record)
             (folder / line["trajectory"]).write_bytes(data)
             lines.append(line)
@@ -49,10 +49,10 @@ def line_of(group: int, member: int, members: int, role: str, reward: float) -> 
     )
 
 
-def record_of(line: dict[str, Any], run: str, role: str, segments: list[dict[str, Any]], version: str) -> dict[str, Any]:
+def record_of(line: dict[str, Any], run: str, role: str, segments: list[dict[str, Any]], version: str, top_p: float = 1.0) -> dict[str, Any]:
     return record_map(
         run_id=run, rollout_id=line["rollout_id"], role=role, group_id=line["group_id"], episode_id=line["episode_id"], segments=segments,
-        policy={"name": "m", "version_start": version, "version_end": version}, calls=[{"sampling": {"temperature": 1.0}, "logprobs_mode": None, "error": None}],
+        policy={"name": "m", "version_start": version, "version_end": version}, calls=[{"sampling": {"temperature": 1.0, "top_p": top_p}, "logprobs_mode": None, "error": None}],
     )
 
 

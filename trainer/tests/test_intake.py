@@ -131,11 +131,11 @@ async def test_a_refused_member_waits_for_its_group(tmp_path: Path) -> None:
     ("options", "cause"),
     [
         ({"roles": "breaker"}, "role_not_trained"), ({"temperature": 0.7}, "other_temperature"), ({"max_context": 16}, "too_long"),
-        ({"max_age": 3}, "stale"), ({"unversioned": "refuse"}, "unknown_version"),
+        ({"max_age": 3}, "stale"), ({"unversioned": "refuse"}, "unknown_version"), ({}, "other_sampling"),
     ],
 )
 async def test_what_is_dropped_has_a_cause(tmp_path: Path, options: dict[str, Any], cause: str) -> None:
-    write_run(tmp_path / "run", groups=2, breakers=False, version="v7" if cause == "unknown_version" else "step-0")
+    write_run(tmp_path / "run", groups=2, breakers=False, version="v7" if cause == "unknown_version" else "step-0", top_p=0.9 if cause == "other_sampling" else 1.0)
     intake = intake_of(FolderSource(tmp_path / "run"), tmp_path, **options)
     samples = await intake.next_step(4, never)
     if samples is not None:

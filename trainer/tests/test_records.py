@@ -49,6 +49,22 @@ def test_the_settled_line_and_the_record_become_one_sample() -> None:
     assert (sample.started_at, sample.ended_at, sample.temperature) == (1_700_000_000_000.0, 1_700_000_060_000.0, 0.7)
 
 
+def call(temperature: Any = 1, mode: Any = None, **sampling: Any) -> dict[str, Any]:
+    return {"sampling": {"temperature": temperature, **sampling}, "logprobs_mode": mode, "error": None}
+
+
+@pytest.mark.parametrize("calls, why", [
+    ([call(top_p=1, top_k=None), call()], None), ([call(top_k=-1), call(top_k=0)], None), ([call(mode="raw_logprobs")], None),
+    ([call(0.7, "processed_logprobs")], None), ([call(None, "raw_logprobs"), {"error": None}, call("hot", top_p="x")], None),
+    ([{**call(0.3, "raw_logprobs", top_p=0.1), "error": {}}], None),
+    ([call(), call(top_p=0.95)], "top_p 0.95"), ([call(top_k=20)], "top_k 20"), ([call(0.7, "raw_logprobs")], "raw logprobs at temperature 0.7"),
+    ([call(0.7), call()], "from 0.7 to 1"),
+])
+def test_what_was_drawn_from_another_distribution_says_so(calls: list[Any], why: str | None) -> None:
+    sample = read_sample(raw_sample(record=record_map(calls=calls)))
+    assert isinstance(sample, Sample) and (sample.other_sampling is None if why is None else why in str(sample.other_sampling))
+
+
 def test_older_lines_have_no_group_size() -> None:
     line = settled_line()
     del line["group_size"]
