@@ -169,7 +169,20 @@ def load_causal(name: str, config: ModelConfig, *, frozen: bool) -> Any:
     except (OSError, ValueError, ImportError) as error:
         raise TrainerError("MODEL_UNREADABLE", f"Cannot load the model {name!r}: {one_line(error)}. Name a folder that transformers wrote, or a model of the hub") from None
     model.eval()
+    without_dropout(model)
     return model.requires_grad_(not frozen)
+
+
+def without_dropout(causal: Any) -> None:
+    """In training too: the sampler had none, and a logprob with it is of another policy. Models keep the share in a Dropout, in
+    numbers of their modules, and in their configuration."""
+    for module in causal.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+    for place in (*causal.modules(), causal.config, causal.config.get_text_config()):
+        for name, value in list(vars(place).items()):
+            if "drop" in name and isinstance(value, float):
+                setattr(place, name, 0.0)
 
 
 def with_adapter(model: Any, config: ModelConfig, saved: Path | None) -> Any:

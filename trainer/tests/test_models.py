@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, Lfm2Config, Lfm2ForCausalLM, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel, Lfm2Config, Lfm2ForCausalLM, LlamaForCausalLM
 
 from spar_trainer.batch import MicroBatch, TrainSegment, pack
 from spar_trainer.distributed import Ranks, whole_weights
@@ -15,7 +15,7 @@ from spar_trainer.errors import TrainerError
 from spar_trainer.model_files import save_for_resume, save_policy
 from spar_trainer.models import Policy, Predictions, load_policy
 
-from .tiny_model import TOKENS, llama_config, make_llama
+from .tiny_model import TOKENS, llama_config, make_llama, save_model
 from .training import one_thread, train_config, weights
 
 SHAPE = {"vocab_size": TOKENS, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256}
@@ -36,6 +36,13 @@ def lfm() -> Lfm2ForCausalLM:
     """Its convolutions run over the ends of segments."""
     torch.manual_seed(0)
     return Lfm2ForCausalLM(Lfm2Config(**SHAPE, layer_types=["conv", "full_attention"], initializer_range=0.2)).eval()
+
+
+def gpt2(folder: Path) -> Path:
+    """It has dropout by default, and layers whose weights lie the other way round."""
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=TOKENS, n_positions=256, n_embd=32, n_layer=2, n_head=4, bos_token_id=None, eos_token_id=258, initializer_range=0.2)
+    return save_model(folder, GPT2LMHeadModel(config))
 
 
 def some_segments(count: int = 5, seed: int = 0) -> list[TrainSegment]:
@@ -132,6 +139,15 @@ def test_what_is_saved_is_read_back_to_the_bit(tmp_path: Path, lora_r: int, tied
     everything = whole_weights(policy, Ranks(0, 1, torch.device("cpu")))
     save_policy(policy, everything, tmp_path / "policy", origin=str(base), dtype=torch.float32)
     assert weights(tmp_path / "policy").keys() == weights(base).keys(), "what is tied is in it once"
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_what_is_trained_says_the_same_twice_whatever_dropout_it_was_made_with(tmp_path: Path, attention: str) -> None:
+    for base in (gpt2(tmp_path / "gpt2"), make_llama(tmp_path / "llama", attention_dropout=0.5)):
+        policy = load_policy(train_config(model=base, attention=attention), value_head=False, reference=False).policy
+        [batch] = pack(some_segments(2), 100, form=policy.form)
+        one, two = predict(policy, batch).logprobs, predict(policy, batch).logprobs
+        assert policy.training and torch.equal(one, two)
 
 
 def test_a_reference_is_a_second_copy_only_without_an_adapter(tmp_path: Path) -> None:
