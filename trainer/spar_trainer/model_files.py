@@ -79,9 +79,15 @@ def merged(policy: Policy, weights: Weights) -> Weights:
         layer = name.removesuffix(".base_layer.weight")
         if layer != name:
             low, high = plain[f"{layer}.lora_A.default.weight"], plain[f"{layer}.lora_B.default.weight"]
-            tensor = tensor.float() + scaling * (high.float() @ low.float())
+            change = high.float() @ low.float()
+            tensor = tensor.float() + scaling * (change.T if lies_transposed(policy, layer) else change)
         whole[name.replace(".base_layer.", ".")] = tensor
     return whole
+
+
+def lies_transposed(policy: Policy, layer: str) -> bool:
+    """Whether its weight is kept as [in, out], as in the Conv1D of GPT-2."""
+    return bool(getattr(policy.causal.get_submodule(layer), "fan_in_fan_out", False))
 
 
 def copy_beside(origin: Path, folder: Path) -> None:

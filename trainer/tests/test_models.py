@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,9 @@ def test_the_entropy_is_that_of_the_whole_distribution() -> None:
     assert torch.allclose(predict(Policy(model), batch).entropy, expected, atol=1e-5)
 
 
-def test_an_adapter_is_trained_alone_and_merged_for_others(tmp_path: Path) -> None:
-    base = make_llama(tmp_path / "model")
+@pytest.mark.parametrize("make", [make_llama, gpt2], ids=["llama", "weights that lie transposed"])
+def test_an_adapter_is_trained_alone_and_merged_for_others(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    base = make(tmp_path / "model")
     config = train_config(model=base, lora_r=4, seed=3)
     policy = load_policy(config, value_head=False, reference=True).policy
     trained = [name for name, one in policy.named_parameters() if one.requires_grad]
