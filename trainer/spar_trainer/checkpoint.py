@@ -25,6 +25,9 @@ SCHEMA_VERSION = 1
 STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
 GENERATORS = "generators.safetensors"
+BROKEN = "broken-"
+"""Names of checkpoints that were not whole begin so: the run starts before them, and its new ones would seem older."""
+BROKEN_KEPT_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,16 @@ class Checkpoints:
             write_folder(folder, fill)
         except Exception as error:
             raise not_written(f"the checkpoint {folder}", error) from error
-        self._remove_old()
+        self._remove_old(folder)
         return folder
 
     def newest(self) -> Checkpoint | None:
-        """The last one that is whole; those that are not are passed over, and said."""
+        """The last one that is whole; those that are not are passed over, set aside, and said."""
         for folder in reversed(self._all()):
             wrong = fault(folder)
             if wrong is None:
                 return read(folder)
-            self._say(f"Passing over the checkpoint {folder.name}: {wrong}")
+            self._say(f"Passing over the checkpoint {folder.name}: {wrong}; it is set aside as {self._set_aside(folder).name}")
         return None
 
     def _all(self) -> list[Path]:
@@ -98,8 +101,19 @@ class Checkpoints:
         same = [order(one)[1] for one in self._all() if order(one)[0] == step]
         return self._folder / (f"step-{step}.{max(same) + 1}" if same else f"step-{step}")
 
-    def _remove_old(self) -> None:
+    def _set_aside(self, folder: Path) -> Path:
+        aside = folder.with_name(BROKEN + folder.name)
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        broken = sorted(self._folder.glob(f"{BROKEN}*"), key=lambda one: order(one.with_name(one.name.removeprefix(BROKEN))))
+        for old in broken[:-BROKEN_KEPT_MAX]:
+            shutil.rmtree(old, ignore_errors=True)
+        return aside
+
+    def _remove_old(self, written: Path) -> None:
         for folder in self._all()[: -self._keep]:
+            if folder == written:
+                continue
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -61,6 +61,18 @@ def test_a_broken_one_is_passed_over_for_the_one_before(tmp_path: Path, harm: st
     assert len(said) == 1 and "step-2" in said[0]
 
 
+def test_what_was_just_written_stays_beside_a_broken_one_of_a_later_step(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, 1, lambda _: None)
+    for step in range(20, 26):
+        (write(checkpoints, step) / "state.json").unlink()
+        assert checkpoints.newest() is None
+    (write(checkpoints, 30) / "state.json").unlink()
+    write(checkpoints, 5)
+    assert checkpoints.newest().path.name == "step-5"  # type: ignore[union-attr]
+    write(checkpoints, 6)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["broken-step-24", "broken-step-25", "broken-step-30", "step-6"]
+
+
 def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / f"{BESIDE}step-3").mkdir(parents=True)
     (tmp_path / f"{BESIDE}step-3" / "part").write_bytes(b"x")
