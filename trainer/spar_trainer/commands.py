@@ -131,6 +131,17 @@ async def bus(config: TrainConfig, purpose: str) -> AsyncIterator[tuple[Any, str
         await connection.close()
 
 
+def open_folders(folders: Sequence[str], consumed: Sequence[str]) -> list[FolderSource]:
+    """Raises TrainerError FOLDER_SAME_RUN: of samples with one id all but the first would be left out."""
+    sources: dict[str, FolderSource] = {}
+    for folder in folders:
+        source = FolderSource(folder, known=consumed)
+        if source.run in sources:
+            raise TrainerError("FOLDER_SAME_RUN", f'Cannot read the run folder "{folder}": its run {source.run!r} is that of another folder of --source, so their samples have the same ids. Leave one out, or play into a folder of another name (spar play --out)')
+        sources[source.run] = source
+    return list(sources.values())
+
+
 @asynccontextmanager
 async def opened_source(config: TrainConfig, consumed: Sequence[str]) -> AsyncIterator[SampleSource]:
     async with AsyncExitStack() as stack:
@@ -140,7 +151,7 @@ async def opened_source(config: TrainConfig, consumed: Sequence[str]) -> AsyncIt
             connection, prefix = await stack.enter_async_context(bus(config, "samples"))
             source = await StreamSource.open(connection, prefix, trainer=config.trainer, runs=config.runs or None, known=frozenset(consumed))
         else:
-            source = SeveralSources([FolderSource(folder, known=consumed) for folder in config.source])
+            source = SeveralSources(open_folders(config.source, consumed))
         try:
             yield source
         finally:

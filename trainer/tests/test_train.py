@@ -160,6 +160,14 @@ def test_an_error_is_one_line_with_its_code(tmp_path: Path, change: dict[str, An
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("spar-trainer: ") and done.stderr.rstrip().endswith(f"[{code}]")
 
 
+def test_two_folders_of_one_run_are_refused(tmp_path: Path) -> None:
+    make_llama(tmp_path / "model")
+    for folder in ("one", "two"):
+        write_run(tmp_path / folder, groups=1, name="same")
+    done = run(*arguments(tmp_path, "out", source=f"{tmp_path / 'one'},{tmp_path / 'two'}"))
+    assert done.returncode == 1 and "[FOLDER_SAME_RUN]" in done.stderr and str(tmp_path / "two") in done.stderr and "'same'" in done.stderr
+
+
 def test_a_server_has_each_version_and_one_that_is_gone_costs_no_step(tmp_path: Path) -> None:
     make_llama(tmp_path / "model")
     write_run(tmp_path / "run", groups=6)

@@ -29,7 +29,7 @@ class FolderSource:
         line_bytes_max: int = 2**20, record_bytes_max: int = 1024 * 2**20,
     ) -> None:
         self._path = Path(path)
-        self._run = _run_of(self._path)
+        self.run = _run_of(self._path)
         self._given = set(known)
         self._follow = follow
         self._poll_s = poll_s
@@ -118,9 +118,9 @@ class FolderSource:
         rollout = settled.get("rollout_id") if settled is not None else None
         if settled is None or not isinstance(rollout, str):
             shown = line[:80].decode(errors="replace")
-            return RawSample(f"{self._run}.{shown}", {}, None, f"a line of samples.jsonl is no settled rollout of at most {self._line_bytes_max} bytes: {shown!r}")
+            return RawSample(f"{self.run}.{shown}", {}, None, f"a line of samples.jsonl is no settled rollout of at most {self._line_bytes_max} bytes: {shown!r}")
         record, fault = self._record(settled)
-        return RawSample(f"{self._run}.{rollout}", settled, record, fault)
+        return RawSample(f"{self.run}.{rollout}", settled, record, fault)
 
     def _record(self, settled: dict[str, Any]) -> tuple[bytes | None, str | None]:
         place = settled.get("trajectory")
