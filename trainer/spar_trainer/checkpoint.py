@@ -21,7 +21,7 @@ from torch import Tensor
 from .atomic import clear, fault, is_full, write_folder
 from .errors import TrainerError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
 GENERATORS = "generators.safetensors"
@@ -39,6 +39,8 @@ class TrainState:
     """Optimizer updates that were tried."""
     consumed: list[str] = field(default_factory=list)
     drops: list[list[str | int]] = field(default_factory=list)
+    closed_groups: list[str] = field(default_factory=list)
+    """Ids of the last groups that were closed before they were whole; since schema 2."""
     skipped_steps: int = 0
     tokens: int = 0
     """Sampled ones that were trained on."""

@@ -7,6 +7,7 @@ dropped and counted where not.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .records import Refusal, Sample
@@ -56,6 +57,8 @@ class Assembled:
     closed: list[str] = field(default_factory=list)
     """Ids of groups that wait for nobody any more: those released, those dropped, one whose members were all refused, and that of
     who came late."""
+    given_up: list[str] = field(default_factory=list)
+    """Those among them that were dropped before they were whole: further members may come."""
 
 
 @dataclass
@@ -114,6 +117,10 @@ class GroupAssembler:
             self._close(next(iter(self._open.values())), done, is_complete=False)
         return done
 
+    def remember(self, closed: Iterable[str]) -> None:
+        """Groups that an earlier process closed: whoever comes now is late."""
+        self._closed.update((id, set()) for id in closed)
+
     def expire(self, now: float) -> Assembled:
         """Closes what is too old."""
         done = Assembled()
@@ -167,3 +174,5 @@ class GroupAssembler:
             done.groups.append(Group(group.id, group.role, members, is_complete))
         else:
             done.dropped.extend(Dropped(member.id, "incomplete_group", member.role, member.sampled) for member in members)
+            if not is_complete:
+                done.given_up.append(group.id)

@@ -9,7 +9,7 @@ the same samples in the same order, as a folder does, a run that was killed take
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from .advantages import GroupAdvantageOptions, group_advantages
@@ -26,6 +26,8 @@ from .sources.types import RawSample, SampleSource
 WAIT_SECONDS = 1.0
 """That a source is asked to wait at a time: how soon a signal to stop is seen."""
 TEMPERATURE_TOLERANCE = 1e-6
+CLOSED_GROUPS_KEPT_MAX = 4_096
+"""Groups that a checkpoint names as closed before they were whole, the last ones: what comes late for them forms no group of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class StepSamples:
     dropped: list[Dropped] = field(default_factory=list)
     groups: int = 0
     """With a loss."""
+    incomplete: list[str] = field(default_factory=list)
+    """Ids of those that were closed before they were whole."""
 
 
 class Intake:
@@ -65,6 +69,8 @@ class Intake:
         self._refused: dict[str, list[Dropped]] = {}
         """By group: consumed with it, or a restart would wait for members that do not come again."""
         self._held: set[str] = set()
+        self._closed_early: dict[str, None] = {}
+        """Incomplete groups whose members are all consumed."""
         self._is_over = False
         self.consumed = Consumed(config.consumed_ids_kept if config.source == ("nats",) else None)
         self.drops = DropCounter()
@@ -75,6 +81,20 @@ class Intake:
     def waiting_groups(self) -> int:
         """Open ones and those that are whole and wait for a step."""
         return self._assembler.open_groups + len(self._ready)
+
+    def closed_groups(self) -> list[str]:
+        """For a checkpoint."""
+        return list(self._closed_early)
+
+    def load_closed_groups(self, ids: Sequence[str]) -> None:
+        """Of a checkpoint."""
+        self._assembler.remember(ids)
+        self._note_closed(ids)
+
+    def _note_closed(self, ids: Iterable[str]) -> None:
+        self._closed_early.update(dict.fromkeys(ids))
+        while len(self._closed_early) > CLOSED_GROUPS_KEPT_MAX:
+            del self._closed_early[next(iter(self._closed_early))]
 
     def take_figures(self) -> Figures:
         taken, self.figures = self.figures, Figures()
@@ -113,6 +133,7 @@ class Intake:
     def done(self, used: StepSamples) -> None:
         """The step was made, or skipped for its loss: its samples are consumed."""
         self.consumed.add(used.ids)
+        self._note_closed(used.incomplete)
         self._held.difference_update(used.ids)
         for one in used.dropped:
             self.drops.add(one.cause, one.role, one.sampled)
@@ -149,6 +170,7 @@ class Intake:
     def _settle(self, done: Assembled) -> None:
         self._ready.extend(done.groups)
         self._drop(done.dropped)
+        self._note_closed(done.given_up)
         waiting = {group.id for group in self._ready}
         for closed in done.closed:
             if closed not in waiting:
@@ -166,12 +188,15 @@ class Intake:
         self.figures.see(group)
         kept, dropped = self._judge(group, step)
         refused = self._refused.pop(group.id, [])
+        incomplete = [] if group.is_complete else [group.id]
         if not kept:
             self._drop(dropped + refused)
+            self._note_closed(incomplete)
             return
         found.kept.extend(kept)
         found.dropped.extend(dropped + refused)
         found.ids.extend([*(member.id for member in group.members), *(one.id for one in refused)])
+        found.incomplete.extend(incomplete)
         found.groups += 1
         for one in kept:
             self.figures.use(one.sample, step)

@@ -73,6 +73,7 @@ class TrainLoop:
         self._intake = Intake(source, config, vocabulary, Quarantine(Path(config.out) / QUARANTINE, config.quarantine_files_max), time.monotonic)
         self._intake.consumed.load(session.start.consumed)
         self._intake.drops.load(session.start.drops)
+        self._intake.load_closed_groups(session.start.closed_groups)
         self._state = session.start
         self._checkpointed = session.start.step
         self._failures = 0
@@ -155,7 +156,7 @@ class TrainLoop:
         ids = self._intake.consumed.waiting()
         self._state = replace(
             state_of(self._config, step=self._state.step, updates=self._state.updates), consumed=self._intake.consumed.ids(),
-            drops=self._intake.drops.state(), skipped_steps=self._state.skipped_steps, tokens=self._state.tokens,
+            drops=self._intake.drops.state(), closed_groups=self._intake.closed_groups(), skipped_steps=self._state.skipped_steps, tokens=self._state.tokens,
         )
         try:
             with self._phases.of("checkpoint"):

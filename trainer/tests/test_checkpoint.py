@@ -23,7 +23,7 @@ def save_model(folder: Path) -> None:
 
 
 def write(checkpoints: Checkpoints, step: int) -> Path:
-    return checkpoints.write(TrainState(step=step, updates=step, consumed=["r1.a", "r1.\ud800"]), TENSORS, {"cpu/0": torch.get_rng_state()}, save_model)
+    return checkpoints.write(TrainState(step=step, updates=step, consumed=["r1.a", "r1.\ud800"], closed_groups=["r1/solver/g"]), TENSORS, {"cpu/0": torch.get_rng_state()}, save_model)
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert checkpoints.newest() is None
     write(checkpoints, 3)
     found = Checkpoints(tmp_path / "c", 2, print).newest()
-    assert found is not None and found.state == TrainState(step=3, updates=3, consumed=["r1.a", "r1.\ud800"])
+    assert found is not None and found.state == TrainState(step=3, updates=3, consumed=["r1.a", "r1.\ud800"], closed_groups=["r1/solver/g"])
     assert all(torch.equal(found.optimizer()[name], tensor) for name, tensor in TENSORS.items())
     assert torch.equal(found.generators()["cpu/0"], torch.get_rng_state())
 

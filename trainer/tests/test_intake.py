@@ -12,7 +12,7 @@ import pytest
 
 from spar_trainer.consumed import Consumed
 from spar_trainer.errors import TrainerError
-from spar_trainer.intake import Intake, StepSamples
+from spar_trainer.intake import CLOSED_GROUPS_KEPT_MAX, Intake, StepSamples
 from spar_trainer.quarantine import Quarantine, file_name
 from spar_trainer.sources.folder import FolderSource
 from spar_trainer.sources.types import RawSample
@@ -125,6 +125,23 @@ async def test_a_refused_member_waits_for_its_group(tmp_path: Path) -> None:
     step = await intake.next_step(0, on_wait)
     assert waited == [([], {})]
     assert step is not None and len(step.kept) == 7 and len(step.ids) == len(raw)
+
+
+@pytest.mark.parametrize("first", [1, 3], ids=["dropped", "used"])
+async def test_who_comes_late_for_a_group_is_late_after_a_restart_too(tmp_path: Path, first: int) -> None:
+    write_run(tmp_path / "run", groups=1, members=6, breakers=False, equal=())
+    raw = sorted(await all_raw(tmp_path / "run"), key=lambda one: one.id)
+    before = intake_of(Memory(raw[:first]), tmp_path)
+    assert len(await steps_of(before)) == (first > 1)
+    after = intake_of(Memory(raw[first:]), tmp_path, known=before.consumed.ids())
+    after.load_closed_groups(before.closed_groups())
+    assert await steps_of(after) == [] and after.drops.by_cause() == {"late_for_group": 6 - first}
+
+
+def test_closed_groups_are_forgotten_from_the_oldest_on(tmp_path: Path) -> None:
+    intake = intake_of(Memory([]), tmp_path)
+    intake.load_closed_groups([f"g{index}" for index in range(CLOSED_GROUPS_KEPT_MAX + 2)])
+    assert len(intake.closed_groups()) == CLOSED_GROUPS_KEPT_MAX and intake.closed_groups()[0] == "g2"
 
 
 @pytest.mark.parametrize(
