@@ -37,8 +37,8 @@ class NatsServer:
             self.port: int = probe.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        command = [self._program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self._folder)]
+    def start(self, has_store: bool = True) -> None:
+        command = [self._program, "-a", "127.0.0.1", "-p", str(self.port), *(("-js", "-sd", str(self._folder)) if has_store else ())]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 20
         while not self._answers():

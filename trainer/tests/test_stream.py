@@ -15,7 +15,9 @@ from nats.aio.client import Client
 
 from spar_trainer.bridge import ObjectBucket
 from spar_trainer.cluster_values import pack
+from spar_trainer.errors import TrainerError
 from spar_trainer.sources import RawSample, StreamError, StreamLimits, StreamSource, replay
+from spar_trainer.sources.kept import Kept, RecordReader
 
 from .conftest import NatsServer, connect
 
@@ -176,6 +178,18 @@ async def test_a_size_that_is_only_claimed_takes_no_room(bus: Bus) -> None:
     faults = [str(sample.fault).partition(":")[0] for sample in await take_all(source, 3)]
     assert faults == ["RECORD_TOO_LARGE", "RECORD_TOO_LARGE", "None"] and source.held == (3, 100)
     await source.close()
+
+
+async def test_a_bus_that_is_there_and_fails_is_told_after_some_tries(bus: Bus, caplog: pytest.LogCaptureFixture) -> None:
+    """Started again without JetStream, it says to every question that nobody answers."""
+    bus.server.kill()
+    bus.server.start(has_store=False)
+    while bus.nc.stats["reconnects"] == 0:
+        await asyncio.sleep(0.05)
+    reader = RecordReader(bus.nc, "spar", tries=1, bus_tries=3, pause_s=0.01)
+    with pytest.raises(TrainerError, match="failed 3 times") as error:
+        await asyncio.wait_for(reader.read(Kept("r.a", {}, object=f"sha256-{'0' * 64}", size=5)), 30)
+    assert error.value.code == "BUS_FAILING" and caplog.text.count("Cannot fetch the record of r.a for now") == 3
 
 
 async def test_what_ends_the_reader_is_said_to_whoever_takes(bus: Bus) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,10 @@ from nats.aio.msg import Msg
 from ..bridge import ObjectBucket
 from ..bridge.objects import DamagedObject
 from ..cluster_values import ClusterValueError, unpack
+from ..errors import TrainerError
 from .types import RawSample
+
+log = logging.getLogger(__name__)
 
 
 class Fault(Exception):
@@ -90,14 +94,15 @@ def _attachment(id: str, value: dict[str, Any], bytes_max: int) -> dict[str, Any
 class RecordReader:
     """Fetches records. A bus that is away says nothing about a record, and is waited for."""
 
-    def __init__(self, nc: Client, prefix: str, *, tries: int, pause_s: float) -> None:
+    def __init__(self, nc: Client, prefix: str, *, tries: int, bus_tries: int, pause_s: float) -> None:
         self._nc = nc
         self._objects = ObjectBucket(nc, prefix)
         self._tries = tries
+        self._bus_tries = bus_tries
         self._pause_s = pause_s
 
     async def read(self, kept: Kept) -> RawSample:
-        """Raises only what nats-py does when its connection was closed for good."""
+        """Raises TrainerError BUS_FAILING, and what nats-py does when its connection was closed for good."""
         if kept.fault is not None:
             return RawSample(kept.id, kept.settled, None, kept.fault)
         try:
@@ -120,15 +125,22 @@ class RecordReader:
             await asyncio.sleep(self._pause_s)
 
     async def _fetch_once(self, id: str, name: str, size: int) -> bytes:
+        failures = 0
         while True:
+            connection = self._nc.stats["reconnects"]
             try:
                 data = await self._objects.get(name, size)
                 break
             except DamagedObject as error:
                 raise Fault("RECORD_DAMAGED", f"Cannot trust the record of {id}: {error}") from error
-            except nats.errors.Error:
+            except nats.errors.Error as error:
                 if self._nc.is_closed:
                     raise
+                said = str(error) or type(error).__name__
+                log.warning("Cannot fetch the record of %s for now: %s", id, said)
+                failures = failures + 1 if self._is_still(connection) else 0
+                if failures >= self._bus_tries:
+                    raise TrainerError("BUS_FAILING", f"Cannot fetch the record of {id}: the bus is there, and failed {failures} times (bus_tries): {said}. Look at its JetStream, and at what this credential may read") from error
                 await asyncio.sleep(self._pause_s)
         if data is None:
             raise Fault("RECORD_LOST", f"Cannot read the record of {id}: the object {name} is not there")

@@ -49,7 +49,7 @@ async def replay(
 ) -> AsyncIterator[Replayed]:
     """Samples from a sequence, from a time (with a zone) or from the start, of all runs or those named, up to now or on and on.
 
-    Waits for a bus that is away. Raises ValueError for two starting points, and what nats-py does when there is no log, or the
+    Waits for a bus that is away. Raises ValueError for two starting points, TrainerError BUS_FAILING, and what nats-py does when there is no log, or the
     connection was closed for good.
     """
     if from_sequence is not None and from_time is not None:
@@ -58,7 +58,7 @@ async def replay(
     named = None if runs is None else set(runs)
     subject = f"{prefix}.samples.{next(iter(named))}.>" if named is not None and len(named) == 1 else f"{prefix}.samples.>"
     reading = _Reading(nc, f"{prefix.upper()}_SAMPLES", subject, from_sequence or 0, from_time, limits)
-    records = RecordReader(nc, prefix, tries=limits.record_tries, pause_s=limits.retry_s)
+    records = RecordReader(nc, prefix, tries=limits.record_tries, bus_tries=limits.bus_tries, pause_s=limits.retry_s)
     async for message in reading.messages(follow):
         id = id_of(message, prefix)
         if named is None or id.partition(".")[0] in named:

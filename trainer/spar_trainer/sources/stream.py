@@ -57,6 +57,8 @@ class StreamLimits:
     """Between two tries of what the bus did not do."""
     record_tries: int = 3
     """Before a record that is missing or damaged is a fault."""
+    bus_tries: int = 120
+    """Of one record, with `retry_s` between them, while the bus is there and fails: then reading ends. One that is away is waited for."""
     acknowledged_ids_max: int = 100_000
     """Ids of what was acknowledged last, so that what comes again all the same is known."""
 
@@ -88,7 +90,7 @@ class StreamSource:
         self._stream = f"{prefix.upper()}_SAMPLES"
         self._known = known
         self._limits = limits
-        self._records = RecordReader(nc, prefix, tries=limits.record_tries, pause_s=limits.retry_s)
+        self._records = RecordReader(nc, prefix, tries=limits.record_tries, bus_tries=limits.bus_tries, pause_s=limits.retry_s)
         self._held: dict[str, _Held] = {}
         self._held_bytes = 0
         self._ready: deque[RawSample] = deque()
@@ -120,7 +122,8 @@ class StreamSource:
         return source
 
     async def take(self, most: int, wait_s: float) -> list[RawSample]:
-        """As `SampleSource`. Raises what nats-py does when the connection was closed for good; one that is lost is waited for."""
+        """As `SampleSource`. Raises what ended the reading: TrainerError BUS_FAILING, or what nats-py does when the connection was closed for
+        good; one that is lost is waited for."""
         async with self._changed:
             if not self._ready and self._broken is None:
                 try:
