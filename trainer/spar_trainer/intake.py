@@ -102,8 +102,8 @@ class Intake:
 
     async def next_step(self, step: int, on_wait: Callable[[], Awaitable[bool]]) -> StepSamples | None:
         """Samples for the step that follows the weights of `step`, or None: the source is over, or `on_wait`, which is called each
-        time that the source had nothing, says that enough was waited. The last step of a source may be smaller than the others, and so is one for which the source may not hold
-        enough. Raises TrainerError SOURCE_FULL."""
+        time that the source had nothing, says that enough was waited. The last step of a source may be smaller than the others, and so is one that the source may not
+        hold enough for. Raises TrainerError SOURCE_FULL."""
         found = StepSamples()
         while not self._is_enough(found):
             if self._ready:
@@ -127,7 +127,7 @@ class Intake:
     def _make_room(self) -> None:
         """The oldest group will not become whole: its members to come have no room."""
         if not self._assembler.open_groups:
-            raise TrainerError("SOURCE_FULL", "Cannot make a step: the source holds all that it may, and no group of it. Lower --samples-per-step or --groups-per-step")
+            raise TrainerError("SOURCE_FULL", "Cannot make a step: the source holds all that it may, and there is no group to close. Let it hold more (held_count_max, held_bytes_max), or lower --samples-per-step")
         self._settle(self._assembler.close_oldest())
 
     def done(self, used: StepSamples) -> None:

@@ -21,7 +21,7 @@ from nats.nuid import NUID
 
 from .kept import RecordReader, id_of, read_entry
 from .pull import ConsumerGone, Pull
-from .stream import StreamLimits
+from .limits import StreamLimits
 from .types import RawSample
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ async def replay(
 ) -> AsyncIterator[Replayed]:
     """Samples from a sequence, from a time (with a zone) or from the start, of all runs or those named, up to now or on and on.
 
-    Waits for a bus that is away. Raises ValueError for two starting points, TrainerError BUS_FAILING, and what nats-py does when there is no log, or the
-    connection was closed for good.
+    Waits for a bus that is away. Raises ValueError for two starting points, TrainerError BUS_FAILING, and what nats-py does when there
+    is no log, or the connection was closed for good.
     """
     if from_sequence is not None and from_time is not None:
         raise ValueError("Cannot replay samples from a sequence and from a time: give one of them")
