@@ -20,8 +20,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.nuid import NUID
 
 from .kept import RecordReader, id_of, read_entry
-from .pull import ConsumerGone, Pull
 from .limits import StreamLimits
+from .pull import ConsumerGone, Pull
 from .types import RawSample
 
 log = logging.getLogger(__name__)
