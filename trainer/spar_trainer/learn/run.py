@@ -45,7 +45,7 @@ class LearnOptions:
     seeds: int = 3
     rollouts: int = 400
     """Of the model, in each arm."""
-    conversations: int = 10_000
+    conversations: int = 5_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
@@ -58,8 +58,8 @@ class LearnOptions:
     eval_bugs: int = 32
     eval_attempts: int = 3
     warm_learning_rate: float = 6e-3
-    learning_rate: float = 4e-4
-    samples_per_step: int = 32
+    learning_rate: float = 6e-4
+    samples_per_step: int = 20
 
 
 async def learn(options: LearnOptions, say: Callable[[str], None]) -> dict[str, Any]:
