@@ -58,8 +58,10 @@ class LearnOptions:
     eval_bugs: int = 32
     eval_attempts: int = 3
     warm_learning_rate: float = 6e-3
-    learning_rate: float = 6e-4
-    samples_per_step: int = 20
+    learning_rate: float = 1e-3
+    samples_per_step: int = 16
+    epochs: int = 2
+    """Updates with the samples of a step: there are few."""
 
 
 async def learn(options: LearnOptions, say: Callable[[str], None]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ class Course:
         words = trainer(
             "train", "--model", weights, "--out", self.folder / arm.name, "--source", "nats", "--runs", run, "--nats", self.cluster.nats, "--roles", arm.roles, "--seed", str(self.seed),
             "--publish", MODEL, "--servers", f"spar={self.cluster.model}", "--learning-rate", str(options.learning_rate), "--warmup-steps", "2", "--dtype", "fp32", "--max-context", str(CONTEXT),
-            "--samples-per-step", str(options.samples_per_step), "--micro-batch-tokens", "512", "--steps", "100000", "--group-size", str(options.group), "--checkpoint-every", "5",
+            "--samples-per-step", str(options.samples_per_step), "--epochs", str(options.epochs), "--micro-batch-tokens", "512", "--steps", "100000", "--group-size", str(options.group), "--checkpoint-every", "5",
             "--threads", "1", "--unversioned", "fresh",
         )
         began = time.monotonic()
