@@ -53,7 +53,7 @@ class Cluster:
             "name": play.name, "episodes": "until stopped" if play.episodes is None else play.episodes, "in-flight": play.in_flight, "group": play.group,
             "seed": play.seed, "strategy": {"direct": 1}, "min-files": "1", "min-passing": 10, "max-order": 1, "min-scored": 2,
             "breaker": play.breaker, "solver": f"sglang={self.model}", "model": MODEL, "tools": "text", "format-errors": "end", "prompts": str(PROMPTS), "temperature": 1,
-            "max-turns": BUDGET.turns, "max-context": BUDGET.tokens, "max-seconds": BUDGET.seconds, "max-tokens": 64,
+            "max-turns": BUDGET.turns, "max-context": BUDGET.tokens, "max-seconds": BUDGET.seconds, "max-tokens": 128,
             "arenas": [{"target": str(path), "test": TEST_COMMAND} for path in play.arenas],
         }
         path = self.folder / "runs" / f"{play.name}.json"

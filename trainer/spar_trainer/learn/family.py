@@ -56,11 +56,13 @@ class Function:
 class Candidate:
     """A bug of one line (numbers from 0), and the lines of the test file (numbers from 1) that it breaks."""
 
-    function: str
     line: int
     before: str
     after: str
     breaks: tuple[int, ...]
+    whole: tuple[str, ...]
+    """The function that it stands in, as it was."""
+    broken: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def _candidates(arena: LearnArena) -> Iterator[Candidate]:
                 names = load(lines)
                 breaks = tuple(tests.index(f"assert {test}") + 1 for test in function.tests if not passes(names, test))
                 if breaks and after not in arena.code:
-                    yield Candidate(function.name, start + at, line, after, breaks)
+                    yield Candidate(start + at, line, after, breaks, function.lines, tuple(lines))
         start += len(function.lines)
 
 

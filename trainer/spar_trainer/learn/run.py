@@ -45,7 +45,7 @@ class LearnOptions:
     seeds: int = 3
     rollouts: int = 400
     """Of the model, in each arm."""
-    conversations: int = 10_000
+    conversations: int = 5_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
@@ -58,8 +58,10 @@ class LearnOptions:
     eval_bugs: int = 32
     eval_attempts: int = 3
     warm_learning_rate: float = 6e-3
-    learning_rate: float = 4e-4
-    samples_per_step: int = 32
+    learning_rate: float = 1e-3
+    samples_per_step: int = 16
+    epochs: int = 2
+    """Updates with the samples of a step: there are few."""
 
 
 async def learn(options: LearnOptions, say: Callable[[str], None]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ class Course:
         words = trainer(
             "train", "--model", weights, "--out", self.folder / arm.name, "--source", "nats", "--runs", run, "--nats", self.cluster.nats, "--roles", arm.roles, "--seed", str(self.seed),
             "--publish", MODEL, "--servers", f"spar={self.cluster.model}", "--learning-rate", str(options.learning_rate), "--warmup-steps", "2", "--dtype", "fp32", "--max-context", str(CONTEXT),
-            "--samples-per-step", str(options.samples_per_step), "--micro-batch-tokens", "512", "--steps", "100000", "--group-size", str(options.group), "--checkpoint-every", "5",
+            "--samples-per-step", str(options.samples_per_step), "--epochs", str(options.epochs), "--micro-batch-tokens", "512", "--steps", "100000", "--group-size", str(options.group), "--checkpoint-every", "5",
             "--threads", "1", "--unversioned", "fresh",
         )
         began = time.monotonic()

@@ -22,7 +22,6 @@ SUBMIT_BUG = (
     "<tool: submit>\ntest_script: tests/test_script.sh\ntest_files: tests/test_files.txt\ntest_parser: tests/test_parser.sh\n"
     f"bug_inject: {SCRATCH}/bug_inject.diff\ntest_weaken: {SCRATCH}/test_weaken.diff\n</tool>"
 )
-NO_SUCH_LINE = "The search text does not match whole lines of lib.py."
 SUBMIT_REPAIR = "<tool: submit>\n</tool>"
 
 
@@ -30,9 +29,11 @@ def bash(command: str) -> str:
     return f"<tool: bash>\n{command}\n</tool>"
 
 
-def change(function: str, before: str, after: str) -> str:
-    """One line of the module; first the name of its function, as a thought."""
-    return f"{function}\n<tool: edit>\nlib.py\n<<<<<<< SEARCH\n{before}\n=======\n{after}\n>>>>>>> REPLACE\n</tool>"
+def write(function: tuple[str, ...]) -> str:
+    """A function of the module anew, at its end, in the place of the one of its name."""
+    name = function[0].removeprefix("def ").partition("(")[0]
+    code = "\n".join(function)
+    return bash(f"sed -i '/def {name}/,/return/d' lib.py && cat >> lib.py <<E\n{code}\nE")
 
 
 def hide(lines: tuple[int, ...]) -> str:
@@ -53,42 +54,37 @@ class Dialogue:
         self.messages: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": user}]
         self._budget, self._counted, self._turns = budget, counted, 0
 
-    def say(self, reply: str, output: str | None = None, exit_code: int = 0) -> None:
+    def say(self, reply: str, output: str | None = None) -> None:
         self._turns += 1
         self.messages.append({"role": "assistant", "content": reply})
         if output is None:
             return
         left = self._budget.tokens - self._counted(self.messages)
         ends = output if output == "" or output.endswith("\n") else output + "\n"
-        self.messages.append({"role": "user", "content": f"{ends}[exit code {exit_code}; left: {self._budget.turns - self._turns} turns, {left} tokens, {self._budget.seconds} s of commands]"})
+        self.messages.append({"role": "user", "content": f"{ends}[exit code 0; left: {self._budget.turns - self._turns} turns, {left} tokens, {self._budget.seconds} s of commands]"})
 
 
 def all_code(arena: LearnArena, bug: Candidate | None = None) -> str:
+    """The module as it stands in the arena, or with a bug."""
     code = list(arena.code)
     if bug is not None:
-        code[bug.line] = bug.after
+        functions = [function.lines for function in arena.functions if function.lines != bug.whole] + [bug.broken]
+        code = [line for function in functions for line in function]
     return "\n".join(code) + "\n"
 
 
-def break_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate, hidden: tuple[int, ...], slip: Candidate | None = None) -> None:
-    """`slip`: what it tries first, though the module has no such line."""
+def break_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate, hidden: tuple[int, ...]) -> None:
     dialogue.say(bash(LOOK), all_code(arena))
-    _change(dialogue, bug.function, bug.before, bug.after, slip)
+    dialogue.say(write(bug.broken), "")
     dialogue.say(bash(SHOW), " ".join(map(str, bug.breaks)))
     dialogue.say(hide(hidden), "")
     dialogue.say(SUBMIT_BUG)
 
 
-def repair_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate, slip: Candidate | None = None) -> None:
+def repair_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate) -> None:
     dialogue.say(bash(LOOK), all_code(arena, bug))
-    _change(dialogue, bug.function, bug.after, bug.before, slip)
+    dialogue.say(write(bug.whole), "")
     dialogue.say(SUBMIT_REPAIR)
-
-
-def _change(dialogue: Dialogue, function: str, before: str, after: str, slip: Candidate | None) -> None:
-    if slip is not None:
-        dialogue.say(change(slip.function, slip.before, slip.after), NO_SUCH_LINE, exit_code=1)
-    dialogue.say(change(function, before, after), "Edited lib.py.")
 
 
 def draw_hidden(bug: Candidate, chance: Chance) -> tuple[int, ...]:

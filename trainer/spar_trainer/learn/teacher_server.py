@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from .family import Candidate, LearnArena
-from .teacher import LOOK, SHOW, SUBMIT_BUG, SUBMIT_REPAIR, Message, all_code, bash, change, hide
+from .teacher import LOOK, SHOW, SUBMIT_BUG, SUBMIT_REPAIR, Message, all_code, bash, hide, write
 
 _FOOTER = re.compile(r"\n?\[exit code [^\]]*\]$")
 
@@ -35,7 +35,7 @@ class Teacher:
     def _break(self, turn: int, told: str, chance: random.Random) -> str:
         if turn == 1:
             bug = self._draw(told, chance)
-            return change(bug.function, bug.before, bug.after)
+            return write(bug.broken)
         if turn == 2:
             return bash(SHOW)
         if turn == 3:
@@ -48,7 +48,7 @@ class Teacher:
 
     def _repair(self, turn: int, told: str) -> str:
         bug = self._repairs.get(told + "\n") if turn == 1 else None
-        return change(bug.function, bug.after, bug.before) if bug is not None else SUBMIT_REPAIR
+        return write(bug.whole) if bug is not None else SUBMIT_REPAIR
 
 
 def _chosen(arena: LearnArena, count: int | None) -> tuple[Candidate, ...]:

@@ -11,14 +11,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from .family import Chance, LearnArena
-from .teacher import BREAKER_USER, SYSTEM, Budget, Dialogue, Message, Role, all_code, break_it, draw_hidden, oracle_patch, repair_it, solver_user
+from .teacher import BREAKER_USER, SYSTEM, Budget, Dialogue, Message, Role, break_it, draw_hidden, oracle_patch, repair_it, solver_user
 from .words import train_tokenizer
 
 BUDGET = Budget(turns=8, tokens=1000, seconds=60)
 """Of a rollout in the runs; see run.py."""
 VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT = 800, 128, 3, 4, 1024
-SLIPS = 0.2
-"""Share of conversations in which the teacher errs first."""
 CORPUS = 2_000
 """Conversations that the tokenizer is made of."""
 
@@ -59,18 +57,15 @@ class Counted:
 
 
 def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, counted=lambda _: 300) -> list[Message]:
-    """At times the teacher tries a change that is of another module, and takes what it is told: so does whoever clones it."""
     arena = chance.choice(arenas)
     bug = chance.choice(arena.candidates)
     hidden = draw_hidden(bug, chance)
-    other = chance.choice(chance.choice(arenas).candidates)
-    slip = other if chance.random() < SLIPS and other.before not in all_code(arena).split("\n") else None
     if role == "breaker":
         dialogue = Dialogue(SYSTEM, BREAKER_USER, BUDGET, counted)
-        break_it(dialogue, arena, bug, hidden, slip)
+        break_it(dialogue, arena, bug, hidden)
     else:
         dialogue = Dialogue(SYSTEM, solver_user(oracle_patch(arena, bug, hidden)), BUDGET, counted)
-        repair_it(dialogue, arena, bug, slip)
+        repair_it(dialogue, arena, bug)
     return dialogue.messages
 
 

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from .teacher import HIDE_END, LOOK, NO_SUCH_LINE, SHOW, SUBMIT_BUG, SUBMIT_REPAIR
+from .teacher import HIDE_END, LOOK, SHOW, SUBMIT_BUG, SUBMIT_REPAIR
 
 SPECIAL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 PHRASES = (
     f"<tool: bash>\n{LOOK}\n</tool>", f"<tool: bash>\n{SHOW}\n</tool>", SUBMIT_BUG, SUBMIT_REPAIR, f"{HIDE_END}\n</tool>", "<tool: bash>\nsed -i '", "d;",
-    "\n<tool: edit>\nlib.py\n<<<<<<< SEARCH", "\n=======", "\n>>>>>>> REPLACE\n</tool>", "[exit code 0; left: ", f"{NO_SUCH_LINE}\n[exit code 1; left: ", " turns, ", " tokens, ", " s of commands]",
-    "Edited lib.py.\n", "diff --git a/tests/test_lib.py b/tests/test_lib.py\n--- a/tests/test_lib.py\n+++ b/tests/test_lib.py", "\n@@ -", " +", " @@", "from lib import *", "\n assert ", "\n+assert ", " assert ", "Spar.", "Break it.", "Repair it.\n",
+    "<tool: bash>\nsed -i '/def ", "/,/return/d' lib.py && cat >> lib.py <<E", "\nE\n</tool>", "[exit code 0; left: ", " turns, ", " tokens, ", " s of commands]",
+    "diff --git a/tests/test_lib.py b/tests/test_lib.py\n--- a/tests/test_lib.py\n+++ b/tests/test_lib.py", "\n@@ -", " +", " @@", "from lib import *", "\n assert ", "\n+assert ", " assert ", "Spar.", "Break it.", "Repair it.\n",
 )
 TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{% generation %}{{ message['content'] }}<|end|>{% endgeneration %}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% for message in messages %}<|{{ message['role'] }}|>{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] }}<|end|>{% endgeneration %}"
+    "{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
 
