@@ -64,6 +64,7 @@ class Engine:
         self._paused_until: float | None = None
         self._is_draining = False
         self._is_closed = False
+        self._failure: str | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -97,8 +98,9 @@ class Engine:
         return self._thread.is_alive()
 
     def submit(self, request: Request) -> None:
-        """Raises SERVE_BUSY where the queue is full, SERVE_DRAINING where the server is ending."""
+        """Raises SERVE_BUSY where the queue is full, SERVE_DRAINING where the server is ending, SERVE_FAILED where the engine has died."""
         with self._changed:
+            self._check_alive()
             if self._is_draining:
                 raise ServeError("SERVE_DRAINING", "Cannot take the request: the server is ending. Ask another")
             if len(self._waiting) >= self._limits.queue_max:
@@ -162,37 +164,38 @@ class Engine:
             self._is_draining = self._is_closed = True
             self._changed.notify_all()
         self._thread.join()
-        self._admit(len(self._rows) + len(self._waiting))
-        for row in self._rows:
-            row.request.on_end(row.completion("error", "the server has ended"))
-        self.counters.failed += len(self._rows)
-        self._rows.clear()
+        self._end_all("the server has ended")
 
     def _command(self, run: Callable[[], None]) -> Future[None]:
         done: Future[None] = Future()
         with self._changed:
+            self._check_alive()
             if self._is_closed:
                 raise ServeError("SERVE_DRAINING", "Cannot change the engine: the server is ending")
             self._commands.append((run, done))
             self._changed.notify()
         return done
 
+    def _check_alive(self) -> None:
+        if self._failure is not None:
+            raise ServeError("SERVE_FAILED", f"Cannot take the request: the engine has died ({self._failure}). Start the server again")
+
     def _run(self) -> None:
-        with torch.inference_mode():
-            while self._prepare():
-                try:
-                    self._step()
-                except Exception as error:  # noqa: BLE001 - whatever the model's code raises ends the rows that it was computing, and no others
-                    self._fail(f"{type(error).__name__}: {error}")
+        try:
+            with torch.inference_mode():
+                while self._prepare():
+                    try:
+                        self._step()
+                    except Exception as error:  # noqa: BLE001 - whatever the model's code raises ends the rows that it was computing, and no others
+                        self._fail(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - nobody may wait for a thread that is no more
+            self._give_up(f"{type(error).__name__}: {error}")
 
     def _prepare(self) -> bool:
         """Waits until there is a step to do: commands are done, requests come in and go. False: the engine is closed."""
         with self._changed:
             while not self._is_closed:
-                while self._commands:
-                    run, done = self._commands.popleft()
-                    run()
-                    done.set_result(None)
+                self._do_commands()
                 self._leave_cancelled()
                 if not self._is_frozen():
                     self._admit(self._limits.batch_max)
@@ -200,9 +203,22 @@ class Engine:
                         return True
                 self._changed.notify_all()
                 self._changed.wait(None if self._paused_until is None else max(0.0, self._paused_until - self._now()))
-            for run, done in self._commands:
+            for _, done in self._commands:
                 done.cancel()
             return False
+
+    def _do_commands(self) -> None:
+        """Whoever gave a command may be gone: then it is not done. One that fails is answered with why."""
+        while self._commands:
+            run, done = self._commands.popleft()
+            if not done.set_running_or_notify_cancel():
+                continue
+            try:
+                run()
+            except Exception as error:  # noqa: BLE001 - it is raised to whoever gave the command
+                done.set_exception(error)
+            else:
+                done.set_result(None)
 
     def _is_frozen(self) -> bool:
         if self._paused_until is not None and self._now() >= self._paused_until:
@@ -310,3 +326,22 @@ class Engine:
         print(f"spar-trainer serve: a step failed: {why}", file=sys.stderr, flush=True)
         for row in list(self._rows):
             self._end(row, "error", why)
+
+    def _give_up(self, why: str) -> None:
+        print(f"spar-trainer serve: the engine has died: {why}", file=sys.stderr, flush=True)
+        with self._changed:
+            self._failure = why
+            for _, done in self._commands:
+                if done.set_running_or_notify_cancel():
+                    done.set_exception(ServeError("SERVE_FAILED", f"Cannot change the engine: it has died ({why}). Start the server again"))
+            self._commands.clear()
+            self._end_all(f"the engine has died: {why}")
+            self._changed.notify_all()
+
+    def _end_all(self, why: str) -> None:
+        """What runs and what waits, where no step follows."""
+        self._admit(len(self._rows) + len(self._waiting))
+        rows, self._rows = self._rows, []
+        self.counters.failed += len(rows)
+        for row in rows:
+            row.request.on_end(row.completion("error", why))
