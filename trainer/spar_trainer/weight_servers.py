@@ -20,6 +20,8 @@ from .errors import TrainerError
 
 KINDS = ("spar", "sglang", "vllm")
 REASON_CHARACTERS_MAX = 300
+ANSWER_BYTES_MAX = 2**20
+"""What is behind it is not read."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class ServerClient:
         timeout = aiohttp.ClientTimeout(total=seconds, connect=self._limits.connect_s_max)
         try:
             async with self._session.request(method, server.url + path, json=body, timeout=timeout) as answer:
-                text = (await answer.content.read(2**20)).decode("utf-8", "replace")
+                text = (await _read(answer.content)).decode("utf-8", "replace")
                 if answer.status >= 500 or answer.status in (408, 425, 429):
                     raise Unwell(f"{path} answers with {answer.status}: {_quote(text)}")
                 if answer.status >= 400:
@@ -148,6 +150,14 @@ class ServerClient:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise Unwell(f"{path} does not answer: {type(error).__name__} {error}".strip()) from error
         return _object(text)
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """To the end: one read gives only what has arrived so far."""
+    read = bytearray()
+    while len(read) < ANSWER_BYTES_MAX and (part := await content.read(ANSWER_BYTES_MAX - len(read))):
+        read += part
+    return bytes(read)
 
 
 def _object(text: str) -> dict[str, Any]:

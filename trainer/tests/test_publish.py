@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from nats.aio.client import Client
 
 from spar_trainer.errors import TrainerError
@@ -131,6 +133,35 @@ async def test_a_server_that_is_down_for_a_moment_is_asked_again(start: Path, tm
         await publisher.close()
         for process in started:
             process.kill()
+
+
+@asynccontextmanager
+async def answers(load: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """A server on the way to others, which has its own manner to answer /update_weights_from_disk."""
+    app = web.Application()
+    app.router.add_post("/update_weights_from_disk", load)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end(tmp_path: Path) -> None:
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in (b'{"succ', b'ess": tr', b"ue}"):
+            await response.write(part)
+            await asyncio.sleep(0.05)
+        return response
+
+    async with answers(in_pieces) as url:
+        publisher = Publisher(tmp_path, "m", [WeightServer("spar", url)], limits=QUICK)
+        assert (await publisher.publish("v1", lambda folder: make_llama(folder, 1))).failed == {}
+        await publisher.close()
 
 
 async def test_folders_are_whole_the_latest_is_linked_and_old_ones_go_unless_served(pair: tuple[ServeProcess, ServeProcess], start: Path, tmp_path: Path) -> None:
