@@ -3,6 +3,7 @@ whose steps, clock and texts the test holds up or breaks, and a server whose mem
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from spar_trainer.serve.load import ModelSource
 from spar_trainer.serve.requests import Completion, Request
 from spar_trainer.serve.sampling import Sampling
 
+from .serve_process import serve
 from .tiny_model import make_llama
 from .training import one_thread
 
@@ -108,3 +110,42 @@ def test_an_engine_that_dies_ends_what_runs_and_waits_and_refuses_the_rest(folde
             with pytest.raises(ServeError, match="no clock") as caught:
                 refused()
             assert caught.value.code == "SERVE_FAILED"
+
+
+def test_a_turn_is_copied_only_where_it_may_be_kept_and_no_memory_for_it_costs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: Any) -> Tensor:
+        raise RuntimeError("no memory")
+
+    with engine_of(SOURCE.load(folder), limits={"cache_bytes_max": 4096}) as engine:
+        copies: list[int] = []
+        read = KeyValues.read
+        monkeypatch.setattr(KeyValues, "read", lambda kv, row, tokens: (copies.append(tokens), read(kv, row, tokens))[1])
+        # 256 bytes a token: two layers, two heads of eight numbers, keys and values.
+        for prompt in ([1] * 60, [2] * 10):
+            assert submit(engine, prompt)[1].get(timeout=SECONDS_MAX).finish_reason == "length"
+        assert copies == [14]
+    with engine_of(SOURCE.load(folder)) as engine:
+        monkeypatch.setattr(KeyValues, "read", no_memory)
+        cancelled, _ = submit(engine, [3] * 5, tokens=2000)
+        while engine.counters.drawn_tokens < 20:
+            threading.Event().wait(0.01)
+        engine.cancel(cancelled)
+        assert submit(engine, [4] * 5)[1].get(timeout=SECONDS_MAX).finish_reason == "length"
+        assert engine.counters.cancelled == 1
+        assert engine.cache_bytes == 0
+
+
+async def test_a_request_for_which_there_is_no_memory_ends_alone(tmp_path: Path) -> None:
+    """Method: the kernel gives the server 100 MiB more than it has, and a long prompt would need thrice as much."""
+    make_llama(tmp_path / "long", 1, max_position_embeddings=65_536)
+    with serve(tmp_path / "long") as process:
+        await process.generate([1], seed=1, tokens=5, ignore_eos=True)
+        process.limit_memory(100 * 2**20)
+        short = asyncio.create_task(process.generate([1], seed=1, tokens=700, ignore_eos=True))
+        while await process.metric("spar_serve_drawn_tokens_total") < 50:
+            await asyncio.sleep(0.01)
+        status, answer = await process.post("/generate", {"input_ids": [1] * 40_000, "sampling_params": {"max_new_tokens": 5}})
+        assert (status, answer["error"]["code"]) == (500, "SERVE_FAILED")
+        assert "no memory for the keys and values of 40000 tokens" in answer["error"]["message"]
+        assert (await short)["meta_info"]["completion_tokens"] == 700
+        assert await process.metric('spar_serve_requests_total{ending="failed"}') == 1

@@ -196,7 +196,10 @@ class Engine:
         with self._changed:
             while not self._is_closed:
                 self._do_commands()
-                self._leave_cancelled()
+                try:
+                    self._leave_cancelled()
+                except Exception as error:  # noqa: BLE001 - as of a step
+                    self._fail(f"{type(error).__name__}: {error}")
                 if not self._is_frozen():
                     self._admit(self._limits.batch_max)
                     if self._rows:
@@ -237,18 +240,39 @@ class Engine:
             self._leave(row)
             self.counters.cancelled += 1
 
+    def _make_room(self) -> None:
+        """Where there is no memory for a row, that one ends, and no other: what stands in shorter ones goes on."""
+        for row in list(self._rows):
+            try:
+                self._kv.reserve(len(row.tokens))
+            except (RuntimeError, MemoryError) as error:
+                self._end(row, "error", f"there is no memory for the keys and values of {len(row.tokens)} tokens ({_line(error)}). Serve with less --max-batch, or ask for less")
+
     def _leave(self, row: Row) -> None:
         """The last row takes the place of the one that leaves. What it knows is kept, where the weights are still the same."""
         if row.generation == self._generation and row.computed > 0:
-            self._prefixes.keep(row.known(), self._kv.read(row.index, row.computed))
-        last = self._rows.pop()
+            self._keep(row)
+        last = self._rows[-1]
         if last is not row:
             self._kv.move(last.index, row.index, last.computed)
             last.index = row.index
             self._rows[row.index] = last
+        self._rows.pop()
+
+    def _keep(self, row: Row) -> None:
+        """It saves work later, no more: where there is no memory for the copy, it is not kept."""
+        if not self._prefixes.takes(self._kv.size(row.computed)):
+            return
+        try:
+            self._prefixes.keep(row.known(), self._kv.read(row.index, row.computed))
+        except (RuntimeError, MemoryError) as error:
+            print(f"spar-trainer serve: a turn of {row.computed} tokens is not kept: {_line(error)}", file=sys.stderr, flush=True)
 
     def _step(self) -> None:
+        self._make_room()
         pieces = self._plan()
+        if not pieces:
+            return
         logits = self._model.forward(pieces, self._kv)
         drawing = [self._rows[piece.row] for piece in pieces if piece.wants_logits]
         for piece in pieces:
@@ -345,3 +369,7 @@ class Engine:
         self.counters.failed += len(rows)
         for row in rows:
             row.request.on_end(row.completion("error", why))
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
