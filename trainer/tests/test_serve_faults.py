@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spar_trainer.serve.batch import Piece
+from spar_trainer.serve.batch import CausalModel, Piece
 from spar_trainer.serve.engine import Engine
 from spar_trainer.serve.errors import ServeError
 from spar_trainer.serve.key_values import KeyValues
@@ -24,9 +24,11 @@ from spar_trainer.serve.llama import LlamaModel
 from spar_trainer.serve.load import ModelSource
 from spar_trainer.serve.requests import Completion, Request
 from spar_trainer.serve.sampling import Sampling
+from spar_trainer.serve.service import Service
+from spar_trainer.serve.texts import Texts
 
 from .serve_process import serve
-from .tiny_model import make_llama
+from .tiny_model import make_llama, make_tokenizer
 from .training import one_thread
 
 SECONDS_MAX = 20
@@ -149,3 +151,47 @@ async def test_a_request_for_which_there_is_no_memory_ends_alone(tmp_path: Path)
         assert "no memory for the keys and values of 40000 tokens" in answer["error"]["message"]
         assert (await short)["meta_info"]["completion_tokens"] == 700
         assert await process.metric('spar_serve_requests_total{ending="failed"}') == 1
+
+
+def test_tokens_that_the_tokenizer_cannot_say_end_their_request_alone(folder: Path) -> None:
+    def broken(_: list[int]) -> str:
+        raise ValueError("no such token")
+
+    model = SOURCE.load(folder)
+    gate = Gate(model)  # type: ignore[arg-type]
+    with engine_of(model) as engine:
+        others = [submit(engine, [1, 2], tokens=50, stops=("never",))[1]]
+        assert gate.reached.wait(SECONDS_MAX)
+        _, ends = submit(engine, [3, 4], decode=broken, stops=("never",))
+        others.append(submit(engine, [5, 6], tokens=50, stops=("never",))[1])
+        gate.open.set()
+        assert ends.get(timeout=SECONDS_MAX).error == "its tokens are no text: ValueError: no such token"
+        assert [other.get(timeout=SECONDS_MAX).finish_reason for other in others] == ["length", "length"]
+
+
+async def test_weights_are_loaded_one_after_the_other_also_when_a_client_gives_up(folder: Path) -> None:
+    loads: list[str] = []
+    go_on = threading.Event()
+
+    class Slow(ModelSource):
+        def load(self, folder: str | Path) -> CausalModel:
+            loads.append("begins")
+            assert go_on.wait(SECONDS_MAX)
+            model = super().load(folder)
+            loads.append("ends")
+            return model
+
+    with engine_of(SOURCE.load(folder)) as engine:
+        service = Service("m", folder, Slow(SOURCE.dtype, SOURCE.device), engine, Texts(make_tokenizer()), frozenset(), ServeLimits(), lambda: 1)
+        gone = asyncio.create_task(service.update(str(folder), "v2"))
+        while not loads:
+            await asyncio.sleep(0.01)
+        gone.cancel()
+        second = asyncio.create_task(service.update(str(folder), "v3"))
+        await asyncio.sleep(0.2)
+        assert loads == ["begins"]
+        go_on.set()
+        assert await second == "v3"
+        assert loads == ["begins", "ends"] * 2
+        assert gone.cancelled()
+        assert (engine.version, engine.counters.updates) == ("v3", 1)

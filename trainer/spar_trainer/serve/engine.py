@@ -326,7 +326,11 @@ class Engine:
             return
         row.add(token, logprob, self.version)
         self.counters.drawn_tokens += 1
-        reason = row.finish_reason()
+        try:
+            reason = row.finish_reason()
+        except Exception as error:  # noqa: BLE001 - a tokenizer that cannot say the text of one row knows nothing of the others
+            self._end(row, "error", f"its tokens are no text: {type(error).__name__}: {_line(error)}")
+            return
         if reason is not None:
             self._end(row, reason)
 
