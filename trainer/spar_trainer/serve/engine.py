@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from .batch import CausalModel, Piece
+from .engine_commands import Commands
 from .errors import ServeError
 from .key_values import REUSED_TOKENS_MIN, KeyValues, PrefixStore, common_prefix
 from .limits import ServeLimits
@@ -60,7 +61,7 @@ class Engine:
         self._prefixes = PrefixStore(limits.cache_bytes_max)
         self._waiting: deque[Request] = deque()
         self._rows: list[Row] = []
-        self._commands: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._commands = Commands()
         self._paused_until: float | None = None
         self._is_draining = False
         self._is_closed = False
@@ -167,18 +168,17 @@ class Engine:
         self._end_all("the server has ended")
 
     def _command(self, run: Callable[[], None]) -> Future[None]:
-        done: Future[None] = Future()
         with self._changed:
             self._check_alive()
             if self._is_closed:
                 raise ServeError("SERVE_DRAINING", "Cannot change the engine: the server is ending")
-            self._commands.append((run, done))
+            done = self._commands.add(run)
             self._changed.notify()
-        return done
+            return done
 
     def _check_alive(self) -> None:
         if self._failure is not None:
-            raise ServeError("SERVE_FAILED", f"Cannot take the request: the engine has died ({self._failure}). Start the server again")
+            raise _dead(self._failure)
 
     def _run(self) -> None:
         try:
@@ -195,7 +195,7 @@ class Engine:
         """Waits until there is a step to do: commands are done, requests come in and go. False: the engine is closed."""
         with self._changed:
             while not self._is_closed:
-                self._do_commands()
+                self._commands.do_all()
                 try:
                     self._leave_cancelled()
                 except Exception as error:  # noqa: BLE001 - as of a step
@@ -206,22 +206,8 @@ class Engine:
                         return True
                 self._changed.notify_all()
                 self._changed.wait(None if self._paused_until is None else max(0.0, self._paused_until - self._now()))
-            for _, done in self._commands:
-                done.cancel()
+            self._commands.refuse(ServeError("SERVE_DRAINING", "Cannot change the engine: the server is ending"))
             return False
-
-    def _do_commands(self) -> None:
-        """Whoever gave a command may be gone: then it is not done. One that fails is answered with why."""
-        while self._commands:
-            run, done = self._commands.popleft()
-            if not done.set_running_or_notify_cancel():
-                continue
-            try:
-                run()
-            except Exception as error:  # noqa: BLE001 - it is raised to whoever gave the command
-                done.set_exception(error)
-            else:
-                done.set_result(None)
 
     def _is_frozen(self) -> bool:
         if self._paused_until is not None and self._now() >= self._paused_until:
@@ -359,10 +345,7 @@ class Engine:
         print(f"spar-trainer serve: the engine has died: {why}", file=sys.stderr, flush=True)
         with self._changed:
             self._failure = why
-            for _, done in self._commands:
-                if done.set_running_or_notify_cancel():
-                    done.set_exception(ServeError("SERVE_FAILED", f"Cannot change the engine: it has died ({why}). Start the server again"))
-            self._commands.clear()
+            self._commands.refuse(_dead(why))
             self._end_all(f"the engine has died: {why}")
             self._changed.notify_all()
 
@@ -373,6 +356,10 @@ class Engine:
         self.counters.failed += len(rows)
         for row in rows:
             row.request.on_end(row.completion("error", why))
+
+
+def _dead(why: str) -> ServeError:
+    return ServeError("SERVE_FAILED", f"Cannot ask the engine: it has died ({why}). Start the server again")
 
 
 def _line(error: BaseException) -> str:
