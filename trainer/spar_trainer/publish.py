@@ -4,7 +4,8 @@
     <folder>/latest       a link to the version that was written last
 
 1. Nodes name a version only when every healthy server has it: it is announced last.
-2. A server that cannot take a version is reported and counted, and costs nobody else the version. Where none can, nothing is announced.
+2. A server that cannot take a version, or not in time, is reported and counted, and costs nobody else the version. Where none can,
+   nothing is announced.
 3. Of old versions the last few are kept, and whatever a server is known to serve.
 """
 
@@ -66,7 +67,10 @@ class Publisher:
         self.counters = PublishCounters()
         self._folder, self._model, self._servers, self._announce, self._kept, self._say = folder, model, tuple(servers), announce, kept, say
         self._client = ServerClient(key, limits, sleep) if servers else None
+        self._limits = limits
         self._served: dict[WeightServer, str | None] = {}
+        self._failed: set[WeightServer] = set()
+        """With the version before: these are tried once, for others wait."""
 
     async def close(self) -> None:
         if self._client is not None:
@@ -102,15 +106,20 @@ class Publisher:
     async def _update(self, server: WeightServer, folder: Path, version: str) -> str | None:
         """None, or why it does not serve the version."""
         assert self._client is not None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._limits.update_s_max
         if server not in self._served:
             self._served[server] = await self._client.version(server)
+        tries_max = 1 if server in self._failed else self._limits.tries_max
         try:
-            await self._client.update(server, folder.resolve(), version)
+            await self._client.update(server, folder.resolve(), version, seconds=until - loop.time(), tries_max=tries_max)
         except (Refused, Unwell) as error:
             self.counters.server_failures[str(server)] = self.counters.server_failures.get(str(server), 0) + 1
+            self._failed.add(server)
             self._say(f"{server} does not serve {version}: {error}")
             return str(error)
         self._served[server] = version
+        self._failed.discard(server)
         return None
 
     def _write(self, folder: Path, save: Callable[[Path], None]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -180,9 +180,20 @@ class TrainLoop:
         try:
             with self._phases.of("publish"):
                 save = await self._compute(self._session.saver)
-                await self._publisher.publish(version, save)
+                await self._meanwhile_idle(self._publisher.publish(version, save))
         except Exception as error:
             self._say(f"Cannot publish {version}: {error}; the next version takes its place")
+
+    async def _meanwhile_idle(self, work: Coroutine[Any, Any, object]) -> None:
+        """Other ranks would take a rank that waits for servers to be lost."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait([task], timeout=IDLE_SECONDS))[0]:
+                self._last_idle = time.monotonic()
+                await self._compute(self._session.idle)
+            await task
+        finally:
+            task.cancel()
 
     def _report(self, samples: StepSamples, result: StepResult) -> None:
         """Seconds are those since the line before: checkpoint and publishing are of the step before."""

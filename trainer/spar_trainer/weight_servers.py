@@ -1,6 +1,7 @@
 """Servers that are told of new weights: what each kind is asked, in which order, and that it goes on afterwards whatever happened.
 
-What runs on a server is never aborted. A server that refuses the weights is not asked again; one that does not answer is, a few times.
+What runs on a server is never aborted. A server that refuses the weights is not asked again; one that does not answer is, a few times,
+and never for longer than `update_s_max`: training and the other servers wait for it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from .errors import TrainerError
 
 KINDS = ("spar", "sglang", "vllm")
 REASON_CHARACTERS_MAX = 300
+ANSWER_BYTES_MAX = 2**20
+"""What is behind it is not read."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class ServerLimits:
     backoff_s: float = 0.5
     """Before the second try, doubled for each further one."""
     connect_s_max: float = 5.0
-    load_s_max: float = 600.0
-    """Loading the weights, which a server answers to when they serve."""
+    update_s_max: float = 300.0
+    """All that one server is asked for one version: every try, with its loading of the weights, and `resume_s_max`."""
+    resume_s_max: float = 30.0
+    """Kept of it for ending a pause, also of a server that did not answer in time."""
     control_s_max: float = 60.0
-    """Everything else that a server is asked."""
+    """One question other than to load the weights."""
 
 
 class Refused(Exception):
@@ -79,20 +84,26 @@ class ServerClient:
         if server.kind == "vllm":
             return None
         try:
-            said = (await self._ask("GET", server, "/get_model_info", None, self._limits.control_s_max)).get("weight_version")
+            said = (await self._ask("GET", server, "/get_model_info", None, min(self._limits.control_s_max, self._limits.update_s_max / 2))).get("weight_version")
         except (Refused, Unwell):
             return None
         return said if isinstance(said, str) else None
 
-    async def update(self, server: WeightServer, folder: Path, version: str) -> None:
-        """Returns when the server serves the weights. Raises Refused, or Unwell after `tries_max`."""
+    async def update(self, server: WeightServer, folder: Path, version: str, *, seconds: float, tries_max: int) -> None:
+        """Returns when the server serves the weights. Raises Refused, or Unwell after `tries_max` or `seconds`."""
         put_in = {"spar": self._update_spar, "sglang": self._update_sglang, "vllm": self._update_vllm}[server.kind]
-        for attempt in range(1, self._limits.tries_max + 1):
+        try:
+            await asyncio.wait_for(self._try(lambda: put_in(server, str(folder), version), tries_max), max(0.0, seconds - self._limits.resume_s_max))
+        except asyncio.TimeoutError as error:
+            raise Unwell(f"it did not take the weights within {seconds:.0f} s") from error
+
+    async def _try(self, ask: Callable[[], Awaitable[object]], tries_max: int) -> None:
+        for attempt in range(1, tries_max + 1):
             try:
-                await put_in(server, str(folder), version)
+                await ask()
                 return
             except Unwell:
-                if attempt == self._limits.tries_max:
+                if attempt == tries_max:
                     raise
                 await self._sleep(self._limits.backoff_s * 2 ** (attempt - 1))
 
@@ -108,38 +119,44 @@ class ServerClient:
     async def _update_vllm(self, server: WeightServer, folder: str, _: str) -> None:
         """vLLM's routes for weights from disk: those of its workers (VLLM_SERVER_DEV_MODE=1). It does not say which version it serves."""
         async with self._paused(server, ("/pause?mode=keep&clear_cache=true", None), ("/resume", None)):
-            await self._ask("POST", server, "/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": folder}, "timeout": self._limits.load_s_max}, self._limits.load_s_max)
+            await self._ask("POST", server, "/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": folder}, "timeout": self._limits.update_s_max}, self._limits.update_s_max)
             await self._ask("POST", server, "/reset_prefix_cache", None, self._limits.control_s_max)
 
     async def _load_from_disk(self, server: WeightServer, body: dict[str, Any]) -> None:
-        answer = await self._ask("POST", server, "/update_weights_from_disk", body, self._limits.load_s_max)
+        answer = await self._ask("POST", server, "/update_weights_from_disk", body, self._limits.update_s_max)
         if answer.get("success") is not True:
             raise Refused(f"it says {str(answer.get('message'))[:REASON_CHARACTERS_MAX]!r}")
 
     @asynccontextmanager
     async def _paused(self, server: WeightServer, pause: tuple[str, Any], resume: tuple[str, Any]) -> AsyncIterator[None]:
         """Also a pause whose answer was lost is ended."""
+        is_cut = False
         try:
             await self._ask("POST", server, *pause, self._limits.control_s_max)
             yield
+        except asyncio.CancelledError:
+            is_cut = True
+            raise
         finally:
-            await self._resume(server, *resume)
+            try:
+                await self._resume(server, *resume)
+            except (Refused, Unwell):
+                # Where its time is over, that is what is said: another error would have it tried again.
+                if not is_cut:
+                    raise
 
     async def _resume(self, server: WeightServer, path: str, body: Any) -> None:
-        for attempt in range(1, self._limits.tries_max + 1):
-            try:
-                await self._ask("POST", server, path, body, self._limits.control_s_max)
-                return
-            except Unwell:
-                if attempt == self._limits.tries_max:
-                    raise
-                await self._sleep(self._limits.backoff_s * 2 ** (attempt - 1))
+        try:
+            tries = self._try(lambda: self._ask("POST", server, path, body, self._limits.control_s_max), self._limits.tries_max)
+            await asyncio.wait_for(tries, self._limits.resume_s_max)
+        except asyncio.TimeoutError as error:
+            raise Unwell(f"{path} does not answer within {self._limits.resume_s_max:.0f} s") from error
 
     async def _ask(self, method: str, server: WeightServer, path: str, body: Any, seconds: float) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=seconds, connect=self._limits.connect_s_max)
         try:
             async with self._session.request(method, server.url + path, json=body, timeout=timeout) as answer:
-                text = (await answer.content.read(2**20)).decode("utf-8", "replace")
+                text = (await _read(answer.content)).decode("utf-8", "replace")
                 if answer.status >= 500 or answer.status in (408, 425, 429):
                     raise Unwell(f"{path} answers with {answer.status}: {_quote(text)}")
                 if answer.status >= 400:
@@ -148,6 +165,14 @@ class ServerClient:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise Unwell(f"{path} does not answer: {type(error).__name__} {error}".strip()) from error
         return _object(text)
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """To the end: one read gives only what has arrived so far."""
+    read = bytearray()
+    while len(read) < ANSWER_BYTES_MAX and (part := await content.read(ANSWER_BYTES_MAX - len(read))):
+        read += part
+    return bytes(read)
 
 
 def _object(text: str) -> dict[str, Any]:

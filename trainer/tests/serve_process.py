@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -39,6 +40,11 @@ class ServeProcess:
         """Of the process so far, on Linux."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def limit_memory(self, more: int) -> None:
+        """Bytes of addresses that it may have more than now, on Linux."""
+        has = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.prlimit(self._process.pid, resource.RLIMIT_AS, (has + more, has + more))
 
     def tell_to_end(self) -> None:
         self._process.send_signal(signal.SIGTERM)

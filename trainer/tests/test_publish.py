@@ -6,11 +6,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from nats.aio.client import Client
 
 from spar_trainer.errors import TrainerError
@@ -131,6 +134,77 @@ async def test_a_server_that_is_down_for_a_moment_is_asked_again(start: Path, tm
         await publisher.close()
         for process in started:
             process.kill()
+
+
+@asynccontextmanager
+async def answers(load: Callable[[web.Request], Awaitable[web.StreamResponse]], resume: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)) -> AsyncIterator[str]:
+    """A server that has its own manner to answer when it is given weights, and when it is to go on."""
+
+    async def control(request: web.Request) -> web.Response:
+        if request.path == "/continue_generation":
+            await resume()
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/update_weights_from_disk", load)
+    for path in ("/pause_generation", "/continue_generation"):
+        app.router.add_post(path, control)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end(tmp_path: Path) -> None:
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in (b'{"succ', b'ess": tr', b"ue}"):
+            await response.write(part)
+            await asyncio.sleep(0.05)
+        return response
+
+    async with answers(in_pieces) as url:
+        publisher = Publisher(tmp_path, "m", [WeightServer("spar", url)], limits=QUICK)
+        assert (await publisher.publish("v1", lambda folder: make_llama(folder, 1))).failed == {}
+        await publisher.close()
+
+
+@pytest.mark.parametrize("kind", ["spar", "sglang"])
+async def test_a_server_that_hangs_delays_a_version_by_no_more_than_its_time(kind: str, pair: tuple[ServeProcess, ServeProcess], tmp_path: Path) -> None:
+    """It takes the weights and never answers, nor goes on. Afterwards it is tried once, and as often as others when it was well again."""
+    asked: list[str] = []
+    state = "hangs"
+
+    async def load(request: web.Request) -> web.StreamResponse:
+        asked.append((await request.json())["weight_version"])
+        if state == "hangs":
+            await asyncio.sleep(60)
+        return web.json_response({"success": True}, status=500 if state == "fails" else 200)
+
+    async def resume() -> None:
+        await asyncio.sleep(60 if state == "hangs" else 0)
+
+    limits = ServerLimits(backoff_s=0.01, connect_s_max=2.0, update_s_max=1.5, resume_s_max=0.5)
+    told = Told(pair[0])
+    async with answers(load, resume) as url:
+        slow = WeightServer(kind, url)
+        publisher = Publisher(tmp_path, "m", [WeightServer("spar", pair[0].url), slow], told, limits=limits)
+        make_llama(tmp_path / "v1", 1)
+        began = time.monotonic()
+        published = await publisher.publish_written("v1")
+        assert time.monotonic() - began < 2.5
+        assert "within" in published.failed[slow]
+        assert told.announced == [("m", "v1", ["v1"])]
+        for version, state, tries in (("v2", "fails", 1), ("v3", "is well", 1), ("v4", "fails", 3)):
+            asked.clear()
+            make_llama(tmp_path / version, 1)
+            await publisher.publish_written(version)
+            assert asked == [version] * tries
+        await publisher.close()
 
 
 async def test_folders_are_whole_the_latest_is_linked_and_old_ones_go_unless_served(pair: tuple[ServeProcess, ServeProcess], start: Path, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def _spoil(source: Path, target: Path, change: Any) -> Path:
 
 async def test_weights_that_cannot_be_taken_leave_the_old_ones_serving(shared: ServeProcess, folders: dict[str, Path], tmp_path: Path) -> None:
     before = await shared.generate([1, 2, 3], seed=31, tokens=20, ignore_eos=True)
-    first = "model.layers.0.mlp.up_proj.weight"
+    first, bias = "model.layers.0.mlp.up_proj.weight", "model.layers.0.self_attn.o_proj.bias"
 
     def spoil_number(weights: dict[str, torch.Tensor]) -> None:
         weights[first][3, 3] = torch.nan
@@ -227,7 +227,7 @@ async def test_weights_that_cannot_be_taken_leave_the_old_ones_serving(shared: S
         cut: "cannot be read",
         _spoil(folders["two"], tmp_path / "nan", spoil_number): f"{first} holds what is no finite number",
         _spoil(folders["two"], tmp_path / "missing", lambda weights: weights.pop(first)): f"{first}' is missing",
-        _spoil(folders["two"], tmp_path / "extra", lambda weights: weights.update(more=torch.zeros(1))): "the weight more is not one",
+        _spoil(folders["two"], tmp_path / "extra", lambda weights: weights.update({bias: torch.zeros(32)})): f"the weight {bias} is not one",
         _spoil(folders["two"], tmp_path / "huge", lambda weights: weights["lm_head.weight"].fill_(3e38)): "logits that are no finite numbers",
         folders["wide"]: "has the shape",
     }
@@ -238,6 +238,21 @@ async def test_weights_that_cannot_be_taken_leave_the_old_ones_serving(shared: S
     after = await shared.generate([1, 2, 3], seed=31, tokens=20, ignore_eos=True)
     assert tokens_of(after) == tokens_of(before)
     assert after["meta_info"]["weight_version"] == "v1"
+
+
+async def test_weights_that_the_forward_does_not_read_may_be_there_or_not(tmp_path: Path) -> None:
+    """As of a model whose head is its embedding, and of older files: some have the head, or the frequencies of the positions."""
+    plain, other = (make_llama(tmp_path / name, seed, tie_word_embeddings=True) for seed, name in enumerate(("plain", "other")))
+
+    def add(weights: dict[str, torch.Tensor]) -> None:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+        weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+
+    more = _spoil(plain, tmp_path / "more", add)
+    with serve(more) as process:
+        for folder in (other, more):
+            status, answer = await process.post("/update_weights_from_disk", {"model_path": str(folder)})
+            assert (status, answer["success"]) == (200, True), answer
 
 
 async def test_more_than_the_queue_takes_is_refused_and_nothing_else_is(folders: dict[str, Path]) -> None:

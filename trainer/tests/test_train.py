@@ -7,18 +7,20 @@ import json
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spar_trainer.checkpoint import Checkpoints
+from spar_trainer.commands import opened, opened_source
+from spar_trainer.errors import TrainerError
 from spar_trainer.metrics import MetricsLog, read_metrics
 from spar_trainer.session import open_session
 from spar_trainer.sources.types import RawSample
 from spar_trainer.steps import objective_of
-from spar_trainer.train import TrainLoop
+from spar_trainer.train import Outcome, TrainLoop
 
 from .runs import write_run
 from .serve_process import ServeProcess
@@ -183,3 +185,31 @@ def test_a_server_has_each_version_and_one_that_is_gone_costs_no_step(tmp_path: 
     assert furthest(weights(tmp_path / "out" / "policies" / "step-0"), weights(tmp_path / "model")) == 0
     alone = run(*arguments(tmp_path, "out", servers=f"spar={server.url}", steps=3))
     assert alone.returncode == 0 and "Cannot publish step-3" in alone.stderr and len(read_metrics(tmp_path / "out")) == 3
+
+
+async def test_other_ranks_hear_of_a_rank_that_waits_for_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would give up one that is silent. Method: publishing that takes until idle was said three times, and fails then."""
+    make_llama(tmp_path / "model")
+    write_run(tmp_path / "run", groups=0)
+    config = train_config(model=tmp_path / "model", out=tmp_path / "out", source=tmp_path / "run")
+    heard, said = asyncio.Queue[str](), list[str]()
+    loop = asyncio.get_running_loop()
+
+    class Slow:
+        async def publish(self, version: str, save: Callable[[Path], None]) -> object:
+            for _ in range(3):
+                await asyncio.wait_for(heard.get(), 20)
+            raise TrainerError("PUBLISH_SERVERS", "no server took it")
+
+    def idle() -> None:
+        loop.call_soon_threadsafe(heard.put_nowait, "idle")
+
+    monkeypatch.setattr("spar_trainer.train.IDLE_SECONDS", 0.05)
+    with opened(config, objective_of(config), said.append) as session:
+        monkeypatch.setattr(session, "idle", idle)
+        async with opened_source(config, ()) as source:
+            metrics = MetricsLog(tmp_path / "out", 0)
+            outcome = await TrainLoop(config, session, source, metrics, said.append, Slow()).run()
+            metrics.close()
+    assert outcome == Outcome(0, "over")
+    assert said == ["Cannot publish step-0: no server took it; the next version takes its place"]

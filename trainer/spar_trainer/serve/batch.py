@@ -30,7 +30,7 @@ class CausalModel(Protocol):
     dtype: torch.dtype
     device: torch.device
     shapes: dict[str, tuple[int, ...]]
-    """Of every weight, by name: what another version has to have as well."""
+    """Of every weight that the forward reads, by name: what another version has to have as well."""
 
     def forward(self, pieces: Sequence[Piece], kv: KeyValues) -> Tensor:
         """[M, V] float32 logits behind the last tokens of the pieces that want them, in order; writes keys and values."""

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from .batch import CausalModel, Piece
+from .engine_commands import Commands
 from .errors import ServeError
 from .key_values import REUSED_TOKENS_MIN, KeyValues, PrefixStore, common_prefix
 from .limits import ServeLimits
@@ -60,10 +61,11 @@ class Engine:
         self._prefixes = PrefixStore(limits.cache_bytes_max)
         self._waiting: deque[Request] = deque()
         self._rows: list[Row] = []
-        self._commands: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._commands = Commands()
         self._paused_until: float | None = None
         self._is_draining = False
         self._is_closed = False
+        self._failure: str | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -97,8 +99,9 @@ class Engine:
         return self._thread.is_alive()
 
     def submit(self, request: Request) -> None:
-        """Raises SERVE_BUSY where the queue is full, SERVE_DRAINING where the server is ending."""
+        """Raises SERVE_BUSY where the queue is full, SERVE_DRAINING where the server is ending, SERVE_FAILED where the engine has died."""
         with self._changed:
+            self._check_alive()
             if self._is_draining:
                 raise ServeError("SERVE_DRAINING", "Cannot take the request: the server is ending. Ask another")
             if len(self._waiting) >= self._limits.queue_max:
@@ -162,46 +165,48 @@ class Engine:
             self._is_draining = self._is_closed = True
             self._changed.notify_all()
         self._thread.join()
-        self._admit(len(self._rows) + len(self._waiting))
-        for row in self._rows:
-            row.request.on_end(row.completion("error", "the server has ended"))
-        self.counters.failed += len(self._rows)
-        self._rows.clear()
+        self._end_all("the server has ended")
 
     def _command(self, run: Callable[[], None]) -> Future[None]:
-        done: Future[None] = Future()
         with self._changed:
+            self._check_alive()
             if self._is_closed:
                 raise ServeError("SERVE_DRAINING", "Cannot change the engine: the server is ending")
-            self._commands.append((run, done))
+            done = self._commands.add(run)
             self._changed.notify()
-        return done
+            return done
+
+    def _check_alive(self) -> None:
+        if self._failure is not None:
+            raise _dead(self._failure)
 
     def _run(self) -> None:
-        with torch.inference_mode():
-            while self._prepare():
-                try:
-                    self._step()
-                except Exception as error:  # noqa: BLE001 - whatever the model's code raises ends the rows that it was computing, and no others
-                    self._fail(f"{type(error).__name__}: {error}")
+        try:
+            with torch.inference_mode():
+                while self._prepare():
+                    try:
+                        self._step()
+                    except Exception as error:  # noqa: BLE001 - whatever the model's code raises ends the rows that it was computing, and no others
+                        self._fail(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - nobody may wait for a thread that is no more
+            self._give_up(f"{type(error).__name__}: {error}")
 
     def _prepare(self) -> bool:
         """Waits until there is a step to do: commands are done, requests come in and go. False: the engine is closed."""
         with self._changed:
             while not self._is_closed:
-                while self._commands:
-                    run, done = self._commands.popleft()
-                    run()
-                    done.set_result(None)
-                self._leave_cancelled()
+                self._commands.do_all()
+                try:
+                    self._leave_cancelled()
+                except Exception as error:  # noqa: BLE001 - as of a step
+                    self._fail(f"{type(error).__name__}: {error}")
                 if not self._is_frozen():
                     self._admit(self._limits.batch_max)
                     if self._rows:
                         return True
                 self._changed.notify_all()
                 self._changed.wait(None if self._paused_until is None else max(0.0, self._paused_until - self._now()))
-            for run, done in self._commands:
-                done.cancel()
+            self._commands.refuse(ServeError("SERVE_DRAINING", "Cannot change the engine: the server is ending"))
             return False
 
     def _is_frozen(self) -> bool:
@@ -221,18 +226,39 @@ class Engine:
             self._leave(row)
             self.counters.cancelled += 1
 
+    def _make_room(self) -> None:
+        """Where there is no memory for a row, that one ends, and no other: what stands in shorter ones goes on."""
+        for row in list(self._rows):
+            try:
+                self._kv.reserve(len(row.tokens))
+            except (RuntimeError, MemoryError) as error:
+                self._end(row, "error", f"there is no memory for the keys and values of {len(row.tokens)} tokens ({_line(error)}). Serve with less --max-batch, or ask for less")
+
     def _leave(self, row: Row) -> None:
         """The last row takes the place of the one that leaves. What it knows is kept, where the weights are still the same."""
         if row.generation == self._generation and row.computed > 0:
-            self._prefixes.keep(row.known(), self._kv.read(row.index, row.computed))
-        last = self._rows.pop()
+            self._keep(row)
+        last = self._rows[-1]
         if last is not row:
             self._kv.move(last.index, row.index, last.computed)
             last.index = row.index
             self._rows[row.index] = last
+        self._rows.pop()
+
+    def _keep(self, row: Row) -> None:
+        """It saves work later, no more: where there is no memory for the copy, it is not kept."""
+        if not self._prefixes.takes(self._kv.size(row.computed)):
+            return
+        try:
+            self._prefixes.keep(row.known(), self._kv.read(row.index, row.computed))
+        except (RuntimeError, MemoryError) as error:
+            print(f"spar-trainer serve: a turn of {row.computed} tokens is not kept: {_line(error)}", file=sys.stderr, flush=True)
 
     def _step(self) -> None:
+        self._make_room()
         pieces = self._plan()
+        if not pieces:
+            return
         logits = self._model.forward(pieces, self._kv)
         drawing = [self._rows[piece.row] for piece in pieces if piece.wants_logits]
         for piece in pieces:
@@ -286,7 +312,11 @@ class Engine:
             return
         row.add(token, logprob, self.version)
         self.counters.drawn_tokens += 1
-        reason = row.finish_reason()
+        try:
+            reason = row.finish_reason()
+        except Exception as error:  # noqa: BLE001 - a tokenizer that cannot say the text of one row knows nothing of the others
+            self._end(row, "error", f"its tokens are no text: {type(error).__name__}: {_line(error)}")
+            return
         if reason is not None:
             self._end(row, reason)
 
@@ -310,3 +340,27 @@ class Engine:
         print(f"spar-trainer serve: a step failed: {why}", file=sys.stderr, flush=True)
         for row in list(self._rows):
             self._end(row, "error", why)
+
+    def _give_up(self, why: str) -> None:
+        print(f"spar-trainer serve: the engine has died: {why}", file=sys.stderr, flush=True)
+        with self._changed:
+            self._failure = why
+            self._commands.refuse(_dead(why))
+            self._end_all(f"the engine has died: {why}")
+            self._changed.notify_all()
+
+    def _end_all(self, why: str) -> None:
+        """What runs and what waits, where no step follows."""
+        self._admit(len(self._rows) + len(self._waiting))
+        rows, self._rows = self._rows, []
+        self.counters.failed += len(rows)
+        for row in rows:
+            row.request.on_end(row.completion("error", why))
+
+
+def _dead(why: str) -> ServeError:
+    return ServeError("SERVE_FAILED", f"Cannot ask the engine: it has died ({why}). Start the server again")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

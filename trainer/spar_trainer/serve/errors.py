@@ -13,7 +13,7 @@ class ServeError(TrainerError):
     SERVE_KEY       401  the key is missing or wrong
     SERVE_MODEL     404  the model is not served here
     SERVE_BUSY      429  the queue is full
-    SERVE_FAILED    500  the model failed in the middle of a completion
+    SERVE_FAILED    500  the model failed in the middle of a completion, or the engine has died
     SERVE_DRAINING  503  the server is ending
     """
 

@@ -36,14 +36,13 @@ class KeyValues:
         self.values = torch.zeros_like(self.keys)
 
     def reserve(self, tokens: int) -> None:
-        """Room for so many tokens in every row."""
-        room = self.keys.shape[3]
-        if tokens <= room:
-            return
-        grown = min(self._context_max, max(tokens, 2 * room))
+        """Room for so many tokens in every row. Where memory cannot be had (RuntimeError), what there is stays as it is."""
         for name in ("keys", "values"):
             before: Tensor = getattr(self, name)
-            layers, rows, heads, _, size = before.shape
+            layers, rows, heads, room, size = before.shape
+            if tokens <= room:
+                continue
+            grown = min(self._context_max, max(tokens, 2 * room))
             after = torch.zeros(layers, rows, heads, grown, size, **self._options)
             after[:, :, :, :room] = before
             setattr(self, name, after)
@@ -55,6 +54,11 @@ class KeyValues:
     def wipe(self, row: int) -> None:
         for tensor in (self.keys, self.values):
             tensor[:, row] = 0
+
+    def size(self, tokens: int) -> int:
+        """Bytes of what `read` gives."""
+        shape = self._shape
+        return 2 * shape.layers * shape.heads * tokens * shape.head_size * self.keys.element_size()
 
     def read(self, row: int, tokens: int) -> Tensor:
         """A copy: [2, layers, heads, tokens, head size]."""
@@ -96,9 +100,13 @@ class PrefixStore:
         self._entries.move_to_end(best)
         return self._entries[best][1], length
 
+    def takes(self, size: int) -> bool:
+        """Bytes; what is larger than the whole store is not worth a copy."""
+        return size <= self._bytes_max
+
     def keep(self, tokens: np.ndarray, kept: Tensor) -> None:
         size = kept.numel() * kept.element_size()
-        if size > self._bytes_max:
+        if not self.takes(size):
             return
         commons = {key: common_prefix(held, tokens) for key, (held, _) in self._entries.items()}
         if len(tokens) in commons.values():

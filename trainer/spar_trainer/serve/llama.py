@@ -10,7 +10,7 @@ feed-forward is SwiGLU (Shazeer 2020, arXiv:2002.05202).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,18 +74,41 @@ class Layer:
     down: Tensor
 
 
+class _Read(Mapping[str, Tensor]):
+    """Weights, and the shapes of those that were read: a file may hold others, as the head of a model whose head is its embedding."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._weights = weights
+
+    def __getitem__(self, name: str) -> Tensor:
+        weight = self._weights[name]
+        self.shapes[name] = tuple(weight.shape)
+        return weight
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._weights
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+
 class LlamaModel:
     def __init__(self, shape: LlamaShape, weights: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device) -> None:
         """Raises KeyError with the name of a weight that is missing."""
         self._shape = shape
         self.dtype, self.device = dtype, device
-        self.shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+        weights = _Read(weights)
         self.kv_shape = KvShape(shape.layers, shape.kv_heads, shape.head_size)
         place = {"dtype": dtype, "device": device}
         self._embedding = weights["model.embed_tokens.weight"].to(**place)
         self._norm = weights["model.norm.weight"].to(**place)
         self._head = self._embedding if shape.is_tied else weights["lm_head.weight"].to(**place)
         self._layers = [_read_layer(weights, f"model.layers.{index}.", place) for index in range(shape.layers)]
+        self.shapes = weights.shapes
         self.vocabulary = self._head.shape[0]
         self._cos, self._sin = _rotary(shape, dtype, device)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import fields
+from .batch import CausalModel
 from .engine import Engine
 from .errors import ServeError
 from .fields import Fields
@@ -100,7 +101,7 @@ class Service:
             raise refused(folder, f"its version has more than {self.limits.versions_characters_max} characters")
         async with self._updating:
             try:
-                model = await asyncio.to_thread(self._source.load, path)
+                model = await self._load(path)
                 check_same_shapes(folder, self.engine.model.shapes, model.shapes)
             except ServeError:
                 self.engine.counters.updates_failed += 1
@@ -108,3 +109,12 @@ class Service:
             await asyncio.wrap_future(self.engine.replace(model, name))
             self.folder = path
         return name
+
+    async def _load(self, path: Path) -> CausalModel:
+        """A thread cannot be ended: where the client gives up, the next load still waits for it, so that there is memory for one."""
+        loading = asyncio.ensure_future(asyncio.to_thread(self._source.load, path))
+        try:
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            await asyncio.wait([loading])
+            raise
