@@ -1,5 +1,5 @@
 // Goal: the loop is closed. Nodes play, samples reach the trainer over the bus, it makes steps, its weights reach the inference
-// server, and later rollouts are drawn by them. Method: the proof of `npm run learn` at the size of a toy, with every real part:
+// server, and later rollouts are drawn by them. Method: the comparison of `npm run learn` at the size of a toy, with every real part:
 // nats-server, a node, process sandboxes, the verifier, the inference server, the trainer.
 
 import { spawn } from 'node:child_process'

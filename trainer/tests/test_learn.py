@@ -1,4 +1,4 @@
-"""The proof's own parts: arenas of the family, what the teacher says of them, and the intervals of the report."""
+"""Parts of the comparison: arenas of the family, what the teacher says of them, and the intervals of the report."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The proof that self-play learns, on two cores: `npm run learn`."""
+"""`npm run learn`: whether self-play learns, on two cores and against baselines."""

@@ -28,8 +28,8 @@ NUMBERS = [one for one in fields(LearnOptions) if one.name not in ("out", "spar"
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="npm run learn --", description="Shows that self-play learns: a small model, real sandboxes, held-out bugs, and baselines with the same number of rollouts.")
-    parser.add_argument("--out", type=Path, default=Path("out/learn"), help="a proof that is there goes on where it was")
+    parser = argparse.ArgumentParser(prog="npm run learn --", description="Asks whether self-play learns: a small model, real sandboxes, held-out bugs, and baselines with the same number of rollouts.")
+    parser.add_argument("--out", type=Path, default=Path("out/learn"), help="what is there goes on where it was")
     parser.add_argument("--spar", default="node dist/src/cli/main.js", help="how the command of Spar is started")
     parser.add_argument("--nats-server", default=os.environ.get("SPAR_TEST_NATS_SERVER") or "nats-server")
     for one in NUMBERS:

@@ -1,4 +1,4 @@
-"""One machine's cluster for the proof: a NATS server, a node of Spar, the inference server, and the teacher."""
+"""One machine's cluster for the comparison: a NATS server, a node of Spar, the inference server, and the teacher."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs that a run of the proof consists of, each started, waited for and ended here: nobody outlives the caller."""
+"""The programs that the comparison consists of, each started, waited for and ended here: nobody outlives the caller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAINER = Path(__file__).parents[2]
 
 
 class LearnError(Exception):
-    """What kept the proof from being made, for people; `code` is stable."""
+    """What kept the comparison from being made, for people; `code` is stable."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

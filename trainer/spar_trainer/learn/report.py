@@ -1,4 +1,4 @@
-"""The report of the proof: a table and curves in one HTML file that fetches nothing, and the same table as text."""
+"""The report of the comparison: a table and curves in one HTML file that fetches nothing, and the same table as text."""
 
 from __future__ import annotations
 

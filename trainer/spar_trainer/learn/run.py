@@ -1,4 +1,4 @@
-"""The proof, from nothing to its report: a model is made and warm-started, and for every seed measured on bugs that nobody trained on,
+"""The comparison, from nothing to its report: a model is made and warm-started, and for every seed measured on bugs that nobody trained on,
 trained in each arm for the same number of rollouts, and measured again.
 
     <out>/warm-start/       the random model, the conversations, what spar-trainer sft leaves
@@ -43,7 +43,7 @@ class LearnOptions:
     """How the command of Spar is started."""
     nats_server: str
     seeds: int = 3
-    rollouts: int = 400
+    rollouts: int = 280
     """Of the model, in each arm."""
     conversations: int = 5_000
     """That the warm start clones."""
@@ -58,10 +58,10 @@ class LearnOptions:
     eval_bugs: int = 32
     eval_attempts: int = 3
     warm_learning_rate: float = 6e-3
-    learning_rate: float = 1e-3
-    samples_per_step: int = 16
-    epochs: int = 2
-    """Updates with the samples of a step: there are few."""
+    learning_rate: float = 2e-4
+    samples_per_step: int = 24
+    epochs: int = 1
+    """Updates with the samples of a step."""
 
 
 async def learn(options: LearnOptions, say: Callable[[str], None]) -> dict[str, Any]:
