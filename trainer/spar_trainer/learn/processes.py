@@ -1,9 +1,11 @@
-"""The programs that the comparison consists of, each started, waited for and ended here: nobody outlives the caller."""
+"""The programs that the comparison consists of, each started, waited for and ended here: nobody outlives the caller, also where that is
+killed (on Linux)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -32,13 +34,23 @@ async def program(name: str, words: Sequence[str | Path], log: Path, environment
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         try:
-            process = await asyncio.create_subprocess_exec(*map(str, words), stdout=out, stderr=out, env={**os.environ, **environment})
+            process = await asyncio.create_subprocess_exec(*map(str, words), stdout=out, stderr=out, env={**os.environ, **environment}, preexec_fn=_end_with_parent)
         except FileNotFoundError as error:
             raise LearnError("LEARN_NO_PROGRAM", f"Cannot start {name}: there is no program {words[0]}") from error
     try:
         yield process
     finally:
         await end(process)
+
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: the kernel tells it to end when the process that started it is gone."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
