@@ -11,10 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from .api_key import api_key
 from .config import ModelConfig, SftConfig, TrainConfig
 from .errors import TrainerError
 from .learner import Objective
 from .metrics import MetricsLog
+from .nats_options import NatsOptions
 from .session import Say, Session, hold, open_session
 from .several import SeveralSources
 from .sft import clone, read_all
@@ -117,18 +119,8 @@ def check(config: TrainConfig) -> None:
         raise TrainerError("CONFIG_WRONG_VALUE", f"Option --group-members-min cannot be {config.group_members_min}: it is at most --group-size, {config.group_size}")
 
 
-@asynccontextmanager
-async def bus(config: TrainConfig, purpose: str) -> AsyncIterator[tuple[Any, str]]:
-    """A connection of its own, and the prefix."""
-    from .nats_options import NatsOptions
-
-    given = {name: getattr(config, name) or None for name in NATS_OPTIONS}
-    options = NatsOptions.from_arguments(Namespace(**given), os.environ)
-    connection = await options.connect(f"spar-trainer {purpose}")
-    try:
-        yield connection, options.prefix
-    finally:
-        await connection.close()
+def bus_options(config: TrainConfig) -> NatsOptions:
+    return NatsOptions.from_arguments(Namespace(**{name: getattr(config, name) or None for name in NATS_OPTIONS}), os.environ)
 
 
 def open_folders(folders: Sequence[str], consumed: Sequence[str]) -> list[FolderSource]:
@@ -148,8 +140,10 @@ async def opened_source(config: TrainConfig, consumed: Sequence[str]) -> AsyncIt
         if config.source == ("nats",):
             from .sources.stream import StreamSource
 
-            connection, prefix = await stack.enter_async_context(bus(config, "samples"))
-            source = await StreamSource.open(connection, prefix, trainer=config.trainer, runs=config.runs or None, known=frozenset(consumed))
+            options = bus_options(config)
+            connection = await options.connect("spar-trainer samples")
+            stack.push_async_callback(connection.close)
+            source = await StreamSource.open(connection, options.prefix, trainer=config.trainer, runs=config.runs or None, known=frozenset(consumed))
         else:
             source = SeveralSources(open_folders(config.source, consumed))
         try:
@@ -164,23 +158,15 @@ async def opened_publisher(config: TrainConfig, say: Say) -> AsyncIterator[Publi
     if not config.publish and not config.servers:
         yield None
         return
-    from .publish import KEY_VARIABLE
     from .publish import Publisher as VersionPublisher
+    from .publish import announcing
     from .weight_servers import parse_server
 
     async with AsyncExitStack() as stack:
-        announce = None
-        if config.publish:
-            from .policies import announce as announce_on
-
-            connection, prefix = await stack.enter_async_context(bus(config, "publish"))
-
-            async def announce(model: str, version: str) -> None:
-                await announce_on(connection, prefix, model, version)
-
+        announce = await stack.enter_async_context(announcing(bus_options(config))) if config.publish else None
         publisher = VersionPublisher(
             Path(config.out) / POLICIES, config.publish, [parse_server(server) for server in config.servers], announce,
-            kept=config.versions_kept, key=os.environ.get(KEY_VARIABLE, "").strip() or None, say=say,
+            kept=config.versions_kept, key=api_key(), say=say,
         )
         try:
             yield publisher

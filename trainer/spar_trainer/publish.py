@@ -24,13 +24,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from .api_key import KEY_VARIABLE, api_key
 from .atomic import BESIDE, MANIFEST, clear, sync, write_folder
 from .errors import TrainerError
+from .nats_options import NatsOptions
+from .policies import announce
 from .weight_servers import Refused, ServerClient, ServerLimits, Unwell, WeightServer, parse_server
 
 KEPT = 3
 LATEST = "latest"
-KEY_VARIABLE = "SPAR_API_KEY"
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 Announce = Callable[[str, str], Awaitable[None]]
 """Of a model and a version: says on the bus that the version is served."""
@@ -181,21 +183,15 @@ def main(argv: Sequence[str]) -> int:
 
 async def _publish(given: argparse.Namespace, of_bus: list[str], servers: list[WeightServer]) -> Published:
     async with AsyncExitStack() as stack:
-        announce = None if given.announce is None else await stack.enter_async_context(_bus(of_bus))
-        key = os.environ.get(KEY_VARIABLE, "").strip() or None
-        publisher = Publisher(given.folder, given.announce or "", servers, announce, kept=given.keep, key=key, say=_say)
+        tell = None if given.announce is None else await stack.enter_async_context(announcing(_bus_options(of_bus)))
+        publisher = Publisher(given.folder, given.announce or "", servers, tell, kept=given.keep, key=api_key(), say=_say)
         stack.push_async_callback(publisher.close)
         return await publisher.publish_written(given.version)
 
 
 @asynccontextmanager
-async def _bus(arguments: list[str]) -> AsyncIterator[Announce]:
-    from .nats_options import NatsOptions
-    from .policies import announce
-
-    parser = _Parser(prog="spar-trainer publish", allow_abbrev=False, add_help=False)
-    NatsOptions.add_arguments(parser)
-    options = NatsOptions.from_arguments(parser.parse_args(arguments), os.environ)
+async def announcing(options: NatsOptions) -> AsyncIterator[Announce]:
+    """Says on the bus which version is served, over a connection of its own."""
     connection = await options.connect("spar-trainer publish")
 
     async def tell(model: str, version: str) -> None:
@@ -205,6 +201,12 @@ async def _bus(arguments: list[str]) -> AsyncIterator[Announce]:
         yield tell
     finally:
         await connection.close()
+
+
+def _bus_options(arguments: list[str]) -> NatsOptions:
+    parser = _Parser(prog="spar-trainer publish", allow_abbrev=False, add_help=False)
+    NatsOptions.add_arguments(parser)
+    return NatsOptions.from_arguments(parser.parse_args(arguments), os.environ)
 
 
 def _say(message: str) -> None:

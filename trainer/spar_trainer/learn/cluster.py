@@ -36,7 +36,6 @@ class Play:
     group: int
     in_flight: int
     seed: int
-    samples_ahead_mib: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """How the family is played by somebody who knows it: the trajectories that warm-start the small model.
 
 A teacher is given an arena and draws what it does; the answers of the tools are written as Spar would give them, so that a
-trajectory reads as a real one does. `test_learn_teacher.py` holds them to what real sandboxes answer.
+trajectory reads as a real one does. `test_learn.py` holds them to git and to the arena's own tests.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import secrets
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import NoReturn
 import torch
 from aiohttp import web
 
+from ..api_key import api_key
 from .engine import Engine
 from .errors import ServeError
 from .limits import ServeLimits
@@ -25,7 +25,6 @@ from .server import create_app
 from .service import Service
 from .texts import Texts
 
-KEY_VARIABLE = "SPAR_API_KEY"
 ANSWERS_SECONDS_MAX = 5.0
 """For the last answers to be written."""
 
@@ -106,7 +105,7 @@ def _options(argv: Sequence[str]) -> Options:
         limits=ServeLimits(batch_max=given.max_batch, context_max=given.max_context, queue_max=given.queue_max, cache_bytes_max=given.cache_mb * 2**20,
                            drain_seconds_max=given.drain_seconds, pause_seconds_max=given.pause_seconds_max),
         json=given.json,
-        key=os.environ.get(KEY_VARIABLE, "").strip() or None,
+        key=api_key(),
     )  # fmt: skip
 
 
