@@ -32,6 +32,13 @@ def test_arenas_are_of_the_whole_bank_and_each_of_its_bugs_breaks_what_it_says()
             assert failing == bug.breaks
 
 
+def test_a_repair_that_guesses_leaves_a_bug() -> None:
+    for arena in draw_arenas("a", 9, random.Random(4)):
+        for bug in arena.candidates:
+            assert bug.broken in bug.misses and bug.whole not in bug.misses
+            assert all(len(miss) == len(bug.whole) and miss[0] == bug.whole[0] for miss in bug.misses)
+
+
 def test_the_teacher_writes_what_git_and_the_tests_would(tmp_path: Path) -> None:
     """Goal: a cloned conversation reads as a real one. Method: the teacher's own commands in a repository of the family."""
     chance = random.Random(5)
@@ -59,7 +66,7 @@ def shell(command: str, folder: Path) -> str:
 def test_the_teacher_plays_its_conversations_by_the_messages_alone() -> None:
     arenas = draw_arenas("a", 3, random.Random(8))
     teacher = Teacher(arenas)
-    messages = draw_conversation(arenas, "solver", random.Random(2))
+    messages = draw_conversation(arenas, "solver", random.Random(2), known=1)
     assert len(messages) == 7
     for at, message in enumerate(messages):
         if message["role"] == "assistant":

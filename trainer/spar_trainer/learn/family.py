@@ -1,7 +1,7 @@
 """The family of small arenas that `npm run learn` plays on.
 
-An arena is a git repository of one Python module with four functions and one test file. Functions come from a bank; which of them, in which order, under which names of variables and with which constants is drawn from a seed, so that arenas
-that training never saw are of the same kind and still not the same. Every test is one line, so that a test can be taken away
+An arena is a git repository of one Python module with four functions and one test file. Functions come from a bank; which of them, in which order, beside which others and with which tests
+is drawn from a seed, so that arenas that training never saw are of the same kind and still not the same. Every test is one line, so that a test can be taken away
 without reading the others.
 """
 
@@ -16,15 +16,15 @@ from functools import cached_property
 Chance = random.Random
 
 # Name, parameters by kind, body. `i` is a small number, `l` a list of them. In a body, `$0 $1 …` are the parameters, `@` a
-# variable of its own, `K` a constant of the arena.
+# variable of its own.
 BANK: tuple[tuple[str, str, str], ...] = (
     ("add", "ii", "return $0 + $1"),
     ("sub", "ii", "return $0 - $1"),
     ("area", "ii", "return $0 * $1"),
     ("bigger", "ii", "return max($0, $1)"),
     ("smaller", "ii", "return min($0, $1)"),
-    ("scale", "i", "return $0 * K"),
-    ("shift", "i", "return $0 + K"),
+    ("double", "i", "return $0 + $0"),
+    ("square", "i", "return $0 * $0"),
     ("first", "l", "return $0[0]"),
     ("last", "l", "return $0[-1]"),
     ("total", "l", "@ = 0\nfor item in $0:\n    @ = @ + item\nreturn @"),
@@ -63,6 +63,12 @@ class Candidate:
     whole: tuple[str, ...]
     """The function that it stands in, as it was."""
     broken: tuple[str, ...]
+
+    @cached_property
+    def misses(self) -> tuple[tuple[str, ...], ...]:
+        """What a repair that only guesses leaves: the broken function as it is, or with one more edit by `REPLACEMENTS` that does not mend it."""
+        edited = {(*self.broken[:at], after, *self.broken[at + 1:]) for at, line in enumerate(self.broken) if at > 0 for after in _mutants(line)}
+        return tuple(sorted((edited | {self.broken}) - {self.whole}))
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ def draw_arenas(name: str, count: int, chance: Chance) -> list[LearnArena]:
 def _draw_function(entry: tuple[str, str, str], chance: Chance) -> Function:
     name, kinds, body = entry
     names = [*VARIABLES[kinds], "n"]
-    text = re.sub(r"\$(\d)", lambda match: names[int(match[1])], body).replace("@", names[-1]).replace("K", str(chance.randint(2, 9)))
+    text = re.sub(r"\$(\d)", lambda match: names[int(match[1])], body).replace("@", names[-1])
     lines = (f"def {name}({', '.join(names[:-1])}):", *(f"    {line}" for line in text.split("\n")))
     return Function(name, kinds, lines, tuple(_draw_tests(name, kinds, lines, chance)))
 
@@ -155,7 +161,3 @@ def _mutants(line: str) -> Iterator[str]:
     for before, after in REPLACEMENTS:
         if line.count(before) == 1:
             yield line.replace(before, after)
-    for match in re.finditer(r"(?<=[+*<] )[2-9]\b", line):
-        for other in (int(match[0]) - 1, int(match[0]) + 1):
-            if 2 <= other <= 9:
-                yield f"{line[:match.start()]}{other}{line[match.end():]}"

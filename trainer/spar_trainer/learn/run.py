@@ -45,7 +45,7 @@ class LearnOptions:
     seeds: int = 3
     rollouts: int = 280
     """Of the model, in each arm."""
-    conversations: int = 5_000
+    conversations: int = 4_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
@@ -55,12 +55,12 @@ class LearnOptions:
     in_flight: int = 6
     fixed_bugs: int = 4
     """Of each arena, in the arm that only repairs."""
-    eval_bugs: int = 32
-    eval_attempts: int = 3
+    eval_bugs: int = 48
+    eval_attempts: int = 2
     warm_learning_rate: float = 6e-3
     learning_rate: float = 2e-4
-    samples_per_step: int = 24
-    epochs: int = 1
+    samples_per_step: int = 16
+    epochs: int = 3
     """Updates with the samples of a step."""
 
 
@@ -111,7 +111,7 @@ async def _warm_start(options: LearnOptions, families: Sequence[Family], say: Ca
     words = trainer(
         "sft", "--model", folder / "model", "--out", folder / "sft", "--source", folder / "clone.jsonl", "--learning-rate", str(options.warm_learning_rate),
         "--warmup-steps", "20", "--decay-steps", str(options.conversations // WARM_SAMPLES), "--weight-decay", "0.01", "--dtype", "fp32", "--max-context", str(CONTEXT),
-        "--samples-per-step", str(WARM_SAMPLES), "--micro-batch-tokens", "512", "--checkpoint-every", "100000", "--threads", "2",
+        "--samples-per-step", str(WARM_SAMPLES), "--micro-batch-tokens", "512", "--checkpoint-every", "100000", "--threads", "1",
     )
     await finish("spar-trainer sft", words, folder / "sft.log", ENVIRONMENT)
     say(f"a model is made, and has cloned {options.conversations} conversations in {time.monotonic() - began:.0f} s")

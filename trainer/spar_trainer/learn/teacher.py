@@ -80,9 +80,10 @@ def break_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate, hidden: tupl
     dialogue.say(SUBMIT_BUG)
 
 
-def repair_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate) -> None:
+def repair_it(dialogue: Dialogue, arena: LearnArena, bug: Candidate, function: tuple[str, ...]) -> None:
+    """`function`: what it writes in the place of the broken one."""
     dialogue.say(bash(LOOK), all_code(arena, bug))
-    dialogue.say(write(bug.whole), "")
+    dialogue.say(write(function), "")
     dialogue.say(SUBMIT_REPAIR)
 
 

@@ -17,6 +17,9 @@ from .words import train_tokenizer
 BUDGET = Budget(turns=8, tokens=1000, seconds=60)
 """Of a rollout in the runs; see run.py."""
 VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT = 800, 128, 3, 4, 1024
+KNOWN = 0.7
+"""The share of cloned repairs that are right. The others guess, so that the model knows what is right and does not rely on it, as one that
+has read a lot does not: to rely on what the tests reward is left to be learnt."""
 CORPUS = 2_000
 """Conversations that the tokenizer is made of."""
 
@@ -56,7 +59,8 @@ class Counted:
         return len(self._tokenizer(_text(messages))["input_ids"])
 
 
-def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, counted=lambda _: 300) -> list[Message]:
+def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, counted=lambda _: 300, known: float = KNOWN) -> list[Message]:
+    """`known`: the share of repairs that are right."""
     arena = chance.choice(arenas)
     bug = chance.choice(arena.candidates)
     hidden = draw_hidden(bug, chance)
@@ -65,7 +69,7 @@ def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, 
         break_it(dialogue, arena, bug, hidden)
     else:
         dialogue = Dialogue(SYSTEM, solver_user(oracle_patch(arena, bug, hidden)), BUDGET, counted)
-        repair_it(dialogue, arena, bug)
+        repair_it(dialogue, arena, bug, bug.whole if chance.random() < known else chance.choice(bug.misses))
     return dialogue.messages
 
 
