@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
+import { readLease } from '../../src/sandbox/lease.ts'
 import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
@@ -32,7 +33,7 @@ function marked (marker: string): number[] {
   })
 }
 
-const cgroupsOf = (home: string, id: string): string[] => (JSON.parse(readFileSync(join(home, 'sandboxes', id, 'lease.json'), 'utf8')) as { cgroups: string[] }).cgroups
+const cgroupsOf = (home: string, id: string): string[] => readLease(join(home, 'sandboxes', id))!.cgroups
 
 let counter = 0
 const newMarker = (): string => String(7_000_000 + process.pid * 10 + counter++)
