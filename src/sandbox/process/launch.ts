@@ -69,6 +69,9 @@ function overlayOptions (plan: LaunchPlan): string {
   return `lowerdir=${plan.view.lower.join(':')},upperdir=${join(own, 'upper')},workdir=${join(own, plan.view.work)}${flags}`
 }
 
+/** For the shell that writes them: what a joined process starts is in its control groups from the beginning. */
+const joinLines = (plan: LaunchPlan): string[] => plan.cgroupProcs.map(file => `echo 0 >${shellQuote(file)} || exit`)
+
 /** Setup runs in the base's folder: overlay's options then need no path of the host, whatever characters it has. */
 function setupLines (plan: LaunchPlan): string[] {
   return [
@@ -121,7 +124,7 @@ function parentsOf (paths: string[]): string[] {
 function bubblewrap (plan: LaunchPlan): string[] {
   const { tools } = plan
   const overlay = plan.view.kind === 'overlay' ? [`${shellQuote(tools.mount!)} -cin -t overlay -o ${overlayOptions(plan)} overlay merged`] : []
-  const script = [...setupLines(plan), ...overlay, `exec ${quoteAll(bwrapWords(plan))} 6<${shellQuote(plan.base.seccomp)}`].join('\n')
+  const script = [...joinLines(plan), ...setupLines(plan), ...overlay, `exec ${quoteAll(bwrapWords(plan))} 6<${shellQuote(plan.base.seccomp)}`].join('\n')
   const user = plan.asRoot ? [] : ['--user', '--map-root-user']
   return [tools.unshare!, ...user, '--mount', '--propagation', 'private', '--', tools.sh, '-c', script]
 }
@@ -180,30 +183,22 @@ function namespaces (plan: LaunchPlan): string[] {
   const kinds = ['--mount', '--pid', '--ipc', '--uts', '--cgroup', ...(plan.network === 'none' ? ['--net'] : [])]
   const inner = [tools.unshare!, ...kinds, '--propagation', 'private', '--fork', '--kill-child', '--', tools.sh, '-c', namespaceScript(plan)]
   // The wish to die with Spar is forgotten when a user namespace is entered: it is made after that.
-  return [...(plan.asRoot ? [] : [tools.unshare!, '--user', '--map-root-user', '--']), tools.setpriv!, '--pdeathsig', 'KILL', '--', ...inner]
+  const words = [...(plan.asRoot ? [] : [tools.unshare!, '--user', '--map-root-user', '--']), tools.setpriv!, '--pdeathsig', 'KILL', '--', ...inner]
+  // Groups are joined where they are still seen: outside of the cgroup namespace.
+  return plan.cgroupProcs.length === 0 ? words : [tools.sh, '-c', [...joinLines(plan), `exec ${quoteAll(words)}`].join('\n')]
 }
 
 // ---- none -----------------------------------------------------------------------------------------------------------
 
 function none (plan: LaunchPlan): string[] {
-  return [plan.tools.sh, '-c', keeperScript(quoteAll(bareShell(plan.tools)))]
-}
-
-/**
- * Joins before anything else is started: what a joined process starts is in the group from its beginning. Words that a
- * shell becomes afterwards.
- */
-function joined (plan: LaunchPlan, words: string[]): string[] {
-  if (plan.cgroupProcs.length === 0) return words
-  const joins = plan.cgroupProcs.map(file => `echo 0 >${shellQuote(file)} || exit`)
-  return [plan.tools.sh, '-c', [...joins, `exec ${quoteAll(words)}`].join('\n')]
+  return [plan.tools.sh, '-c', [...joinLines(plan), keeperScript(quoteAll(bareShell(plan.tools)))].join('\n')]
 }
 
 export function commandLine (plan: LaunchPlan): CommandLine {
   const words = { bubblewrap, namespaces, none }[plan.isolation](plan)
+  const mark = plan.env[markName]
   const setsItself = plan.isolation === 'bubblewrap' && plan.tools.bwrapClears
   const set = setsItself ? [] : ['/usr/bin/env', '-i', ...Object.entries(plan.env).map(([name, value]) => `${name}=${value}`)]
-  const [file, ...args] = joined(plan, [...set, ...words])
-  const mark = plan.env[markName]
-  return { file: file!, args, env: mark === undefined ? {} : { [markName]: mark } }
+  const [file, ...args] = [...set, ...words]
+  return { file: file!, args, env: setsItself && mark !== undefined ? { [markName]: mark } : {} }
 }
