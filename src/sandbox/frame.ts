@@ -35,15 +35,19 @@ export function frameCommand (command: string, stdin: Uint8Array | undefined, st
   ]
   const script = Buffer.from(lines.join('\n'))
   if (input === '/dev/null') return { script, start: mark(start), end: mark(end) }
-  return { script: Buffer.concat([stdinLine(stdin!.length, input), stdin!, script, Buffer.from(`: >|${input}\n`)]), start: mark(start), end: mark(end) }
+  return { script: Buffer.concat([stdinLine(stdin!.length, input, lines[0]!), stdin!, script, Buffer.from(`: >|${input}\n`)]), start: mark(start), end: mark(end) }
 }
 
+/** Exit code of a command whose standard input could not be kept; its output says why. The shell is gone then. */
+const unkeptExit = 96
+
 /**
- * `head` takes exactly its bytes from the shell's own input; what follows is script again. All of them are taken also when
- * the disk is full, since the shell would run the rest as script.
+ * `head` takes exactly its bytes from the shell's own input; what follows is script again. Where it cannot write them down
+ * nobody knows how many it took, and the rest would run as script: the command does not run, and the shell ends.
  */
-function stdinLine (length: number, path: string): Buffer {
-  return Buffer.from(`/usr/bin/head -c ${length} | { /bin/cat >|${path} || /bin/cat >/dev/null; } 2>/dev/null\n`)
+function stdinLine (length: number, path: string, begin: string): Buffer {
+  const fault = 'its standard input cannot be kept in the sandbox: No space left on device, or the file is in the way'
+  return Buffer.from(`/usr/bin/head -c ${length} 2>/dev/null >|${path} || { ${begin}; builtin echo ${shellQuote(fault)} >&9; builtin exit ${unkeptExit}; }\n`)
 }
 
 /** First lines of a fresh shell. The hard limits cannot be raised again by what runs in it. */

@@ -76,6 +76,15 @@ export function sandboxContract (t: Test, subject: Subject): void {
     t.equal((await run(sandbox, 'cat; echo after')).text, 'after\n')
   })
 
+  t.test('a command whose standard input cannot be kept does not run, nor does its input', async t => {
+    const sandbox = await open(t)
+    await run(sandbox, `rm -f ${sandbox.scratch}/.stdin; mkdir ${sandbox.scratch}/.stdin`)
+    const result = await run(sandbox, 'touch ran; cat', { stdin: Buffer.from('touch input-ran\n'.repeat(10_000)) })
+    t.match(result, { exitCode: 96, killed: null, text: /standard input cannot be kept/ })
+    t.equal((await run(sandbox, `rmdir ${sandbox.scratch}/.stdin; ls *ran`)).text.includes('No such file'), true)
+    t.equal((await run(sandbox, 'cat', { stdin: Buffer.from('kept') })).text, 'kept')
+  })
+
   t.test('files of any name and content go in and out', async t => {
     const sandbox = await open(t)
     const bytes = Buffer.from([0, 255, 10, 13, 0x27, 0x80, 0])
