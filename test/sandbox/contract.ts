@@ -67,6 +67,16 @@ export function sandboxContract (t: Test, subject: Subject): void {
     t.equal((await run(sandbox, 'head -c 300000 /dev/zero')).output.length, 300_000)
   })
 
+  t.test('a command arrives byte for byte, however long and in whatever locale', async t => {
+    const sandbox = await open(t)
+    const text = Array.from({ length: 0xffe }, (_, index) => String.fromCharCode(index + 1)).filter(char => char !== "'").join('').repeat(3)
+    for (const locale of ['unset LC_ALL', 'export LC_ALL=C.UTF-8', 'export LC_ALL=C']) {
+      await run(sandbox, locale)
+      t.equal((await run(sandbox, `printf %s '${text}'`)).text, text, locale)
+    }
+    t.match(await run(sandbox, ''), { exitCode: 0, text: '' })
+  })
+
   t.test('standard input arrives byte for byte, and is empty when there is none', async t => {
     const sandbox = await open(t)
     t.equal((await run(sandbox, 'cat')).text, '')

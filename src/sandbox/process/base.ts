@@ -1,7 +1,7 @@
 // What every process sandbox of an owner shares, made once: /etc, the skeleton of a root folder (empty mount points, links)
 // for the isolation by namespaces, and mount points. What is mounted there is seen by its own sandbox only.
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describeSystem, makeEtc, scratchPath, treePath, type System } from '../system.ts'
@@ -10,6 +10,8 @@ import { seccompFilter } from './seccomp.ts'
 export interface Base extends System {
   folder: string
   etc: string
+  /** Made when the first sandbox with a network is opened (`makeNetworkEtc`): few are. */
+  etcNetwork: string
   skeleton: string
   /** Where a root, or bubblewrap's overlay, is mounted. */
   root: string
@@ -38,7 +40,6 @@ export function makeBase (parent: string): Base {
   try {
     const system = describeSystem()
     makeEtc(join(folder, 'etc'), { network: false })
-    makeEtc(join(folder, 'etc-network'), { network: true })
     makeSkeleton(join(folder, 'skeleton'), system)
     for (const name of ['root', 'merged']) mkdirSync(join(folder, name))
     const filter = seccompFilter()
@@ -46,7 +47,7 @@ export function makeBase (parent: string): Base {
     const final = join(parent, `.base-${process.pid}-${folder.slice(-6)}`)
     renameSync(folder, final)
     const at = (name: string): string => join(final, name)
-    return { folder: final, etc: at('etc'), skeleton: at('skeleton'), root: at('root'), merged: at('merged'), seccomp: at('seccomp'), names: new Map(), ...system }
+    return { folder: final, etc: at('etc'), etcNetwork: at('etc-network'), skeleton: at('skeleton'), root: at('root'), merged: at('merged'), seccomp: at('seccomp'), names: new Map(), ...system }
   } catch (error) {
     rmSync(folder, { recursive: true, force: true })
     throw error
@@ -62,4 +63,8 @@ export function nameInBase ({ folder, names }: Base, path: string): string {
     names.set(path, name)
   }
   return name
+}
+
+export function makeNetworkEtc ({ etcNetwork }: Base): void {
+  if (!existsSync(etcNetwork)) makeEtc(etcNetwork, { network: true })
 }

@@ -17,7 +17,7 @@ import type { SandboxHost } from '../session.ts'
 import type { Channel } from '../shell.ts'
 import { outermost, rootModeId, scratchPath, standardEnvironment, standardPath, treePath } from '../system.ts'
 import type { Toolchains } from '../toolchains.ts'
-import { nameInBase, type Base } from './base.ts'
+import { makeNetworkEtc, nameInBase, type Base } from './base.ts'
 import type { Group, Groups } from './groups.ts'
 import { openChannel } from './channel.ts'
 import { copyTree, type LayerStore } from './layers.ts'
@@ -91,6 +91,7 @@ export class ProcessHost implements SandboxHost {
   async start (): Promise<Channel> {
     const { folder, lease } = this.#options
     const plan = this.#plan()
+    if (plan.network !== 'none') makeNetworkEtc(this.#shared.base)
     if (plan.view.kind === 'overlay') mkdirSync(join(folder, plan.view.work))
     if (plan.isolation === 'namespaces') writeFileSync(join(folder, 'mounts'), mountTable(plan))
     const { pipes, clock, base } = this.#shared

@@ -94,7 +94,7 @@ function bwrapWords (plan: LaunchPlan): string[] {
     '--hostname', 'spar', '--die-with-parent', '--new-session',
     ...base.systemMounts.flatMap(path => ['--ro-bind', path, path]),
     ...base.links.flatMap(link => ['--symlink', link.target, link.path]),
-    '--ro-bind', plan.network === 'none' ? base.etc : `${base.etc}-network`, '/etc',
+    '--ro-bind', plan.network === 'none' ? base.etc : base.etcNetwork, '/etc',
     '--proc', '/proc',
     '--dev', '/dev', '--dir', '/run', '--dir', '/var',
     '--bind', join(folder, 'tmp'), '/tmp', '--symlink', '../tmp', '/var/tmp',
@@ -139,7 +139,7 @@ export function mountTable (plan: LaunchPlan): string {
   const bind = (from: string, to: string, flags: string): string[] => [from, at(to), 'none', `bind,${flags}`]
   const rows: string[][] = [
     ...plan.base.systemMounts.map(path => bind(path, path, 'ro,nosuid,nodev')),
-    bind(plan.network === 'none' ? plan.base.etc : `${plan.base.etc}-network`, '/etc', 'ro,nosuid,nodev'),
+    bind(plan.network === 'none' ? plan.base.etc : plan.base.etcNetwork, '/etc', 'ro,nosuid,nodev'),
     ['proc', at('/proc'), 'proc', 'nosuid,nodev,noexec'],
     ...devices.map(name => bind(`/dev/${name}`, `/dev/${name}`, 'nosuid')),
     ['devpts', at('/dev/pts'), 'devpts', 'newinstance,ptmxmode=0666,mode=620,nosuid,noexec'],
