@@ -4,7 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -74,6 +74,8 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
     t.same(marked(marker), [], 'no process')
     t.notOk(existsSync(join(home, 'sandboxes', id)), 'no folder')
     for (const group of groups) t.notOk(existsSync(group), 'no control group')
+    const parents = new Set(groups.map(dirname))
+    t.same([...parents].flatMap(parent => readdirSync(parent)).filter(name => name.startsWith(`spar-base-${child.pid}-`)), [], 'nor one that waited')
     t.notMatch(readFileSync('/proc/mounts', 'utf8'), id, 'no mount')
     t.equal((await run(mine, 'cat a.txt')).text, 'second\n', 'the live owner\'s sandbox lives')
     t.same((await sandboxes.reap()).removed, [], 'nothing is left to remove')
