@@ -1,7 +1,8 @@
 // The text that is written to the shell, and the marks that it writes back.
 //
-// The shell is a bash that reads its script from standard input; each command is a few lines of it. Bash reads a pipe byte
-// by byte, so the line with the end mark is still in the pipe while the command runs: no variable of the shell holds the
+// The shell is a bash that reads its script from standard input; each command is a few lines of it. Bash reads the lines of a
+// pipe byte by byte, with a call of the system for each, so the command itself is read in one piece, by its length. That also
+// means that the line with the end mark is still in the pipe while the command runs: no variable of the shell holds the
 // nonce that the command would have to know to forge its end. (A command may of course take its own shell apart. It then
 // lies to itself: no verdict rests on an exit code alone.)
 //
@@ -21,6 +22,8 @@ export interface Frame {
 }
 
 const mark = (nonce: string): Buffer => Buffer.from(`\0${nonce} `)
+/** A variable of the shell; with LC_ALL=C its length counts in bytes. */
+const commandName = 'SPAR_COMMAND'
 const newNonce = (): string => randomBytes(12).toString('hex')
 
 export function frameCommand (command: string, stdin: Uint8Array | undefined, stdinPath: string): Frame {
@@ -29,21 +32,26 @@ export function frameCommand (command: string, stdin: Uint8Array | undefined, st
   const input = stdin === undefined || stdin.length === 0 ? '/dev/null' : shellQuote(stdinPath)
   const lines = [
     `builtin printf '\\0%s ' ${start} >&9`,
-    `builtin eval ${shellQuote(command)} <${input} >&9 2>&1 9>&-`,
+    `LC_ALL=C builtin read -r -N ${Buffer.byteLength(command)} ${commandName}`,
+    `${command}builtin eval "$${commandName}" <${input} >&9 2>&1 9>&-`,
     `builtin printf '\\0%s %s\\n' ${end} "$?" >&9`,
     ''
   ]
   const script = Buffer.from(lines.join('\n'))
   if (input === '/dev/null') return { script, start: mark(start), end: mark(end) }
-  return { script: Buffer.concat([stdinLine(stdin!.length, input), stdin!, script, Buffer.from(`: >|${input}\n`)]), start: mark(start), end: mark(end) }
+  return { script: Buffer.concat([stdinLine(stdin!.length, input, lines[0]!), stdin!, script, Buffer.from(`: >|${input}\n`)]), start: mark(start), end: mark(end) }
 }
 
+/** Exit code of a command whose standard input could not be kept; its output says why. The shell is gone then. */
+const unkeptExit = 96
+
 /**
- * `head` takes exactly its bytes from the shell's own input; what follows is script again. All of them are taken also when
- * the disk is full, since the shell would run the rest as script.
+ * `head` takes exactly its bytes from the shell's own input; what follows is script again. Where it cannot write them down
+ * nobody knows how many it took, and the rest would run as script: the command does not run, and the shell ends.
  */
-function stdinLine (length: number, path: string): Buffer {
-  return Buffer.from(`/usr/bin/head -c ${length} | { /bin/cat >|${path} || /bin/cat >/dev/null; } 2>/dev/null\n`)
+function stdinLine (length: number, path: string, begin: string): Buffer {
+  const fault = 'its standard input cannot be kept in the sandbox: No space left on device, or the file is in the way'
+  return Buffer.from(`/usr/bin/head -c ${length} 2>/dev/null >|${path} || { ${begin}; builtin echo ${shellQuote(fault)} >&9; builtin exit ${unkeptExit}; }\n`)
 }
 
 /** First lines of a fresh shell. The hard limits cannot be raised again by what runs in it. */

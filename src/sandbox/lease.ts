@@ -1,7 +1,8 @@
 // The lease of a sandbox: a file that says whose it is and what belongs to it outside of its own folder, so that a reaper
-// can remove what a dead owner left and never what a live one holds.
+// can remove what a dead owner left and never what a live one holds. Each line is the whole lease; the last whole line counts,
+// so that a change is one small write and no file more.
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { foreignLeaseMsMax } from './limits.ts'
@@ -21,15 +22,13 @@ export interface Lease {
 export const leaseFile = 'lease.json'
 
 export function writeLease (folder: string, lease: Lease): void {
-  const path = join(folder, leaseFile)
-  writeFileSync(`${path}.new`, JSON.stringify(lease))
-  renameSync(`${path}.new`, path)
+  appendFileSync(join(folder, leaseFile), JSON.stringify(lease) + '\n')
 }
 
 /** Null when there is none, or none that can be read. */
 export function readLease (folder: string): Lease | null {
   try {
-    const lease = JSON.parse(readFileSync(join(folder, leaseFile), 'utf8')) as Lease
+    const lease = JSON.parse(readFileSync(join(folder, leaseFile), 'utf8').split('\n').at(-2)!) as Lease
     return typeof lease.owner?.pid === 'number' ? lease : null
   } catch { return null }
 }

@@ -38,6 +38,8 @@ export const preparedViewsMax = 3
 /** From this many openings of a view on. */
 export const preparedAfter = 2
 export const preparedDelayMs = 10
+/** Control groups that wait for their next sandbox, at most. */
+export const idleGroupsMax = 32
 /** A lease of another host, or a folder without a lease, counts as dead after this age. */
 export const foreignLeaseMsMax = 24 * 3_600_000
 export const unleasedMsMax = 60_000

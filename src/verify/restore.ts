@@ -11,7 +11,7 @@ const folder = (sandbox: Sandbox): string => shellQuote(`${sandbox.scratch}/.ori
 
 export async function keepTestFiles (sandbox: Sandbox, testFiles: readonly string[], limits: VerifyLimits, signal?: AbortSignal): Promise<void> {
   const list = Buffer.from(testFiles.map(path => `./${path}\0`).join(''))
-  const copy = `xargs -0 bash -c 'cp -a --parents -- "$@" "$0"' ${folder(sandbox)}`
+  const copy = `xargs -0 cp -a --parents -t ${folder(sandbox)} --`
   await run(sandbox, `( mkdir -p ${folder(sandbox)} && cd -- ${shellQuote(sandbox.tree)} && ${copy} )`, limits, signal, list)
 }
 

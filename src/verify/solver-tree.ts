@@ -38,20 +38,23 @@ export async function prepareTree (sandbox: Sandbox, name: string, patches: read
     const reason = await applyPatch(sandbox, patch, limits, signal)
     if (reason !== null) throw new SparError('BUG_INAPPLICABLE', `Cannot prepare ${name}: ${patch.name} does not apply: ${reason}`)
   }
-  await run(sandbox, `( cd -- ${tree} && ${purge} && ${evenDates} )`, limits, signal)
-  return (await run(sandbox, `( cd -- ${tree} && ${commit} )`, limits, signal)).trim()
+  return (await run(sandbox, `( cd -- ${tree} && ${purge} && ${evenDates} && ${commit} )`, limits, signal)).trim()
 }
 
 const anyOf = (names: readonly string[]): string => names.map(name => `-name ${shellQuote(name)}`).join(' -o ')
 
 export const purge = `find . \\( ${anyOf(environment)} \\) -prune -o \\( ${anyOf(leftovers)} \\) -prune -exec rm -rf {} +`
 
+/** Of the new repository, as lines of its file: a `git config` for each would be as many programs to start. */
+const configuration = ['[core]', 'hooksPath = /dev/null', 'fsmonitor = false', 'autocrlf = false', 'quotePath = true', '[gc]', 'auto = 0', '[maintenance]', 'auto = false', '[commit]', 'gpgSign = false', '[user]', 'name = spar', 'email = spar@localhost']
+const readCommit = `{ IFS= read -r head < .git/refs/heads/main && echo "$head"; } 2> /dev/null || ${bareGit} rev-parse HEAD`
+
 /** The folders that ignore rules cover are listed before anything is tracked, then all files are, ignored or not. */
 export const commit = `${bareGit} init -q --template= --initial-branch=main . && mkdir -p .git/info && printf '%s\\n' ${[...environment, ...leftovers].map(shellQuote).join(' ')} > .git/info/exclude &&
-  for pair in core.hooksPath=/dev/null core.fsmonitor=false core.autocrlf=false core.quotePath=true gc.auto=0 commit.gpgSign=false user.name=spar user.email=spar@localhost; do ${bareGit} config "\${pair%%=*}" "\${pair#*=}" || exit 1; done &&
+  printf '%s\n' ${configuration.map(shellQuote).join(' ')} >> .git/config &&
   ${bareGit} ls-files -z --others --ignored --exclude-standard --directory | while IFS= read -r -d '' path; do name=\${path%/}; case "\${name##*/}" in ${buildOutput.join('|')}) rm -rf -- "./$path";; esac; done &&
   ${bareGit} add -A -f -- . ${environment.flatMap(name => [`:(exclude,glob)**/${name}`, `:(exclude,glob)**/${name}/**`]).map(shellQuote).join(' ')} &&
-  GIT_AUTHOR_DATE=${date} GIT_COMMITTER_DATE=${date} ${bareGit} commit -q --allow-empty --no-verify --cleanup=verbatim -m 'Initial commit' && ${bareGit} rev-parse HEAD`
+  GIT_AUTHOR_DATE=${date} GIT_COMMITTER_DATE=${date} ${bareGit} commit -q --allow-empty --no-verify --cleanup=verbatim -m 'Initial commit' && { ${readCommit}; }`
 
 async function run (sandbox: Sandbox, command: string, limits: VerifyLimits, signal?: AbortSignal): Promise<string> {
   const { exitCode, output } = await execGit(sandbox, command, limits, signal)

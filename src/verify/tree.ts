@@ -26,19 +26,22 @@ export async function applyPatch (sandbox: Sandbox, patch: NamedPatch, limits: V
 }
 
 /**
- * The patch comes on standard input and is kept for the call only: no later command of the sandbox finds it. git would
- * write a link's target anew when the patch names a link without its mode, so links are refused first. Where the tree has
- * attributes and the patch does not fit as it is, the second try honours them (a diff has line feeds where `eol=crlf`
- * puts carriage returns into the files).
+ * The patch comes on standard input: no later command of the sandbox finds it. git would write a link's target anew when
+ * the patch names a link without its mode, so links are refused first. Where the tree has attributes and the patch does not
+ * fit as it is, the second try honours them (a diff has line feeds where `eol=crlf` puts carriage returns into the files);
+ * only there it is kept in a file, for the call.
  */
 function applyCommand (sandbox: Sandbox, paths: readonly string[]): string {
   const [tree, patch, repository] = [sandbox.tree, `${sandbox.scratch}/.apply`, `${sandbox.scratch}/.apply.git`].map(shellQuote)
   const apply = 'apply --whitespace=nowarn --'
-  return `( cat > ${patch} && cd -- ${tree} || exit 96
+  return `( cd -- ${tree} || exit 96
     for path in ${paths.map(path => shellQuote(`./${path}`)).join(' ')}; do [ -L "$path" ] && { echo "error: $path: is a symbolic link"; exit ${linkExit}; }; done
-    GIT_DIR=/dev/null ${bareGit} ${apply} ${patch} && exit 0; code=$?
-    [ -f .gitattributes ] && ${bareGit} init -q --bare --template= ${repository} && GIT_DIR=${repository} GIT_WORK_TREE=. ${bareGit} ${apply} ${patch} > /dev/null 2>&1 && code=0
-    exit $code ); code=$?; rm -rf ${patch} ${repository}; (exit $code)`
+    [ -f .gitattributes ] || { GIT_DIR=/dev/null ${bareGit} ${apply} -; exit; }
+    cat > ${patch} || exit 96
+    GIT_DIR=/dev/null ${bareGit} ${apply} ${patch} && code=0 || { code=$?
+      ${bareGit} init -q --bare --template= ${repository} && GIT_DIR=${repository} GIT_WORK_TREE=. ${bareGit} ${apply} ${patch} > /dev/null 2>&1 && code=0; }
+    rm -rf ${patch} ${repository}
+    exit $code )`
 }
 
 /** Runs a git command of ours; throws where the fault is not the patch's. */

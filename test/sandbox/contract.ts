@@ -67,6 +67,16 @@ export function sandboxContract (t: Test, subject: Subject): void {
     t.equal((await run(sandbox, 'head -c 300000 /dev/zero')).output.length, 300_000)
   })
 
+  t.test('a command arrives byte for byte, however long and in whatever locale', async t => {
+    const sandbox = await open(t)
+    const text = Array.from({ length: 0xffe }, (_, index) => String.fromCharCode(index + 1)).filter(char => char !== "'").join('').repeat(3)
+    for (const locale of ['unset LC_ALL', 'export LC_ALL=C.UTF-8', 'export LC_ALL=C']) {
+      await run(sandbox, locale)
+      t.equal((await run(sandbox, `printf %s '${text}'`)).text, text, locale)
+    }
+    t.match(await run(sandbox, ''), { exitCode: 0, text: '' })
+  })
+
   t.test('standard input arrives byte for byte, and is empty when there is none', async t => {
     const sandbox = await open(t)
     t.equal((await run(sandbox, 'cat')).text, '')
@@ -74,6 +84,15 @@ export function sandboxContract (t: Test, subject: Subject): void {
     t.same(Buffer.from((await run(sandbox, 'cat', { stdin: bytes })).output), bytes)
     t.equal((await run(sandbox, 'head -c 1 >/dev/null; echo unread is fine', { stdin: bytes })).text, 'unread is fine\n')
     t.equal((await run(sandbox, 'cat; echo after')).text, 'after\n')
+  })
+
+  t.test('a command whose standard input cannot be kept does not run, nor does its input', async t => {
+    const sandbox = await open(t)
+    await run(sandbox, `rm -f ${sandbox.scratch}/.stdin; mkdir ${sandbox.scratch}/.stdin`)
+    const result = await run(sandbox, 'touch ran; cat', { stdin: Buffer.from('touch input-ran\n'.repeat(10_000)) })
+    t.match(result, { exitCode: 96, killed: null, text: /standard input cannot be kept/ })
+    t.equal((await run(sandbox, `rmdir ${sandbox.scratch}/.stdin; ls *ran`)).text.includes('No such file'), true)
+    t.equal((await run(sandbox, 'cat', { stdin: Buffer.from('kept') })).text, 'kept')
   })
 
   t.test('files of any name and content go in and out', async t => {

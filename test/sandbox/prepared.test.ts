@@ -1,7 +1,7 @@
 // Goal: sandboxes made ahead are fresh, few, and gone with their owner. Method: a fake opener for what is made when; real
 // sandboxes for what is handed out.
 
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 
@@ -11,7 +11,7 @@ import { cgroupPids } from '../../src/sandbox/process/cgroup.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { Prepared } from '../../src/sandbox/process/prepared.ts'
 import { withDescendants } from '../../src/sandbox/process/processes.ts'
-import type { Lease } from '../../src/sandbox/lease.ts'
+import { readLease, type Lease } from '../../src/sandbox/lease.ts'
 import { makeArenaFolder, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
@@ -88,7 +88,7 @@ t.test('what is handed out is a sandbox like any other', async t => {
   const sandboxes = await createProcessSandboxes({ home })
   t.teardown(() => sandboxes.close())
   const real = makeArenaFolder(folder)
-  const leaseOf = (id: string): Lease => JSON.parse(readFileSync(join(home, 'sandboxes', id, 'lease.json'), 'utf8')) as Lease
+  const leaseOf = (id: string): Lease => readLease(join(home, 'sandboxes', id))!
   const waiting = (): Lease[] => readdirSync(join(home, 'sandboxes')).filter(name => existsSync(join(home, 'sandboxes', name, 'lease.json'))).map(leaseOf).filter(lease => lease.purpose === 'prepared' && lease.process !== null)
   for (let count = 0; count < 2; count++) await (await sandboxes.open(specOf(real))).destroy()
   for (let step = 0; waiting().length < 2 && step < 400; step++) await systemClock.sleep(25)

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { readLease } from '../../src/sandbox/lease.ts'
 import { startsPerCore } from '../../src/sandbox/limits.ts'
 import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { makeArenaFolder, specOf } from '../helpers/sandbox-fixture.ts'
@@ -35,8 +36,7 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
       secret,
       arenaFile: () => readFileSync(join(arena.dir, 'tree', 'a.txt'), 'utf8'),
       murder: async sandbox => {
-        const lease = JSON.parse(readFileSync(join(home, 'sandboxes', sandbox.id, 'lease.json'), 'utf8')) as { process: { pid: number } }
-        process.kill(lease.process.pid, 'SIGKILL')
+        process.kill(readLease(join(home, 'sandboxes', sandbox.id))!.process!.pid, 'SIGKILL')
       }
     })
     t.test('closing leaves nothing but the layers of arenas', async t => {

@@ -4,12 +4,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
+import { readLease } from '../../src/sandbox/lease.ts'
 import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
@@ -32,7 +33,7 @@ function marked (marker: string): number[] {
   })
 }
 
-const cgroupsOf = (home: string, id: string): string[] => (JSON.parse(readFileSync(join(home, 'sandboxes', id, 'lease.json'), 'utf8')) as { cgroups: string[] }).cgroups
+const cgroupsOf = (home: string, id: string): string[] => readLease(join(home, 'sandboxes', id))!.cgroups
 
 let counter = 0
 const newMarker = (): string => String(7_000_000 + process.pid * 10 + counter++)
@@ -73,6 +74,8 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
     t.same(marked(marker), [], 'no process')
     t.notOk(existsSync(join(home, 'sandboxes', id)), 'no folder')
     for (const group of groups) t.notOk(existsSync(group), 'no control group')
+    const parents = new Set(groups.map(dirname))
+    t.same([...parents].flatMap(parent => readdirSync(parent)).filter(name => name.startsWith(`spar-base-${child.pid}-`)), [], 'nor one that waited')
     t.notMatch(readFileSync('/proc/mounts', 'utf8'), id, 'no mount')
     t.equal((await run(mine, 'cat a.txt')).text, 'second\n', 'the live owner\'s sandbox lives')
     t.same((await sandboxes.reap()).removed, [], 'nothing is left to remove')

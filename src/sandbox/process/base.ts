@@ -1,13 +1,26 @@
-// What every process sandbox of a host shares, made once per home: /etc, and the skeleton of a root folder (empty mount
-// points, links) for the isolation by namespaces.
+// What every process sandbox of an owner shares, made once: /etc, the skeleton of a root folder (empty mount points, links)
+// for the isolation by namespaces, and mount points. What is mounted there is seen by its own sandbox only.
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describeSystem, makeEtc, scratchPath, treePath, type System } from '../system.ts'
 import { seccompFilter } from './seccomp.ts'
 
-export interface Base extends System { folder: string; etc: string; skeleton: string; /** File with the filter of system calls. */ seccomp: string }
+export interface Base extends System {
+  folder: string
+  etc: string
+  /** Made when the first sandbox with a network is opened (`makeNetworkEtc`): few are. */
+  etcNetwork: string
+  skeleton: string
+  /** Where a root, or bubblewrap's overlay, is mounted. */
+  root: string
+  merged: string
+  /** File with the filter of system calls. */
+  seccomp: string
+  /** Folders elsewhere that have a name in this one. */
+  names: Map<string, string>
+}
 
 export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
@@ -27,15 +40,31 @@ export function makeBase (parent: string): Base {
   try {
     const system = describeSystem()
     makeEtc(join(folder, 'etc'), { network: false })
-    makeEtc(join(folder, 'etc-network'), { network: true })
     makeSkeleton(join(folder, 'skeleton'), system)
+    for (const name of ['root', 'merged']) mkdirSync(join(folder, name))
     const filter = seccompFilter()
     if (filter !== null) writeFileSync(join(folder, 'seccomp'), filter)
     const final = join(parent, `.base-${process.pid}-${folder.slice(-6)}`)
     renameSync(folder, final)
-    return { folder: final, etc: join(final, 'etc'), skeleton: join(final, 'skeleton'), seccomp: join(final, 'seccomp'), ...system }
+    const at = (name: string): string => join(final, name)
+    return { folder: final, etc: at('etc'), etcNetwork: at('etc-network'), skeleton: at('skeleton'), root: at('root'), merged: at('merged'), seccomp: at('seccomp'), names: new Map(), ...system }
   } catch (error) {
     rmSync(folder, { recursive: true, force: true })
     throw error
   }
+}
+
+/** A name in the base's folder for a folder anywhere: to overlay's options, some characters of a path mean something. */
+export function nameInBase ({ folder, names }: Base, path: string): string {
+  let name = names.get(path)
+  if (name === undefined) {
+    name = `lower-${names.size}`
+    symlinkSync(path, join(folder, name))
+    names.set(path, name)
+  }
+  return name
+}
+
+export function makeNetworkEtc ({ etcNetwork }: Base): void {
+  if (!existsSync(etcNetwork)) makeEtc(etcNetwork, { network: true })
 }

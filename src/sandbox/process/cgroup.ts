@@ -1,24 +1,28 @@
 // Memory, process and cpu limits through cgroups, v1 or v2, where this process may make groups of its own; elsewhere null.
 // The group is made below the one that this process is in, so that limits which the host put on Spar stay on top; on v2,
-// where a group with processes cannot have such children, the nearest ancestor that can.
+// where a group with processes cannot have such children, the nearest ancestor that can. Groups are used again (groups.ts).
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import type { SandboxLimits } from '../../ports.ts'
-import { withDescendants } from './processes.ts'
 
 export interface Cgroup {
   /** Folders, for the lease. */
   folders: string[]
-  /** A process whose id is written to each of these joins. */
+  /** A process that writes 0 to each of these joins. */
   procs: string[]
+  /** Since the group was made. */
   memoryKills (): number
 }
 
-export interface Cgroups { version: 1 | 2; /** Of a sandbox, made or not. */ folders (id: string): string[]; make (id: string, limits: SandboxLimits): Cgroup }
+export interface Cgroups {
+  version: 1 | 2
+  /** Where groups are made. */
+  parents: string[]
+  make (name: string, limits: SandboxLimits): Cgroup
+}
 
 const root = '/sys/fs/cgroup'
 const cpuPeriodUs = 100_000
@@ -60,9 +64,9 @@ function findV2 (own: string): Cgroups | null {
 function makeV2 (parent: string): Cgroups {
   return {
     version: 2,
-    folders: id => [join(parent, `spar-${id}`)],
-    make (id, limits) {
-      const folder = join(parent, `spar-${id}`)
+    parents: [parent],
+    make (name, limits) {
+      const folder = join(parent, name)
       mkdirSync(folder)
       writeFileSync(join(folder, 'pids.max'), String(limits.pids))
       tryWrite(join(folder, 'memory.max'), String(limits.memoryBytes))
@@ -86,9 +90,9 @@ function findV1 (own: Map<string, string>): Cgroups | null {
 function makeV1 (parents: Map<string, string>): Cgroups {
   return {
     version: 1,
-    folders: id => [...parents.values()].map(parent => join(parent, `spar-${id}`)),
-    make (id, limits) {
-      const folders = new Map([...parents].map(([controller, parent]) => [controller, join(parent, `spar-${id}`)]))
+    parents: [...parents.values()],
+    make (name, limits) {
+      const folders = new Map([...parents].map(([controller, parent]) => [controller, join(parent, name)]))
       for (const folder of folders.values()) mkdirSync(folder)
       writeFileSync(join(folders.get('pids')!, 'pids.max'), String(limits.pids))
       const memory = folders.get('memory')
@@ -119,23 +123,7 @@ export function findCgroups (): Cgroups | null {
   return findV1(own)
 }
 
-/**
- * Moves a process and what it has started meanwhile. What a moved process starts is in the group from its beginning, so that
- * the first look which finds nobody new has found all.
- */
-export async function joinCgroup (procs: string[], pid: number): Promise<void> {
-  const moved = new Set<number>()
-  for (;;) {
-    const outside = withDescendants(pid).filter(one => !moved.has(one))
-    if (outside.length === 0) return
-    for (const one of outside) {
-      for (const file of procs) await writeFile(file, String(one)).catch(error => { if (error.code !== 'ESRCH') throw error })
-      moved.add(one)
-    }
-  }
-}
-
-/** Every process in the group and below it. */
+/** Every process in the group. */
 export function cgroupPids (folder: string): number[] {
   return read(join(folder, 'cgroup.procs')).split('\n').filter(line => line !== '').map(Number)
 }

@@ -6,7 +6,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 
 import type { Clock } from '../../ports.ts'
 import type { Channel } from '../shell.ts'
-import { joinCgroup } from './cgroup.ts'
 import { closeQuietly, type Pipes } from './pipes.ts'
 import { childrenOf } from './processes.ts'
 
@@ -19,8 +18,6 @@ export interface ChannelOptions {
   clock: Clock
   /** True when the child's child is the first process of a pid namespace. */
   hasNamespace: boolean
-  /** What the child and everything below it has to be in before the shell is told anything. */
-  cgroupProcs: string[]
   /** Kills whatever carries the sandbox's mark. */
   sweep (): void
 }
@@ -43,9 +40,6 @@ class ProcessChannel implements Channel {
   readonly #child: ChildProcess
   readonly #output: NodeJS.ReadableStream & { destroy (): void }
   readonly #options: ChannelOptions
-  /** What waits for the control group; then null. */
-  #held: (Uint8Array | string)[] | null
-  #begun = false
   #complaint = ''
   #exited = false
   #killing: Promise<void> | null = null
@@ -55,7 +49,6 @@ class ProcessChannel implements Channel {
     this.#output = output
     this.#options = options
     this.pid = child.pid ?? null
-    this.#held = options.cgroupProcs.length === 0 ? null : []
     child.stdin!.on('error', () => { /* said by the exit */ })
     child.stderr!.on('data', (chunk: Buffer) => { this.#complaint = (this.#complaint + chunk.toString()).slice(-complaintBytesMax) })
     child.stderr!.on('error', () => {})
@@ -69,27 +62,10 @@ class ProcessChannel implements Channel {
       child.once('exit', done)
       child.once('error', error => { this.#complaint = error.message; done() })
     })
-    if (this.#held !== null) void this.#join()
   }
 
   write (bytes: Uint8Array | string): void {
-    // The first line is the keeper's: it starts the shell, which starts nothing before it is told to.
-    if (this.#held !== null && this.#begun) this.#held.push(bytes)
-    else this.#child.stdin!.write(bytes)
-    this.#begun = true
-  }
-
-  /** Beside the start of everything else, since a kernel may take tens of milliseconds to move the first process. */
-  async #join (): Promise<void> {
-    try {
-      if (this.pid !== null) await joinCgroup(this.#options.cgroupProcs, this.pid)
-      const held = this.#held!
-      this.#held = null
-      for (const bytes of held) this.write(bytes)
-    } catch (error) {
-      this.#complaint = `its control group cannot be joined: ${error instanceof Error ? error.message : String(error)}`
-      if (this.pid !== null) signal(this.pid)
-    }
+    this.#child.stdin!.write(bytes)
   }
 
   listen (onData: (chunk: Buffer) => void, onClose: (reason: string) => void): void {

@@ -1,10 +1,10 @@
 // One process sandbox: its folder, its view of the arena, its limits, and how its shell is started and everything removed.
 //
-// In the folder: lower, lower-git (links to the arena's layers), upper, work-N, merged, root (mount points), tree (a copy,
-// where there is no overlay), scratch, tmp, mounts (the table for namespaces), lease.json.
+// In the folder: upper, work-N (of an overlay), tree (a copy, where there is none), scratch, tmp, mounts (the table for
+// namespaces), lease.json. No more: some file systems make folders slowly where many were removed lately.
 
 import { execFile } from 'node:child_process'
-import { chownSync, chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, chmodSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,8 +17,8 @@ import type { SandboxHost } from '../session.ts'
 import type { Channel } from '../shell.ts'
 import { outermost, rootModeId, scratchPath, standardEnvironment, standardPath, treePath } from '../system.ts'
 import type { Toolchains } from '../toolchains.ts'
-import type { Base } from './base.ts'
-import { removeCgroup, type Cgroup } from './cgroup.ts'
+import { makeNetworkEtc, nameInBase, type Base } from './base.ts'
+import type { Group, Groups } from './groups.ts'
 import { openChannel } from './channel.ts'
 import { copyTree, type LayerStore } from './layers.ts'
 import { commandLine, markName, mountTable, type Isolation, type LaunchPlan } from './launch.ts'
@@ -36,6 +36,7 @@ export interface Shared {
   toolchains: Toolchains
   pipes: Pipes
   clock: Clock
+  groups: Groups | null
   isolation: Isolation
   overlay: { volatile: boolean } | null
   /** Spar is root and the sandboxes are isolated: what runs in them gets an id of its own. */
@@ -43,7 +44,7 @@ export interface Shared {
   userNamespace: boolean
 }
 
-export interface HostOptions { folder: string; spec: SandboxSpec; limits: SandboxLimits; lease: Lease; cgroup: Cgroup | null }
+export interface HostOptions { folder: string; spec: SandboxSpec; limits: SandboxLimits; lease: Lease; group: Group | null }
 
 export class ProcessHost implements SandboxHost {
   readonly id: string
@@ -54,6 +55,7 @@ export class ProcessHost implements SandboxHost {
   readonly shellLimits: SandboxHost['shellLimits']
   readonly #shared: Shared
   readonly #options: HostOptions
+  #lower: string[] = []
   #launches = 0
 
   constructor (shared: Shared, options: HostOptions) {
@@ -73,29 +75,28 @@ export class ProcessHost implements SandboxHost {
   /** Makes the folder's content. */
   async prepare (): Promise<void> {
     const { folder, spec } = this.#options
-    const { layers, asRoot, overlay, tools, isolation } = this.#shared
-    for (const name of ['scratch', 'tmp', 'tmp/home', 'root']) this.#makeOwned(join(folder, name))
+    const { layers, base, asRoot, overlay, tools, isolation } = this.#shared
+    for (const name of ['scratch', 'tmp', 'tmp/home']) this.#makeOwned(join(folder, name))
     if (spec.view === 'empty') return this.#makeOwned(join(folder, 'tree'))
     const withGit = spec.view === 'history'
     const from = await layers.get(spec.arena, asRoot, withGit)
     if (isolation !== 'none' && overlay !== null) {
-      symlinkSync(from.tree, join(folder, 'lower'))
-      if (withGit) symlinkSync(from.git, join(folder, 'lower-git'))
-      this.#makeOwned(join(folder, 'upper'), modeOf(from.tree))
-      return mkdirSync(join(folder, 'merged'))
+      this.#lower = [...(withGit ? [from.git] : []), from.tree].map(path => nameInBase(base, path))
+      return this.#makeOwned(join(folder, 'upper'), modeOf(from.tree))
     }
     await copyTree(tools, from.tree, join(folder, 'tree'))
     if (withGit) await copyTree(tools, from.git, join(folder, 'tree'))
   }
 
   async start (): Promise<Channel> {
-    const { folder, lease, cgroup } = this.#options
+    const { folder, lease } = this.#options
     const plan = this.#plan()
+    if (plan.network !== 'none') makeNetworkEtc(this.#shared.base)
     if (plan.view.kind === 'overlay') mkdirSync(join(folder, plan.view.work))
     if (plan.isolation === 'namespaces') writeFileSync(join(folder, 'mounts'), mountTable(plan))
-    const { pipes, clock } = this.#shared
-    const cwd = plan.isolation === 'none' ? this.tree : folder
-    const channel = await openChannel({ ...commandLine(plan), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', cgroupProcs: cgroup?.procs ?? [], sweep: () => { sweepMarked(markName, this.id) } })
+    const { pipes, clock, base } = this.#shared
+    const cwd = plan.isolation === 'none' ? this.tree : base.folder
+    const channel = await openChannel({ ...commandLine(plan), cwd, pipes, clock, hasNamespace: plan.isolation !== 'none', sweep: () => { sweepMarked(markName, this.id) } })
     if (channel.pid !== null) {
       lease.process = { pid: channel.pid, startedAt: processStartedAt(channel.pid) ?? '' }
       writeLease(folder, lease)
@@ -110,7 +111,7 @@ export class ProcessHost implements SandboxHost {
   }
 
   async memoryKills (): Promise<number> {
-    return this.#options.cgroup?.memoryKills() ?? 0
+    return this.#options.group?.memoryKills() ?? 0
   }
 
   async diskOver (durationMs: number): Promise<boolean> {
@@ -124,19 +125,19 @@ export class ProcessHost implements SandboxHost {
   }
 
   async remove (): Promise<void> {
-    const { folder, lease } = this.#options
-    for (const group of lease.cgroups) await removeCgroup(group, () => this.#shared.clock.sleep(5))
+    const { folder, group } = this.#options
     await removeFolder(folder)
+    if (group !== null) await this.#shared.groups!.give(group)
   }
 
   #plan (): LaunchPlan {
-    const { spec, folder } = this.#options
+    const { spec, folder, group } = this.#options
     const { tools, base, isolation, overlay, asRoot, userNamespace, toolchains } = this.#shared
     const view: LaunchPlan['view'] = overlay === null || spec.view === 'empty' || isolation === 'none'
       ? { kind: 'folder' }
-      : { kind: 'overlay', withGit: spec.view === 'history', work: `work-${this.#launches++}`, volatile: overlay.volatile }
+      : { kind: 'overlay', lower: this.#lower, work: `work-${this.#launches++}`, volatile: overlay.volatile }
     const mounts = outermost([...spec.arena.mounts, ...toolchains.mounts])
-    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts, env: this.#environment() }
+    return { isolation, asRoot, userNamespace, tools, base, folder, view, network: spec.network, mounts, env: this.#environment(), cgroupProcs: group?.procs ?? [] }
   }
 
   #environment (): Record<string, string> {

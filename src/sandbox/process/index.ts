@@ -20,7 +20,8 @@ import { currentOwner, type Owner } from '../owner.ts'
 import { openSession, type SandboxSession } from '../session.ts'
 import { findToolchains } from '../toolchains.ts'
 import { makeBase } from './base.ts'
-import { findCgroups, removeCgroup, type Cgroups } from './cgroup.ts'
+import { findCgroups } from './cgroup.ts'
+import { Groups, type Group } from './groups.ts'
 import { ProcessHost, removeFolder, type Shared } from './host.ts'
 import type { Isolation } from './launch.ts'
 import { LayerStore } from './layers.ts'
@@ -52,9 +53,11 @@ export async function createProcessSandboxes (options: ProcessSandboxesOptions):
   const base = makeBase(folder)
   writeFileSync(join(base.folder, ownerFile), JSON.stringify(owner))
   try {
-    const common = { tools, base, layers: new LayerStore(join(folder, 'layers'), tools), toolchains: await findToolchains(), pipes: new Pipes(tools.mkfifo, join(base.folder, 'pipes')), clock }
-    const { choice, report } = await chooseIsolation(isolation, common, base.folder)
-    return new ProcessSandboxes({ ...common, ...choice }, { folder, owner, limits, report, prepared, cgroups: findCgroups() })
+    const cgroups = findCgroups()
+    const groups = cgroups === null ? null : new Groups(cgroups, base.folder, clock)
+    const common = { groups, tools, base, layers: new LayerStore(join(folder, 'layers'), tools), toolchains: await findToolchains(), pipes: new Pipes(tools.mkfifo, join(base.folder, 'pipes')), clock }
+    const { choice, report } = await chooseIsolation(isolation, common, cgroups?.version ?? null, base.folder)
+    return new ProcessSandboxes({ ...common, ...choice }, { folder, owner, limits, report, prepared })
   } catch (error) {
     await removeFolder(base.folder)
     throw error
@@ -72,7 +75,7 @@ export async function probeIsolation (home: string): Promise<IsolationReport> {
   } finally { await removeFolder(folder) }
 }
 
-interface Settings { folder: string; owner: Owner; limits: SandboxLimits; report: IsolationReport; prepared: number; cgroups: Cgroups | null }
+interface Settings { folder: string; owner: Owner; limits: SandboxLimits; report: IsolationReport; prepared: number }
 
 /** A session with the host below it, which the label is written to. */
 interface Opened { session: SandboxSession; host: ProcessHost }
@@ -136,18 +139,20 @@ export class ProcessSandboxes implements Sandboxes {
   async #makeHost (id: string, spec: SandboxSpec): Promise<ProcessHost> {
     const limits = resolveLimits(this.#settings.limits, spec.limits)
     const folder = join(this.#settings.folder, id)
-    const lease: Lease = { id, run: spec.label.run, purpose: spec.label.purpose, owner: this.#settings.owner, openedAt: this.#shared.clock.now(), process: null, cgroups: this.#settings.cgroups?.folders(id) ?? [] }
+    const lease: Lease = { id, run: spec.label.run, purpose: spec.label.purpose, owner: this.#settings.owner, openedAt: this.#shared.clock.now(), process: null, cgroups: [] }
     mkdirSync(folder, { mode: 0o755 })
-    // Names the groups before they are there: whoever is killed in between leaves none that nobody knows of.
-    writeLease(folder, lease)
+    const { groups } = this.#shared
+    let group: Group | null = null
     try {
-      const cgroup = this.#settings.cgroups?.make(id, limits) ?? null
-      const host = new ProcessHost(this.#shared, { folder, spec, limits, lease, cgroup })
+      group = await groups?.take(limits) ?? null
+      lease.cgroups = group?.folders ?? []
+      writeLease(folder, lease)
+      const host = new ProcessHost(this.#shared, { folder, spec, limits, lease, group })
       await host.prepare()
       return host
     } catch (error) {
-      for (const group of lease.cgroups) await removeCgroup(group, () => this.#shared.clock.sleep(5))
       await removeFolder(folder)
+      if (group !== null) await groups!.give(group)
       throw error
     }
   }
@@ -155,6 +160,7 @@ export class ProcessSandboxes implements Sandboxes {
   async #close (): Promise<void> {
     await this.#prepared.close()
     await Promise.all([...this.#open.values()].map(session => session?.destroy()))
+    await this.#shared.groups?.close()
     await removeFolder(this.#shared.base.folder)
   }
 }

@@ -9,7 +9,7 @@
 // A shell can make no further namespaces: bubblewrap loads a filter of system calls (seccomp.ts); elsewhere the shell's own
 // user namespace has its count of them set to zero.
 
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 import type { SandboxSpec } from '../../ports.ts'
 import { shellQuote } from '../../quote.ts'
@@ -30,15 +30,17 @@ export interface LaunchPlan {
   userNamespace: boolean
   tools: HostTools
   base: Base
-  /** The sandbox's folder on the host; everything below is relative to it. */
+  /** The sandbox's folder on the host. */
   folder: string
-  /** `overlay`: over `lower` (and `lower-git`); `folder`: the folder `tree` as it is. */
-  view: { kind: 'overlay'; withGit: boolean; work: string; volatile: boolean } | { kind: 'folder' }
+  /** `overlay`: over folders that the base has names for, topmost first; `folder`: the folder `tree` as it is. */
+  view: { kind: 'overlay'; lower: string[]; work: string; volatile: boolean } | { kind: 'folder' }
   network: SandboxSpec['network']
   /** Host folders seen read-only at the same path. */
   mounts: string[]
   /** Of the shell, whole: what a tracer or a test runner adds to every spawn of this process stays outside. */
   env: Record<string, string>
+  /** Files of control groups that everything below the first process is in. */
+  cgroupProcs: string[]
 }
 
 export interface CommandLine { file: string; args: string[]; env: Record<string, string> }
@@ -62,16 +64,19 @@ function dropByNamespace (plan: LaunchPlan): string[] {
 
 function overlayOptions (plan: LaunchPlan): string {
   if (plan.view.kind !== 'overlay') return ''
-  const lower = plan.view.withGit ? 'lower-git:lower' : 'lower'
+  const own = relative(plan.base.folder, plan.folder)
   const flags = [plan.view.volatile ? ',volatile' : '', plan.asRoot ? '' : ',userxattr'].join('')
-  return `lowerdir=${lower},upperdir=upper,workdir=${plan.view.work}${flags}`
+  return `lowerdir=${plan.view.lower.join(':')},upperdir=${join(own, 'upper')},workdir=${join(own, plan.view.work)}${flags}`
 }
 
-/** Setup runs in the sandbox's folder: overlay's options then need no path of the host, whatever characters it has. */
+/** For the shell that writes them: what a joined process starts is in its control groups from the beginning. */
+const joinLines = (plan: LaunchPlan): string[] => plan.cgroupProcs.map(file => `echo 0 >${shellQuote(file)} || exit`)
+
+/** Setup runs in the base's folder: overlay's options then need no path of the host, whatever characters it has. */
 function setupLines (plan: LaunchPlan): string[] {
   return [
     'set -e',
-    `cd -- ${shellQuote(plan.folder)}`
+    `cd -- ${shellQuote(plan.base.folder)}`
   ]
 }
 
@@ -82,14 +87,14 @@ function bwrapWords (plan: LaunchPlan): string[] {
   const identity = plan.asRoot
     ? ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETUID', '--cap-add', 'CAP_SETGID', '--cap-add', 'CAP_SETPCAP']
     : ['--unshare-user', '--uid', String(insideId), '--gid', String(insideId)]
-  const tree = join(folder, plan.view.kind === 'overlay' ? 'merged' : 'tree')
+  const tree = plan.view.kind === 'overlay' ? base.merged : join(folder, 'tree')
   return [
     plan.tools.bwrap!, ...clearedEnvironment(plan), ...identity,
     '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', ...(plan.network === 'none' ? ['--unshare-net'] : []),
     '--hostname', 'spar', '--die-with-parent', '--new-session',
     ...base.systemMounts.flatMap(path => ['--ro-bind', path, path]),
     ...base.links.flatMap(link => ['--symlink', link.target, link.path]),
-    '--ro-bind', plan.network === 'none' ? base.etc : `${base.etc}-network`, '/etc',
+    '--ro-bind', plan.network === 'none' ? base.etc : base.etcNetwork, '/etc',
     '--proc', '/proc',
     '--dev', '/dev', '--dir', '/run', '--dir', '/var',
     '--bind', join(folder, 'tmp'), '/tmp', '--symlink', '../tmp', '/var/tmp',
@@ -119,7 +124,7 @@ function parentsOf (paths: string[]): string[] {
 function bubblewrap (plan: LaunchPlan): string[] {
   const { tools } = plan
   const overlay = plan.view.kind === 'overlay' ? [`${shellQuote(tools.mount!)} -cin -t overlay -o ${overlayOptions(plan)} overlay merged`] : []
-  const script = [...setupLines(plan), ...overlay, `exec ${quoteAll(bwrapWords(plan))} 6<${shellQuote(plan.base.seccomp)}`].join('\n')
+  const script = [...joinLines(plan), ...setupLines(plan), ...overlay, `exec ${quoteAll(bwrapWords(plan))} 6<${shellQuote(plan.base.seccomp)}`].join('\n')
   const user = plan.asRoot ? [] : ['--user', '--map-root-user']
   return [tools.unshare!, ...user, '--mount', '--propagation', 'private', '--', tools.sh, '-c', script]
 }
@@ -130,11 +135,11 @@ const encodeField = (path: string): string => path.replace(/[\\ \t\n#]/g, char =
 
 /** All mounts as one table, in order: one process makes them all. */
 export function mountTable (plan: LaunchPlan): string {
-  const at = (path: string): string => join(plan.folder, 'root', path)
+  const at = (path: string): string => join(plan.base.root, path)
   const bind = (from: string, to: string, flags: string): string[] => [from, at(to), 'none', `bind,${flags}`]
   const rows: string[][] = [
     ...plan.base.systemMounts.map(path => bind(path, path, 'ro,nosuid,nodev')),
-    bind(plan.network === 'none' ? plan.base.etc : `${plan.base.etc}-network`, '/etc', 'ro,nosuid,nodev'),
+    bind(plan.network === 'none' ? plan.base.etc : plan.base.etcNetwork, '/etc', 'ro,nosuid,nodev'),
     ['proc', at('/proc'), 'proc', 'nosuid,nodev,noexec'],
     ...devices.map(name => bind(`/dev/${name}`, `/dev/${name}`, 'nosuid')),
     ['devpts', at('/dev/pts'), 'devpts', 'newinstance,ptmxmode=0666,mode=620,nosuid,noexec'],
@@ -154,13 +159,13 @@ export function mountTable (plan: LaunchPlan): string {
 function namespaceScript (plan: LaunchPlan): string {
   const { tools } = plan
   const mount = shellQuote(tools.mount!)
-  const points = plan.mounts.map(path => path.startsWith('/tmp/') ? join(plan.folder, 'tmp', path.slice(5)) : join(plan.folder, 'root', path))
+  const points = plan.mounts.map(path => path.startsWith('/tmp/') ? join(plan.folder, 'tmp', path.slice(5)) : join(plan.base.root, path))
   return [
     ...setupLines(plan),
     `${mount} -cin -t tmpfs -o mode=755,nosuid,nodev,size=16m tmpfs root`,
     `${shellQuote(tools.cp)} -a ${shellQuote(`${plan.base.skeleton}/.`)} root/`,
     points.length === 0 ? '' : `/bin/mkdir -p -- ${quoteAll(points)}`,
-    `${mount} -cin -a -T mounts`,
+    `${mount} -cin -a -T ${shellQuote(join(plan.folder, 'mounts'))}`,
     plan.network === 'none' && tools.loopbackUp !== null ? `${quoteAll(tools.loopbackUp)} || :` : '',
     tools.hostname === null ? '' : `${shellQuote(tools.hostname)} spar || :`,
     'cd root',
@@ -178,18 +183,22 @@ function namespaces (plan: LaunchPlan): string[] {
   const kinds = ['--mount', '--pid', '--ipc', '--uts', '--cgroup', ...(plan.network === 'none' ? ['--net'] : [])]
   const inner = [tools.unshare!, ...kinds, '--propagation', 'private', '--fork', '--kill-child', '--', tools.sh, '-c', namespaceScript(plan)]
   // The wish to die with Spar is forgotten when a user namespace is entered: it is made after that.
-  return [...(plan.asRoot ? [] : [tools.unshare!, '--user', '--map-root-user', '--']), tools.setpriv!, '--pdeathsig', 'KILL', '--', ...inner]
+  const words = [...(plan.asRoot ? [] : [tools.unshare!, '--user', '--map-root-user', '--']), tools.setpriv!, '--pdeathsig', 'KILL', '--', ...inner]
+  // Groups are joined where they are still seen: outside of the cgroup namespace.
+  return plan.cgroupProcs.length === 0 ? words : [tools.sh, '-c', [...joinLines(plan), `exec ${quoteAll(words)}`].join('\n')]
 }
 
 // ---- none -----------------------------------------------------------------------------------------------------------
 
 function none (plan: LaunchPlan): string[] {
-  return [plan.tools.sh, '-c', keeperScript(quoteAll(bareShell(plan.tools)))]
+  return [plan.tools.sh, '-c', [...joinLines(plan), keeperScript(quoteAll(bareShell(plan.tools)))].join('\n')]
 }
 
 export function commandLine (plan: LaunchPlan): CommandLine {
-  const [file, ...args] = { bubblewrap, namespaces, none }[plan.isolation](plan)
+  const words = { bubblewrap, namespaces, none }[plan.isolation](plan)
   const mark = plan.env[markName]
-  if (plan.isolation === 'bubblewrap' && plan.tools.bwrapClears) return { file: file!, args, env: mark === undefined ? {} : { [markName]: mark } }
-  return { file: '/usr/bin/env', args: ['-i', ...Object.entries(plan.env).map(([name, value]) => `${name}=${value}`), file!, ...args], env: {} }
+  const setsItself = plan.isolation === 'bubblewrap' && plan.tools.bwrapClears
+  const set = setsItself ? [] : ['/usr/bin/env', '-i', ...Object.entries(plan.env).map(([name, value]) => `${name}=${value}`)]
+  const [file, ...args] = [...set, ...words]
+  return { file: file!, args, env: setsItself && mark !== undefined ? { [markName]: mark } : {} }
 }

@@ -10,7 +10,6 @@ import { currentOwner } from '../owner.ts'
 import { openSession } from '../session.ts'
 import { resolveLimits } from '../limits.ts'
 import { ProcessHost, removeFolder, type Shared } from './host.ts'
-import { findCgroups } from './cgroup.ts'
 import type { Isolation } from './launch.ts'
 import { LayerStore } from './layers.ts'
 
@@ -47,7 +46,7 @@ async function tryChoice (shared: Shared, folder: string): Promise<void> {
   mkdirSync(sandboxFolder)
   const spec = { arena: arena as never, view: 'tree' as const, network: 'none' as const, label: { run: '', purpose: 'probe' } }
   const lease = { id: 'probe', run: '', purpose: 'probe', owner: currentOwner(), openedAt: shared.clock.now(), process: null, cgroups: [] }
-  const host = new ProcessHost({ ...shared, layers: new LayerStore(join(own, 'layers'), shared.tools) }, { folder: sandboxFolder, spec, limits: resolveLimits(), lease, cgroup: null })
+  const host = new ProcessHost({ ...shared, layers: new LayerStore(join(own, 'layers'), shared.tools) }, { folder: sandboxFolder, spec, limits: resolveLimits(), lease, group: null })
   try {
     await host.prepare()
     const session = await openSession(host, shared.clock)
@@ -59,10 +58,9 @@ async function tryChoice (shared: Shared, folder: string): Promise<void> {
 }
 
 /** The strictest choice that works, or the one asked for; with `none` nothing is tried. */
-export async function chooseIsolation (wanted: 'auto' | Isolation, common: Common, folder: string): Promise<{ choice: Choice; report: IsolationReport }> {
+export async function chooseIsolation (wanted: 'auto' | Isolation, common: Common, cgroups: IsolationReport['cgroups'], folder: string): Promise<{ choice: Choice; report: IsolationReport }> {
   const isRoot = process.getuid?.() === 0
   const refused: IsolationReport['refused'] = []
-  const cgroups = findCgroups()?.version ?? null
   const candidates: Isolation[] = process.platform !== 'linux' ? [] : wanted === 'auto' ? ['bubblewrap', 'namespaces'] : wanted === 'none' ? [] : [wanted]
   for (const isolation of candidates) {
     const missing = missingPrograms(isolation, common)

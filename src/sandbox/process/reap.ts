@@ -9,6 +9,7 @@ import { isAbandoned, readLease, type Lease } from '../lease.ts'
 import { killMsMax, unleasedMsMax } from '../limits.ts'
 import { ownerState, processStartedAt, type Owner } from '../owner.ts'
 import { removeCgroup } from './cgroup.ts'
+import { removeGroupsOf } from './groups.ts'
 import { removeFolder } from './host.ts'
 import { markName } from './launch.ts'
 import { staleLayers } from './layers.ts'
@@ -62,6 +63,7 @@ export async function reapProcessSandboxes (parent: string, here: Owner, clock: 
     const owner = readOwner(folder)
     const isDead = owner === null ? ageMs(folder, clock.now()) >= unleasedMsMax : ownerState(owner, here) === 'dead'
     if (!isDead) continue
+    for (const group of await removeGroupsOf(folder, clock)) removed.push(`cgroup ${group}`)
     await removeFolder(folder)
     removed.push(`folder ${folder}`)
   }
