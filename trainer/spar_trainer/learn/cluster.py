@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,9 @@ MODEL = "learner"
 PROMPTS = Path(__file__).parent / "prompts"
 # A rollout is short and a test takes milliseconds: more at a time than cores keeps both busy while others wait for the model.
 SLOTS = "start=4,run=8,verify=2,grade=3,own=8"
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 2 * 2**30
+"""Free there, or the sandboxes lie on a disk."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ class Cluster:
 async def open_cluster(folder: Path, weights: Path, *, spar: Sequence[str | Path], nats_server: str) -> AsyncIterator[Cluster]:
     logs = folder / "logs"
     async with contextlib.AsyncExitStack() as stack:
+        home = stack.enter_context(_home())
         session = await stack.enter_async_context(aiohttp.ClientSession())
         nats_port, health_port = free_port(), free_port()
         nats = f"nats://127.0.0.1:{nats_port}"
@@ -84,9 +91,20 @@ async def open_cluster(folder: Path, weights: Path, *, spar: Sequence[str | Path
         await until("nats-server", server, logs / "nats.log", lambda: _listens(nats_port))
         url = await stack.enter_async_context(_served(folder, weights, session))
         words = [*spar, "node", "--nats", nats, "--name", "learn", "--slots", SLOTS, "--sandbox", "process", "--http", f"127.0.0.1:{health_port}", "--nats-store-gib", "2", "--json"]
-        node = await stack.enter_async_context(program("spar node", words, logs / "node.log", {"SPAR_HOME": str(folder / "home")}))
+        node = await stack.enter_async_context(program("spar node", words, logs / "node.log", {"SPAR_HOME": home}))
         await until("spar node", node, logs / "node.log", lambda: _is_well(session, f"http://127.0.0.1:{health_port}/readyz"))
         yield Cluster(folder, spar, nats, url, session)
+
+
+def _home() -> tempfile.TemporaryDirectory[str]:
+    """For sandboxes, in memory where there is room: hundreds of small files a second are what a disk is slowest at. What a killed process
+    left there is removed."""
+    fits = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    for left in MEMORY.glob("spar-learn-*-*") if fits else ():
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    fits = fits and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES
+    return tempfile.TemporaryDirectory(prefix=f"spar-learn-{os.getpid()}-", dir=MEMORY if fits else None, ignore_cleanup_errors=True)
 
 
 @contextlib.asynccontextmanager

@@ -43,7 +43,7 @@ class LearnOptions:
     """How the command of Spar is started."""
     nats_server: str
     seeds: int = 3
-    rollouts: int = 280
+    rollouts: int = 500
     """Of the model, in each arm."""
     conversations: int = 4_000
     """That the warm start clones."""
@@ -132,8 +132,7 @@ async def _seed(options: LearnOptions, seed: int, family: Family, weights: Path,
         for arm in ARMS:
             result["arms"][arm.name] = await course.train(arm, weights)
     _write(kept, result)
-    for part in ("nats", "home"):
-        shutil.rmtree(folder / part, ignore_errors=True)
+    shutil.rmtree(folder / "nats", ignore_errors=True)
     return result
 
 

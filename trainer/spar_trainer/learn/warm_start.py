@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,11 +65,13 @@ def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, 
     arena = chance.choice(arenas)
     bug = chance.choice(arena.candidates)
     hidden = draw_hidden(bug, chance)
+    # How long commands take depends on the machine: a model that has seen one number only reads nothing from behind another.
+    budget = replace(BUDGET, seconds=chance.randint(20, BUDGET.seconds))
     if role == "breaker":
-        dialogue = Dialogue(SYSTEM, BREAKER_USER, BUDGET, counted)
+        dialogue = Dialogue(SYSTEM, BREAKER_USER, budget, counted)
         break_it(dialogue, arena, bug, hidden)
     else:
-        dialogue = Dialogue(SYSTEM, solver_user(oracle_patch(arena, bug, hidden)), BUDGET, counted)
+        dialogue = Dialogue(SYSTEM, solver_user(oracle_patch(arena, bug, hidden)), budget, counted)
         repair_it(dialogue, arena, bug, bug.whole if chance.random() < known else chance.choice(bug.misses))
     return dialogue.messages
 
