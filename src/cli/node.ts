@@ -4,7 +4,7 @@
 import { hostname, availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { superviseSandboxes } from '../../actors/sandbox.ts'
-import { startNode, type NodeReport, type RunningNode } from '../../actors/node.ts'
+import { startNode, type RunningNode } from '../../actors/node.ts'
 import { openArena } from '../arena/open.ts'
 import type { Bus } from '../bus/types.ts'
 import { checkName } from '../cluster/keys.ts'
@@ -13,6 +13,9 @@ import { followPolicies } from '../cluster/policy-versions.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
 import { createLimiter } from '../limiter.ts'
+import { measureNode, measureWorkers } from '../metrics/node.ts'
+import { measureSandboxes } from '../metrics/sandboxes.ts'
+import type { Metrics } from '../metrics/types.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
 import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
@@ -22,18 +25,13 @@ import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
-import { readLevel } from './log.ts'
 import { serveHealth } from './node-health.ts'
-import { createNodeLog, type NodeLog } from './node-log.ts'
+import type { NodeLog } from './node-log.ts'
+import { openWatch, watchOptionTypes, watchUsage } from './node-watch.ts'
 import { parseWord } from './parse.ts'
 import { createPolicies, type Policies, type PolicyPorts } from './policies.ts'
 import { readPolicy } from './policy-values.ts'
 import { version } from './version.ts'
-import { countReport, measureNode, measureWorkers } from '../metrics/node.ts'
-import { createMetrics } from '../metrics/registry.ts'
-import { countRollouts } from '../metrics/rollouts.ts'
-import { measureSandboxes } from '../metrics/sandboxes.ts'
-import type { Metrics } from '../metrics/types.ts'
 
 const usage = `Usage: spar node [options]
 
@@ -49,17 +47,15 @@ ${natsUsage}
   --policy …, --breaker, --solver, --model …       as of spar play: who plays in runs that say "node"
   --drain-ms 30000         --reap-ms 60000   how often what dead owners left on this machine is removed
   --http 127.0.0.1:8321   /healthz, /readyz, /status, /metrics; "off" for none
-  --log-level info         trace, debug, info, warn, error, fatal or silent (SPAR_LOG_LEVEL)
-  --json                   the log on standard output, one object a line. Without it the log goes to standard error: for people on
-                           a terminal, else one object a line`
+${watchUsage}`
 
 const policyOptionTypes = {
   policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, 'policy-version': { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' }, 'max-tokens': { type: 'string' },
   tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
 } as const
 const optionTypes = {
-  ...natsOptionTypes, ...policyOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
-  'log-level': { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+  ...natsOptionTypes, ...policyOptionTypes, ...watchOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
+  help: { type: 'boolean', short: 'h' }
 } as const
 
 /** How often a node removes what dead owners left on its machine. */
@@ -78,17 +74,12 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const labels = parseLabels(values.labels)
   const own = { ...runDefaults, target: '', ...readPolicy(values) }
   const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
-  const log = createNodeLog(io, { json: values.json === true, level: readLevel(values['log-level'], process.env), node: nodeId })
-  const metrics = createMetrics({ process: true })
-  const report = (event: NodeReport): void => {
-    log(event)
-    countReport(metrics, event)
-  }
+  const watch = await openWatch(values, nodeId, io)
+  const { log, metrics, report } = watch
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
   const sandboxes = await openSandboxes(kind, slots, metrics)
   const workers = createPool()
   measureWorkers(metrics, workers)
-  const counted = countRollouts(metrics)
   const over = new AbortController()
   const served = followPolicies(bus, (code, reason) => report({ type: 'fault', code, reason }), over.signal)
   const policies = createPolicyCache(own, { workers, versionsOf: served.of, onLine: line => log({ type: 'progress', line }) })
@@ -106,7 +97,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       about: { host: hostname(), pid: process.pid, version: version(), labels },
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
-        clock: systemClock, sandboxes, policiesOf: policies.of, metrics, watch: () => counted,
+        clock: systemClock, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
         verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
       }
     })
@@ -117,6 +108,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     over.abort()
     await Promise.allSettled([sandboxes.close(), workers.close(), policies.close()])
     await bus.close()
+    await watch.close()
   }
 }
 
