@@ -60,7 +60,7 @@ function prettyLine ({ level, at, msg = '', ...fields }: Line, colour: boolean):
   const text = neutral(msg)
   const ids = ['run', 'episode', 'rollout', 'work'].filter(id => typeof fields[id] === 'string' && !text.includes(fields[id] as string)).map(id => ` ${id}=${neutral(fields[id] as string)}`)
   const name = level.padEnd(5)
-  return `${at.slice(11, 23)} ${colour ? `\x1b[${paints[level] ?? 0}m${name}\x1b[0m` : name} ${text.replaceAll('\n', '\n    ')}${ids.join('')}`
+  return `${at.slice(11, 23)} ${colour ? `\x1b[${paints[level] ?? 0}m${name}\x1b[0m` : name} ${(text + ids.join('')).replaceAll('\n', '\n    ')}`
 }
 
 function bounded (value: unknown, depth: number): unknown {

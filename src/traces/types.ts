@@ -24,7 +24,7 @@ export interface Tracer {
   /** Never waits and never throws: above the limit the span is dropped, and counted. */
   export (span: Span): void
   counts (): SpanCounts
-  /** Sends what waits, within a bound. */
+  /** Sends what waits, within `requestMsMax`. */
   close (): Promise<void>
 }
 
@@ -35,10 +35,8 @@ export const traceLimits = {
   batchMax: 512,
   /** How long spans wait for others. */
   delayMs: 1_000,
-  /** A request that takes longer is given up, with its tries. */
-  requestMsMax: 10_000,
-  /** How long the end of a node waits for the spans that it has. */
-  closeMsMax: 5_000,
+  /** A request that takes longer is given up, with its tries: so long the end of a node may wait for its last spans. */
+  requestMsMax: 5_000,
   /** Characters of an attribute, of messages too where they are exported. */
   textCharsMax: 8_192,
   /** Of a fault's text. */
