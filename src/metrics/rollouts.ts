@@ -27,7 +27,7 @@ export function countRollouts (metrics: Metrics): WorkWatch {
 }
 
 /** Pairs of role and policy whose versions are told. */
-const versionsMax = 50
+export const versionsMax = 50
 
 function countTurn (metrics: Metrics, who: { role: string; policy: string }, { reply, call, error, startedAt, endedAt }: Asked): void {
   if (reply === null) {

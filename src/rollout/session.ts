@@ -98,8 +98,11 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
 
   const reply = async (signal: AbortSignal): Promise<Reply> => {
     const startedAt = clock.now()
+    const before = policy!.lastCall ?? null
     const seen = (reply: Reply | null, error: PlainError | null): void => {
-      const call = policy!.lastCall ?? null
+      const last = policy!.lastCall ?? null
+      // A policy may answer without a call.
+      const call = last === before ? null : last
       watch?.asked({ turn: turns.length + 1, reply, call, version: call?.policy_version ?? options.policy.version, error: signal.aborted && error !== null ? { code: 'CANCELLED', message: error.message } : error, startedAt, endedAt: clock.now() })
     }
     const replied = await watched(policy!.next(observation, signal), error => seen(null, error))

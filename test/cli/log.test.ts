@@ -61,10 +61,11 @@ t.test('texts, lists and depth are cut at their limits, and it is said how much'
   for (let level = 0; level < 100; level++) deep = [deep]
   log('info', 'x'.repeat(50_000_000), { type: 'x', text: 'y'.repeat(textCharsMax + 5), list: Array.from({ length: itemsMax + 3 }, (_, index) => index), deep })
   t.ok(lines[0]!.length < 4 * textCharsMax)
-  const line = JSON.parse(lines[0]!) as { msg: string; text: string; list: unknown[] }
+  const line = JSON.parse(lines[0]!) as { msg: string; text: string; list: unknown[]; deep: unknown }
   t.match(line.msg, /^x{2048}… \(49997952 more characters\)$/)
   t.match(line.text, /y… \(5 more characters\)$/)
   t.same(line.list.slice(-2), [itemsMax - 1, '… (3 more)'])
+  t.equal(JSON.stringify(line.deep), '[[["…"]]]', 'depthMax with the line itself')
 })
 
 t.test('a node says what it did, with the ids of run, episode and rollout, and how bad it is', async t => {

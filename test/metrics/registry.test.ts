@@ -1,6 +1,7 @@
 // Goal: the registry counts right, and its series stay within their limits, whatever comes. Method: the real registry, read as
 // Prometheus reads it.
 
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { definitions, metricsLimits } from '../../src/metrics/definitions.ts'
 import { createMetrics } from '../../src/metrics/registry.ts'
@@ -14,6 +15,11 @@ t.test('names and help of all metrics are there before anything is counted', asy
     t.equal(/_total$/.test(name), type === 'counter', `${name}: a counter, and nothing else, ends with _total`)
     t.match(help, /^[A-Z0-9].*\.$/)
   }
+})
+
+t.test('the document has every metric with its type, labels and words', async t => {
+  const rows = readFileSync('docs/metrics.md', 'utf8').split('\n').filter(line => line.startsWith('| `spar_'))
+  t.same(rows, Object.entries(definitions).map(([name, { type, labels, help }]) => `| \`${name}\` | ${type} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`))
 })
 
 t.test('counters add up, histograms sort, gauges and foreign counters are read when they are asked for', async t => {
