@@ -2,6 +2,8 @@
 // with one line. Method: the real logger, written into a list.
 
 import t from 'tap'
+import { spar } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 import { createLog, logLimits, readLevel, type LogOptions } from '../../src/cli/log.ts'
 import { createNodeLog, type NodeEvent } from '../../src/cli/node-log.ts'
 
@@ -85,4 +87,11 @@ t.test('a node says what it did, with the ids of run, episode and rollout, and h
   ])
   t.equal(lines.length, 4, 'joined is told at debug')
   for (const line of lines) t.notMatch(line, obeyed)
+})
+
+t.test('a node refuses what it cannot watch with before it joins', async t => {
+  const cwd = testFolder(t)
+  for (const [args, said] of [[['--log-level', 'loud'], /--log-level "loud".*trace, debug/], [['--otlp', 'nowhere'], /--otlp "nowhere".*http:/], [['--otlp-share', '2'], /otlp-share/]] as const) {
+    t.match(await spar(['node', ...args, '--nats', 'nats://127.0.0.1:9'], { home: cwd, cwd }), { code: 64, err: said })
+  }
 })

@@ -1,6 +1,7 @@
 // Goal: spans arrive as they were told, linked by ids that everybody can work out; a receiver that is slow, refuses or is gone
 // costs spans, which are counted, and nothing else. Method: the real exporter against a server that speaks OTLP over HTTP.
 
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import t from 'tap'
@@ -29,6 +30,17 @@ t.test('a span arrives with its ids, times, attributes and fault', async t => {
     { traceId: trace, parentSpanId: spanIdOf(trace, 'root'), kind: 3, attributes: { text: 'a', whole: 3, part: 0.5, is: true, list: ['x', 'y'] }, status: { code: 2, message: 'SERVER_DOWN: nobody answers' } }
   ])
   t.same(tracer.counts(), { exported: 2, dropped: 0, failed: 0 })
+})
+
+t.test('where no address is given the environment\'s is taken', async t => {
+  const receiver = await startReceiver(t)
+  const before = process.env['OTEL_EXPORTER_OTLP_ENDPOINT']
+  t.teardown(() => { if (before === undefined) delete process.env['OTEL_EXPORTER_OTLP_ENDPOINT']; else process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = before })
+  process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = receiver.url
+  const tracer = createOtlpTracer({ url: null, resource: {}, clock: systemClock })
+  tracer.export(span('a'))
+  await tracer.close()
+  t.equal(receiver.spans.length, 1)
 })
 
 t.test('above queueMax spans are dropped, counted and told once; nobody waits', async t => {
@@ -64,6 +76,14 @@ t.test('a receiver that refuses or is not there costs its spans, and a node ends
   await gone.close()
   t.ok(performance.now() - startedAt < requestMsMax + 1500)
   t.same(gone.counts(), { exported: 0, dropped: 0, failed: 1 })
+})
+
+t.test('a node without traces loads neither SDK nor exporter', async t => {
+  const node = new URL('../../src/cli/node.js', import.meta.url).href
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', `import(${JSON.stringify(node)}).then(() => console.log(JSON.stringify(Object.keys(require('module')._cache))))`], { encoding: 'utf8' })
+  const loaded = JSON.parse(stdout || stderr) as string[]
+  t.ok(loaded.some(path => path.includes('/prom-client/')), 'what is loaded is seen')
+  t.same(loaded.filter(path => /@opentelemetry\/(?!api\/)/.test(path)), [])
 })
 
 t.test('an address that cannot be used is refused before anything is done', async t => {
