@@ -1,6 +1,7 @@
 // What is known of a node anyway, read when somebody asks: slots, arenas, queues, threads; and its reports, counted.
 
 import type { Bus, QueueKind } from '../bus/types.ts'
+import type { Delivered } from '../cluster/deliver.ts'
 import type { NodePresence } from '../cluster/presence.ts'
 import type { NodeReport } from '../cluster/report.ts'
 import { anyArena } from '../cluster/keys.ts'
@@ -12,11 +13,12 @@ import type { Metrics, Sample } from './types.ts'
 export interface MeasuredNode { presence (): NodePresence; readonly isReady: boolean }
 export interface MeasuredPorts { bus: Bus; clock: Clock; limits?: Partial<typeof metricsLimits> }
 
-/** The answer stops reading. */
+/** The answer stops reading. All outcomes are there from the start: the first of its kind can be seen to come. */
 export function measureNode (metrics: Metrics, node: MeasuredNode, { bus, clock, limits }: MeasuredPorts): () => void {
   const one = (value: number): Sample[] => [{ labels: {}, value }]
   const slots = (of: 'total' | 'busy') => (): Sample[] => Object.entries(node.presence().slots).map(([kind, counts]) => ({ labels: { kind }, value: counts[of] }))
   const depths = createDepths(bus, clock, () => node.presence().arenas, { ...metricsLimits, ...limits })
+  for (const kind of kinds) for (const outcome of outcomes) metrics.add('spar_work_delivered_total', { kind, outcome }, 0)
   return readAll(metrics, {
     spar_node_info: () => [{ labels: { node: node.presence().node, version: node.presence().version }, value: 1 }],
     spar_node_ready: () => one(node.isReady ? 1 : 0),
@@ -42,6 +44,9 @@ export function measureWorkers (metrics: Metrics, workers: Pick<Workers, 'stats'
       [['ok', count - failed], ['failed', failed], ['lost', lost]].map(([outcome, value]) => ({ labels: { task, outcome: outcome as string }, value: value as number })))
   })
 }
+
+const kinds: readonly QueueKind[] = ['run', 'episode', 'rollout', 'verify', 'grade']
+const outcomes: readonly (Delivered['kind'] | 'lost')[] = ['settled', 'known', 'cancelled', 'handedBack', 'abandoned', 'failed', 'interrupted', 'quarantined', 'dropped', 'lost']
 
 /** Counts deliveries, and the faults that they and the node report. */
 export function countReport (metrics: Metrics, report: NodeReport): void {

@@ -59,6 +59,9 @@ export function createMetrics (options: MetricsOptions = {}): Metrics {
     else new Counter({ ...about, async collect () { await fill(held[name], this, ({ labels, value }) => this.inc(labels, value)) } })
   }
 
+  // What is not there yet cannot be seen to grow.
+  for (const { definition: { type, labels }, series } of Object.values(held)) if (type === 'counter' && labels.length === 0) open(series, '', {})
+
   const metrics: Metrics = {
     contentType: registry.contentType,
     add (name, labels = {}, by = 1) { seriesOf(name, labels).count.value += by },

@@ -60,6 +60,8 @@ t.test('metrics and traces of two nodes', { skip: skipWithoutNats(), timeout: 60
     t.ok(worker.value('nodejs_eventloop_lag_p99_seconds') !== undefined)
     t.ok(worker.value('spar_trace_spans_total', { outcome: 'exported' })! > 0)
     t.equal(worker.count('spar_metrics_folded_total'), 0)
+    for (const kind of ['run', 'episode', 'rollout', 'verify', 'grade']) t.equal(worker.value('spar_work_delivered_total', { kind, outcome: 'quarantined' }), 0, 'an alert sees the first one come')
+    t.equal(worker.value('spar_sandboxes_lost_total'), 0)
   })
 
   t.test('no label grows with the work', async t => {
