@@ -46,8 +46,8 @@ function countWire (wire: Wire, metrics: Metrics, side: SideName): Wire {
     get payloadBytesMax () { return wire.payloadBytesMax },
     get isUp () { return wire.isUp },
     closed: wire.closed,
-    subjectOf: (service, method) => wire.subjectOf(service, method),
-    inbox: () => wire.inbox(),
+    subjectOf: (...given) => wire.subjectOf(...given),
+    inbox: (...given) => wire.inbox(...given),
     publish (subject, bytes, reply) {
       count(sent, bytes.length)
       wire.publish(subject, bytes, reply)
