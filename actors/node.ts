@@ -12,6 +12,7 @@ import { anyArena } from '../src/cluster/keys.ts'
 import type { Clock } from '../src/ports.ts'
 import { attendPresence, type NodePresence } from '../src/cluster/presence.ts'
 import { createRecords } from '../src/cluster/records.ts'
+import type { NodeReport } from '../src/cluster/report.ts'
 import { createRetry } from '../src/cluster/retry.ts'
 import { createRotation, type Place } from '../src/cluster/rotation.ts'
 import { createRuns } from '../src/cluster/runs.ts'
@@ -30,12 +31,7 @@ export interface NodeOptions {
   onEvent?: (event: NodeReport) => void
 }
 
-/** What a node tells its log. */
-export type NodeReport =
-  | { type: 'joined' | 'draining' | 'aborting' }
-  | { type: 'arenas'; held: string[]; refusals: { target: string; code: string; reason: string }[] }
-  | { type: 'delivered'; kind: string; run: string; work: string; delivery: number; outcome: string; code?: string; reason?: string; ms: number }
-  | { type: 'fault'; code: string; reason: string }
+export type { NodeReport } from '../src/cluster/report.ts'
 
 export interface RunningNode {
   readonly nodeId: string
@@ -52,7 +48,8 @@ export function startNode (options: NodeOptions): RunningNode {
   const limits = { ...clusterLimits, ...options.limits }
   const retry = createRetry(ports.clock, limits)
   const endings = createEndings(limits.endingsBytesMax)
-  const runs = createRuns(bus, { onFault: (code, reason) => onEvent({ type: 'fault', code, reason }), onRemoved: endings.forget })
+  const { metrics } = ports
+  const runs = createRuns(bus, { onFault: (code, reason) => onEvent({ type: 'fault', code, reason }), onRemoved: run => { endings.forget(run); metrics?.forgetRun(run) } })
   const aborting = new AbortController()
   const over = new AbortController()
   const groups = slotGroups(slots, ports.clock)
@@ -61,7 +58,7 @@ export function startNode (options: NodeOptions): RunningNode {
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
   } })
   for (const group of groups) group.rotation.setPlaces(placesOf(group, []))
-  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry, endings), holder: createHolder(ports.clock, bus.queue.ackWaitMs, over.signal), runs, arenas, waits: new Map(), ports, limits, aborting: aborting.signal }
+  const system: NodeSystem = { nodeId, bus, retry, records: createRecords(bus, retry, endings, metrics && ((run, state) => metrics.add('spar_ledger_total', { run, state }))), holder: createHolder(ports.clock, bus.queue.ackWaitMs, over.signal), runs, arenas, waits: new Map(), ports, limits, aborting: aborting.signal }
   const work = createSlotWork(system, groups, onEvent)
   const startedAt = ports.clock.now()
   const following = runs.follow(over.signal)

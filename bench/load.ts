@@ -2,9 +2,11 @@
 // answer at set latencies. For 1, 2 and 4 nodes: episodes and rollouts a second, how long work waits, and what a rollout costs
 // its node's processor. Then what a second node adds, the memory of a rollout in flight, and how long it takes until the work of
 // a killed node is taken. `--check` turns the marks into an exit code.
-// Usage: npm run load -- [--episodes 10000] [--nodes 1,2,4] [--only rate,scale,memory,recovery] [--check]
+// Usage: npm run load -- [--episodes 10000] [--nodes 1,2,4] [--only rate,scale,memory,recovery,watching] [--rounds 5] [--check]
 
 import { spawnSync, type ChildProcess } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { loadavg } from 'node:os'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,7 +25,7 @@ import { benchServer, started, startServer } from './processes.ts'
 
 const { values } = parseArgs({ options: {
   check: { type: 'boolean', default: false }, episodes: { type: 'string', default: '10000' }, nodes: { type: 'string', default: '1,2,4' }, 'in-flight': { type: 'string', default: '100' },
-  'policy-ms': { type: 'string', default: '20' }, 'command-ms': { type: 'string', default: '2' }, turns: { type: 'string', default: '4' }, group: { type: 'string', default: '8' }, slots: { type: 'string', default: '64' }, 'scale-slots': { type: 'string', default: '12' }, only: { type: 'string', default: 'rate,scale,memory,recovery' }
+  'policy-ms': { type: 'string', default: '20' }, 'command-ms': { type: 'string', default: '2' }, turns: { type: 'string', default: '4' }, group: { type: 'string', default: '8' }, slots: { type: 'string', default: '64' }, 'scale-slots': { type: 'string', default: '12' }, rounds: { type: 'string', default: '5' }, only: { type: 'string', default: 'rate,scale,memory,recovery' }
 } })
 const marks = { rolloutsPerSecond: 300, scale: 1.7, rolloutBytes: 64 * 1024, recoveryMs: 2_000 }
 const ackWaitMs = 3_000
@@ -172,6 +174,33 @@ async function recovery (): Promise<void> {
   await server.stop()
 }
 
+/** One node, watched more and more: what that costs its processor for a rollout. Interleaved, since the machine has other things to do. */
+async function watching (): Promise<void> {
+  const receiver = createServer((request, response) => { request.resume().on('end', () => { response.setHeader('content-type', 'application/json'); response.end('{}') }) })
+  await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve))
+  const otlp = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+  const costs: Record<string, number[]> = { none: [], log: [], metrics: [], traces: [] }
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const [watch, list] of Object.entries(costs)) {
+      const server = await startServer('always')
+      const bus = await connect(server.url)
+      const node = await startLoadNode(server.url, 'watched', ['--run', values.slots, '--watch', watch, '--otlp', otlp])
+      await submit(bus, document('watched', Math.min(Number(values.episodes), 300)))
+      await untilDone(bus, 'watched')
+      const { cpuMs, dropped = 0, failed: lost = 0 } = await node.stop()
+      const { rollouts } = await measure(bus, 'watched')
+      list.push(cpuMs! / rollouts)
+      if (dropped + lost > 0) console.log(`  ${dropped} spans dropped, ${lost} failed`)
+      await bus.close()
+      await server.stop()
+    }
+  }
+  const median = (list: number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!
+  const base = median(costs['none']!)
+  for (const [watch, list] of Object.entries(costs)) console.log(`  ${watch.padEnd(8)} ${median(list).toFixed(2)} ms of processor a rollout in its node, ${(median(list) / base).toFixed(3)} of that with none (${list.map(cost => cost.toFixed(2)).join(' ')})`)
+  receiver.close()
+}
+
 const only = values.only.split(',')
 const { version, knowsSync } = benchServer()
 console.log(`nats-server ${version}${knowsSync ? '' : ' (cannot sync with every write)'}; load average ${loadavg()[0]!.toFixed(1)}; groups of ${values.group}, ${values.turns} turns of ${values['policy-ms']} ms policy and ${values['command-ms']} ms command, ${values['in-flight']} episodes in flight`)
@@ -192,5 +221,9 @@ if (only.includes('scale')) {
 }
 if (only.includes('memory')) await memory()
 if (only.includes('recovery')) await recovery()
+if (only.includes('watching')) {
+  console.log('what log, metrics (scraped every second) and traces add, each to the one before it:')
+  await watching()
+}
 console.log(`load average ${loadavg()[0]!.toFixed(1)} at the end${failed.length > 0 ? `; missed: ${failed.join(', ')}` : ''}`)
 process.exit(values.check && failed.length > 0 ? 1 : 0)

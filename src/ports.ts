@@ -117,6 +117,8 @@ export interface PolicySession {
   next (observation: Observation | null, signal: AbortSignal): Promise<Reply>
   /** What the rollout cost in calls and tokens so far; a program has none and leaves it out. */
   trace? (): PolicyTrace
+  /** The last call that it cost, answered or not; a program has none and leaves it out. */
+  readonly lastCall?: ModelCall | null
   close (): Promise<void>
 }
 

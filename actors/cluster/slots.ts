@@ -4,7 +4,7 @@ import type { QueueKind, QueueMessage } from '../../src/bus/types.ts'
 import { deliver, type Delivered, type Task } from '../../src/cluster/deliver.ts'
 import type { Rotation } from '../../src/cluster/rotation.ts'
 import { toPlain } from '../../src/errors.ts'
-import type { NodeReport } from '../node.ts'
+import type { NodeReport } from '../../src/cluster/report.ts'
 import { episodeTask } from './episode-task.ts'
 import { leadTask } from './lead-task.ts'
 import type { NodeSystem } from './types.ts'
@@ -65,7 +65,7 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
     }
     counts[delivered.kind] = (counts[delivered.kind] ?? 0) + 1
     const { kind, ...why } = delivered
-    onEvent({ type: 'delivered', kind: message.subject.kind, run: message.subject.run, work: message.subject.id, delivery: message.delivery, outcome: kind, ms: ports.clock.now() - startedAt, ...why })
+    onEvent({ type: 'delivered', kind: message.subject.kind, run: message.subject.run, submittedAt: runs.get(message.subject.run)?.submittedAt ?? null, work: message.subject.id, delivery: message.delivery, outcome: kind, startedAt, ms: ports.clock.now() - startedAt, ...why })
   }
 
   /** Work can be here before the document of its run is; a run that was removed leaves some behind. */

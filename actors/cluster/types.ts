@@ -8,6 +8,8 @@ import type { Records } from '../../src/cluster/records.ts'
 import type { Retry } from '../../src/cluster/retry.ts'
 import type { Runs } from '../../src/cluster/runs.ts'
 import type { Role } from '../../src/domain.ts'
+import type { Metrics } from '../../src/metrics/types.ts'
+import type { WorkWatch } from '../../src/rollout/watch.ts'
 import type { Clock, Policy, Sandboxes } from '../../src/ports.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
@@ -22,6 +24,9 @@ export interface NodePorts {
   /** The policies that a run names; the same for the same options. */
   policiesOf: (options: RunOptions) => Promise<Record<Role, Policy>>
   handlers?: WorkHandlers
+  /** Who looks on while rollouts of a run are played. */
+  watch?: ((run: { name: string; submittedAt: number }) => WorkWatch | undefined) | undefined
+  metrics?: Metrics | undefined
 }
 
 export interface NodeSystem {

@@ -18,7 +18,9 @@ export async function handleBreak (place: Workplace, delivery: Delivery): Promis
   const { arena, options, ports, store } = place
   const { strategy, params, seed } = drawEpisode(options, number)
   const startedAt = ports.clock.now()
+  const watch = ports.watch?.rollout({ rolloutId, role: 'breaker', delivery: delivery.delivery, policy: ports.policies.breaker.name, startedAt })
   const session = createRolloutSession({
+    watch,
     policy: ports.policies.breaker,
     task: {
       role: 'breaker', rolloutId, strategy, params, seed: rolloutSeed(options, rolloutId), tree: '', scratch: '', testCommand: arena.testCommand,
@@ -30,6 +32,7 @@ export async function handleBreak (place: Workplace, delivery: Delivery): Promis
     collect: (sandbox, call) => collectArtifact(sandbox, call)
   })
   const ended = await playRollout('breaker', session, rolloutInput(place, rolloutId, 'breaker'), delivery.signal)
+  watch?.ended(ended)
   const files = session.kept
   const bug = files && createBug(files)
   const { outcome, reason, policy, files: kept } = rolloutOutput(place, delivery, {

@@ -18,6 +18,7 @@ export async function handleGrade (place: Workplace, delivery: Delivery): Promis
   const { f2p, p2p } = (await store.result<Verdict>(verifyId(episodeId)))!
   const patch = await store.attempt(solveId(episodeId, order, member))
   const grade = await gradeAttempt({ bug, arena, expected: { f2p, p2p }, patch, run: store.run }, ports.verify, delivery.signal)
+  ports.verify.metrics?.add('spar_grades_total', { outcome: grade.outcome })
   if (grade.solved === null) throw new SparError('GRADE_UNDECIDED', `Cannot grade ${solveId(episodeId, order, member)}: ${grade.reason}`, { retryable: true })
   return output({ grade, delivery: delivery.delivery })
 }

@@ -21,7 +21,9 @@ export async function handleSolve (place: Workplace, delivery: Delivery): Promis
   const { bug } = await store.bug({ episodeId, bugId, order })
   const startedAt = ports.clock.now()
   let base = ''
+  const watch = ports.watch?.rollout({ rolloutId, role: 'solver', delivery: delivery.delivery, policy: ports.policies.solver.name, startedAt })
   const session = createRolloutSession({
+    watch,
     policy: ports.policies.solver,
     task: {
       role: 'solver', rolloutId, oraclePatch: oraclePatch(bug), seed: rolloutSeed(options, rolloutId), tree: '', scratch: '',
@@ -33,6 +35,7 @@ export async function handleSolve (place: Workplace, delivery: Delivery): Promis
     collect: sandbox => collectPatch(sandbox, base)
   })
   const ended = await playRollout('solver', session, rolloutInput(place, rolloutId, 'solver'), delivery.signal)
+  watch?.ended(ended)
   const { outcome, reason, policy, files } = rolloutOutput(place, delivery, {
     role: 'solver', number, rolloutId, member, groupId: `${episodeId}.${order}`, bug: { id: bugId, order, parent: bug.parent }, startedAt
   }, session, ended)

@@ -1,6 +1,7 @@
 // What both sides of a call do: number their frames, notice gaps, keep deadline and keep-alive.
 
 import type { Clock } from '../ports.ts'
+import type { BridgeCounts } from './counts.ts'
 import { encodeFrame, kinds, type CallFrame, type Frame } from './frame.ts'
 import { decodeFrame } from './frame-reader.ts'
 import type { BridgeLimits } from './limits.ts'
@@ -9,7 +10,7 @@ import { BridgeStatus, toStatus } from './status.ts'
 import type { Wire, WireMessage } from './wire.ts'
 
 /** Of all calls of a side. */
-export interface Side { wire: Wire; clock: Clock; limits: BridgeLimits; parcels: Parcels; keep (call: Call): string; forget (call: Call): void }
+export interface Side { wire: Wire; clock: Clock; limits: BridgeLimits; parcels: Parcels; counts: BridgeCounts; keep (call: Call): string; forget (call: Call): void }
 
 export abstract class Call {
   /** Where the other side hears this one. */

@@ -7,11 +7,11 @@ import { onAbort } from '../bus/abort.ts'
 import { Call, type Side } from './call.ts'
 import { checked, encodeFrame, kinds, streamsDown, streamsUp, type Accept, type CallKind, type Carried, type CallFrame, type Status } from './frame.ts'
 import type { CallOptions, Messages } from './services.ts'
-import { BridgeStatus, statusName, toStatus } from './status.ts'
+import { BridgeStatus, statusName, toStatus, type StatusName } from './status.ts'
 import { pump, Receiver, Sender } from './stream.ts'
 import type { WireMessage } from './wire.ts'
 
-export interface Opening { kind: CallKind; subject: string; /** Of calls with one. */ request?: unknown; /** Of calls that stream. */ requests?: Messages<unknown>; options: CallOptions }
+export interface Opening { kind: CallKind; subject: string; /** Of calls with one. */ request?: unknown; /** Of calls that stream. */ requests?: Messages<unknown>; options: CallOptions; /** Told how it ended. */ ended: (status: StatusName) => void }
 
 export class ClientCall extends Call {
   /** The only answer, of calls with one. */
@@ -42,7 +42,7 @@ export class ClientCall extends Call {
         left: () => this.fail(new BridgeStatus('CANCELLED', 'The answers are not read any more'))
       })
     }
-    if (streamsUp(kind)) this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
+    if (streamsUp(kind)) this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, waits: side.counts.waits, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
     if (deadlineMs !== undefined) this.until = clock.now() + deadlineMs
     if (signal !== undefined) this.#leave = onAbort([signal], () => this.fail(new BridgeStatus('CANCELLED', 'The call was cancelled')))
   }
@@ -165,6 +165,7 @@ export class ClientCall extends Call {
 
   #over (status: BridgeStatus | null): void {
     this.isEnded = true
+    this.#opening.ended(status?.status ?? 'OK')
     this.#endedAt = this.side.clock.now()
     this.#leave()
     this.#sender?.stop()

@@ -3,7 +3,7 @@
 import { Call, type Side } from './call.ts'
 import { checked, encodeFrame, kinds, streamsDown, streamsUp, type CallFrame, type Carried, type Metadata, type Open } from './frame.ts'
 import type { CallContext, Handler, Messages } from './services.ts'
-import { BridgeStatus, statusCodes, toStatus } from './status.ts'
+import { BridgeStatus, statusCodes, toStatus, type StatusName } from './status.ts'
 import { pump, Receiver, Sender } from './stream.ts'
 import type { WireMessage } from './wire.ts'
 
@@ -15,13 +15,15 @@ export class ServerCall extends Call implements CallContext {
   readonly #requests: Receiver | null = null
   readonly #sender: Sender | null = null
   readonly #openedAt: number
+  readonly #ended: (status: StatusName) => void
   #isAccepted = false
   /** Made when it is asked for. */
   #aborting: AbortController | null = null
   #why: BridgeStatus | null = null
 
-  constructor (side: Side, client: string, open: Open) {
+  constructor (side: Side, client: string, open: Open, ended: (status: StatusName) => void) {
     super(side)
+    this.#ended = ended
     const { wire, parcels, limits, clock } = side
     this.address = client
     this.metadata = open.metadata
@@ -30,7 +32,7 @@ export class ServerCall extends Call implements CallContext {
     if (open.timeLeftMs > 0) this.until = this.#openedAt + open.timeLeftMs
     if (streamsUp(open.call)) this.#requests = this.#receive()
     if (streamsDown(open.call)) {
-      this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
+      this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, waits: side.counts.waits, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
       this.#sender.open(open.credit)
     }
     if (open.isEnded && this.#requests !== null) {
@@ -163,6 +165,7 @@ export class ServerCall extends Call implements CallContext {
     if (this.isOver) return
     this.isEnded = true
     this.#why = why
+    this.#ended(why?.status ?? 'OK')
     this.side.forget(this)
     this.#sender?.stop()
     this.#requests?.drop(why)

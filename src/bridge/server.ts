@@ -4,7 +4,7 @@ import { encodeFrame, kinds, type CallKind, type Open } from './frame.ts'
 import { decodeFrame } from './frame-reader.ts'
 import { ServerCall } from './server-call.ts'
 import type { Handler, HandlersOf, Methods, Service } from './services.ts'
-import { BridgeStatus, toStatus } from './status.ts'
+import { BridgeStatus, toStatus, type StatusName } from './status.ts'
 import { createSwitchboard, type BridgeOptions } from './switchboard.ts'
 import type { WireMessage } from './wire.ts'
 
@@ -20,7 +20,7 @@ export interface BridgeServer {
 }
 
 export function createBridgeServer (options: BridgeOptions): BridgeServer {
-  const board = createSwitchboard(options)
+  const board = createSwitchboard(options, 'server')
   const { wire, limits, clock } = board
   const stops: (() => Promise<void>)[] = []
   let isDestroyed = false
@@ -30,15 +30,17 @@ export function createBridgeServer (options: BridgeOptions): BridgeServer {
   const refuse = (reply: string, status: BridgeStatus): void => {
     wire.publish(reply, encodeFrame({ kind: kinds.STATUS, sequence: 0, code: status.number, text: status.message, metadata: {}, message: null }))
   }
-  const open = async (message: WireMessage, kind: CallKind, handler: Handler): Promise<void> => {
+  const open = async (message: WireMessage, kind: CallKind, handler: Handler, ended: (status: StatusName) => void): Promise<void> => {
     let call: ServerCall
     try {
       const opened = readOpen(message.bytes, kind)
       if (isDestroyed) throw new BridgeStatus('UNAVAILABLE', 'The server stops', { isUnbegun: true })
       if (running >= limits.callsMax) throw new BridgeStatus('RESOURCE_EXHAUSTED', `The server has ${running} calls under way: callsMax is ${limits.callsMax}`)
-      call = new ServerCall(board, message.reply, opened)
+      call = new ServerCall(board, message.reply, opened, ended)
     } catch (error) {
-      return refuse(message.reply, toStatus(error))
+      const status = toStatus(error)
+      ended(status.status)
+      return refuse(message.reply, status)
     }
     running++
     await call.run(handler)
@@ -57,7 +59,7 @@ export function createBridgeServer (options: BridgeOptions): BridgeServer {
       const endpoints = Object.entries(methods).map(([method, { kind }]) => ({
         name: method,
         subject: wire.subjectOf(name, method),
-        hear (message: WireMessage) { if (message.reply !== '') void open(message, kind, handlers[method] as Handler) }
+        hear (message: WireMessage) { if (message.reply !== '') void open(message, kind, handlers[method] as Handler, board.counts.call(name, method)) }
       }))
       stops.push(await wire.serve({ name, version, description, endpoints }))
     },

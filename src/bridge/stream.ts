@@ -6,6 +6,7 @@
 // S2. A reader that has taken everything keeps back less than an eighth of the window: by S1 every message can be sent, and what
 //     is sent follows what is taken closely.
 
+import type { Count } from '../metrics/types.ts'
 import { encodeFrame, kinds, type Carried } from './frame.ts'
 import type { Parcels } from './parcels.ts'
 import { BridgeStatus } from './status.ts'
@@ -13,6 +14,8 @@ import { BridgeStatus } from './status.ts'
 export interface SenderOptions {
   parcels: Parcels
   burstBytes: number
+  /** Of messages that waited for credit. */
+  waits: Count
   payloadBytesMax (): number
   /** Of the next frame that is counted. */
   sequence (): number
@@ -68,6 +71,7 @@ export class Sender {
   }
 
   async #sendLater (bytes: Uint8Array, size: number): Promise<boolean> {
+    if (!this.#isOver && this.#window !== null && !this.#mayBeSent(size)) this.#options.waits.value++
     while (!this.#isOver && !this.#mayBeSent(size)) await new Promise<void>(resolve => { this.#wake = resolve })
     if (this.#isOver) return false
     this.#publish(bytes, size)

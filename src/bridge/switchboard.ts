@@ -2,21 +2,25 @@
 
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
+import type { Metrics } from '../metrics/types.ts'
 import type { Call, Side } from './call.ts'
+import { countBridge, uncounted, type SideName } from './counts.ts'
 import { bridgeLimits, type BridgeLimits } from './limits.ts'
 import { watchWhile } from '../watch-while.ts'
 import { Parcels } from './parcels.ts'
 import { BridgeStatus } from './status.ts'
 
-export interface BridgeOptions { bus: Pick<Bus, 'wire' | 'objects'>; clock: Clock; limits?: Partial<BridgeLimits> }
+export interface BridgeOptions { bus: Pick<Bus, 'wire' | 'objects'>; clock: Clock; limits?: Partial<BridgeLimits>; metrics?: Metrics | undefined }
 
 export interface Switchboard extends Side {
   /** Ends every call with a status, and hears no more. Idempotent. */
   close (status: BridgeStatus): void
 }
 
-export function createSwitchboard ({ bus: { wire, objects }, clock, limits: given }: BridgeOptions): Switchboard {
+export function createSwitchboard ({ bus: { wire: bare, objects }, clock, limits: given, metrics }: BridgeOptions, side: SideName): Switchboard {
   const limits = { ...bridgeLimits, ...given }
+  const counts = metrics === undefined ? uncounted : countBridge(metrics, side, clock)
+  const wire = counts.wire(bare)
   const inbox = wire.inbox()
   const parcels = new Parcels({ objects, clock, limits, writer: inbox.slice(inbox.lastIndexOf('.') + 1) })
   const calls = new Map<string, Call>()
@@ -39,7 +43,7 @@ export function createSwitchboard ({ bus: { wire, objects }, clock, limits: give
   })
 
   return {
-    wire, clock, limits, parcels,
+    wire, clock, limits, parcels, counts,
     keep (call) {
       const reply = `${inbox}.${(++made).toString(36)}`
       calls.set(reply, call)

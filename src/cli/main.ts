@@ -5,6 +5,7 @@
 
 import { toPlain } from '../errors.ts'
 import { exitPipeClosed, exitUsage, exitUndecided, type Command, type Io } from './command.ts'
+import { neutral } from './terminal.ts'
 
 const commands: Record<string, { summary: string; load: () => Promise<{ run: Command }> }> = {
   play: { summary: 'play self-play episodes on a target', load: () => import('./play.ts') },
@@ -53,8 +54,8 @@ function report (error: unknown, name: string, json: boolean, io: Io): number {
   const plain = toPlain(error)
   const isUsage = plain.code.startsWith('OPTION_') || ((error as { code?: string })?.code ?? '').startsWith('ERR_PARSE_ARGS')
   const code = isUsage && plain.code === 'DEFECT' ? 'OPTION_INVALID' : plain.code
-  io.err(`spar ${name}: ${plain.message} [${code}]`)
-  if (code === 'DEFECT' && error instanceof Error && error.stack) io.err(error.stack)
+  io.err(neutral(`spar ${name}: ${plain.message} [${code}]`))
+  if (code === 'DEFECT' && error instanceof Error && error.stack) io.err(neutral(error.stack))
   if (json) io.out(JSON.stringify({ error: { ...plain, code } }))
   return isUsage ? exitUsage : exitUndecided
 }

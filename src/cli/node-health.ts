@@ -1,9 +1,10 @@
-// The node over HTTP, for whoever watches over it: alive, ready, and what it does.
+// The node over HTTP, for whoever watches over it: alive, ready, what it does, and its metrics.
 
-import { createServer, type Server } from 'node:http'
-import { SparError } from '../errors.ts'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { SparError, toPlain } from '../errors.ts'
+import type { Metrics } from '../metrics/types.ts'
 
-export interface Health { isReady (): boolean; status (): unknown }
+export interface Health { isReady (): boolean; status (): unknown; metrics: Pick<Metrics, 'expose' | 'contentType'> }
 
 /** `at` is `host:port`. Rejects with NODE_HTTP when it cannot listen. */
 export async function serveHealth (at: string, health: Health): Promise<{ url: string; close (): Promise<void> }> {
@@ -18,13 +19,25 @@ export async function serveHealth (at: string, health: Health): Promise<{ url: s
     if (request.url === '/healthz') return answer(200, { alive: true })
     if (request.url === '/readyz') return answer(health.isReady() ? 200 : 503, { ready: health.isReady() })
     if (request.url === '/status') return answer(200, health.status())
-    return answer(404, { error: 'there are /healthz, /readyz and /status' })
+    if (request.url === '/metrics') return void expose(health.metrics, request, response)
+    return answer(404, { error: 'there are /healthz, /readyz, /status and /metrics' })
   })
   await listen(server, match[1]!, Number(match[2]), at)
   const address = server.address() as { address: string; port: number }
   return {
     url: `http://${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}`,
     close: () => new Promise(resolve => { server.close(() => resolve()); server.closeAllConnections() })
+  }
+}
+
+async function expose (metrics: Health['metrics'], request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const text = await metrics.expose()
+    response.writeHead(200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' })
+    response.end(request.method === 'HEAD' ? '' : text)
+  } catch (error) {
+    response.writeHead(500, { 'content-type': 'text/plain' })
+    response.end(`Cannot read the metrics: ${toPlain(error).message}\n`)
   }
 }
 

@@ -4,7 +4,7 @@
 import { hostname, availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { superviseSandboxes } from '../../actors/sandbox.ts'
-import { startNode, type NodeReport, type RunningNode } from '../../actors/node.ts'
+import { startNode, type RunningNode } from '../../actors/node.ts'
 import { openArena } from '../arena/open.ts'
 import type { Bus } from '../bus/types.ts'
 import { checkName } from '../cluster/keys.ts'
@@ -13,6 +13,9 @@ import { followPolicies } from '../cluster/policy-versions.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
 import { createLimiter } from '../limiter.ts'
+import { measureNode, measureWorkers } from '../metrics/node.ts'
+import { measureSandboxes } from '../metrics/sandboxes.ts'
+import type { Metrics } from '../metrics/types.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
 import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
@@ -23,6 +26,8 @@ import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { serveHealth } from './node-health.ts'
+import type { NodeLog } from './node-log.ts'
+import { openWatch, watchOptionTypes, watchUsage } from './node-watch.ts'
 import { parseWord } from './parse.ts'
 import { createPolicies, type Policies, type PolicyPorts } from './policies.ts'
 import { readPolicy } from './policy-values.ts'
@@ -41,16 +46,16 @@ ${natsUsage}
   --arenas a,b             targets to open before anything is taken; others are opened when a run needs them
   --policy …, --breaker, --solver, --model …       as of spar play: who plays in runs that say "node"
   --drain-ms 30000         --reap-ms 60000   how often what dead owners left on this machine is removed
-  --http 127.0.0.1:8321   /healthz, /readyz, /status; "off" for none
-  --json                   one object a line on standard output, an event each`
+  --http 127.0.0.1:8321   /healthz, /readyz, /status, /metrics; "off" for none
+${watchUsage}`
 
 const policyOptionTypes = {
   policy: { type: 'string' }, breaker: { type: 'string' }, solver: { type: 'string' }, model: { type: 'string' }, 'policy-version': { type: 'string' }, temperature: { type: 'string' }, 'top-p': { type: 'string' }, 'max-tokens': { type: 'string' },
   tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
 } as const
 const optionTypes = {
-  ...natsOptionTypes, ...policyOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
-  json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+  ...natsOptionTypes, ...policyOptionTypes, ...watchOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
+  help: { type: 'boolean', short: 'h' }
 } as const
 
 /** How often a node removes what dead owners left on its machine. */
@@ -69,12 +74,14 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const labels = parseLabels(values.labels)
   const own = { ...runDefaults, target: '', ...readPolicy(values) }
   const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
-  const log = createLog(io, values.json === true)
+  const watch = await openWatch(values, nodeId, io)
+  const { log, metrics, report } = watch
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
-  const sandboxes = await openSandboxes(kind, slots)
+  const sandboxes = await openSandboxes(kind, slots, metrics)
   const workers = createPool()
+  measureWorkers(metrics, workers)
   const over = new AbortController()
-  const served = followPolicies(bus, (code, reason) => log({ type: 'fault', code, reason }), over.signal)
+  const served = followPolicies(bus, (code, reason) => report({ type: 'fault', code, reason }), over.signal)
   const policies = createPolicyCache(own, { workers, versionsOf: served.of, onLine: line => log({ type: 'progress', line }) })
   try {
     await served.ready
@@ -86,27 +93,27 @@ export async function run (argv: string[], io: Io): Promise<number> {
     }, { sandboxes, clock: systemClock })
     for (const target of (values.arenas ?? '').split(',').filter(target => target !== '')) await open(target, null, null)
     const node = startNode({
-      nodeId, bus, slots, drainMs, onEvent: log,
+      nodeId, bus, slots, drainMs, onEvent: report,
       about: { host: hostname(), pid: process.pid, version: version(), labels },
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
-        clock: systemClock, sandboxes, policiesOf: policies.of,
-        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
+        clock: systemClock, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
+        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
       }
     })
+    measureNode(metrics, node, { bus, clock: systemClock })
     void keepReaping(sandboxes, reapMs, over.signal, log)
-    return await serve(node, bus, values.http ?? '127.0.0.1:8321', log)
+    return await serve(node, bus, values.http ?? '127.0.0.1:8321', log, metrics)
   } finally {
     over.abort()
     await Promise.allSettled([sandboxes.close(), workers.close(), policies.close()])
     await bus.close()
+    await watch.close()
   }
 }
 
-type Log = (event: NodeReport | { type: 'bus'; status: string; detail: string } | { type: 'reaped'; removed: string[] } | { type: 'progress'; line: string } | { type: 'ready'; node: string; http: string | null }) => void
-
-async function serve (node: RunningNode, bus: Bus, http: string, log: Log): Promise<number> {
-  const health = http === 'off' ? null : await serveHealth(http, { isReady: () => node.isReady, status: () => node.presence() })
+async function serve (node: RunningNode, bus: Bus, http: string, log: NodeLog, metrics: Metrics): Promise<number> {
+  const health = http === 'off' ? null : await serveHealth(http, { isReady: () => node.isReady, status: () => node.presence(), metrics })
   const controls = new AbortController()
   let interrupts = 0
   const end = (): void => {
@@ -118,7 +125,7 @@ async function serve (node: RunningNode, bus: Bus, http: string, log: Log): Prom
   void followControls(node, bus, controls.signal)
   try {
     await node.ready
-    log({ type: 'ready', node: node.nodeId, http: health?.url ?? null })
+    log({ type: 'ready', http: health?.url ?? null })
     const outcome = await node.ended
     if (outcome.kind === 'failed') throw new SparError(outcome.code, `The node ${node.nodeId} cannot go on: ${outcome.reason}`, { retryable: true })
     return 0
@@ -135,7 +142,7 @@ async function followControls (node: RunningNode, bus: Bus, signal: AbortSignal)
   for await (const { topic } of bus.signals(`control.${node.nodeId}`, signal)) if (topic.endsWith('.drain')) node.drain()
 }
 
-async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortSignal, log: Log): Promise<void> {
+async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortSignal, log: NodeLog): Promise<void> {
   while (!signal.aborted) {
     await systemClock.sleep(reapMs, signal).catch(() => {})
     const { removed } = signal.aborted ? { removed: [] } : await sandboxes.reap().catch(() => ({ removed: [] }))
@@ -144,8 +151,8 @@ async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortS
 }
 
 /** Sandboxes that start are bounded apart from those that run: a storm of starts slows everybody. */
-async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots): Promise<Sandboxes> {
-  const inner = superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }))
+async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots, metrics: Metrics): Promise<Sandboxes> {
+  const inner = measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() })), metrics, systemClock)
   const starts = createLimiter(start)
   return { kind: inner.kind, reap: () => inner.reap(), close: () => inner.close(), open: (spec, signal) => starts.run(() => inner.open(spec, signal), signal) }
 }
@@ -173,29 +180,6 @@ function createPolicyCache (own: RunOptions, ports: Pick<PolicyPorts, 'workers' 
 function ownRole (own: RunOptions, role: 'breaker' | 'solver'): Partial<RunOptions> {
   const { target: _, ...policy } = own
   return { [role]: policy[role], model: own.model, policyVersion: own.policyVersion, logprobsMode: own.logprobsMode, temperature: own.temperature, topP: own.topP, completionTokensMax: own.completionTokensMax, tools: own.tools, prompts: own.prompts }
-}
-
-function createLog (io: Io, json: boolean): Log {
-  return event => {
-    if (json) return io.out(JSON.stringify({ at: new Date().toISOString(), ...event }))
-    const line = lineOf(event)
-    if (line !== null) io.err(line)
-  }
-}
-
-function lineOf (event: Parameters<Log>[0]): string | null {
-  switch (event.type) {
-    case 'ready': return `node ${event.node} takes work${event.http === null ? '' : `, ${event.http}/status`}`
-    case 'joined': return null
-    case 'draining': return 'draining: nothing new is taken'
-    case 'aborting': return 'draining has taken too long: what runs is aborted and handed back'
-    case 'arenas': return [`arenas: ${event.held.join(', ') || 'none'}`, ...event.refusals.map(({ target, code, reason }) => `  ${target}: ${reason} [${code}]`)].join('\n')
-    case 'delivered': return `${event.run} ${event.work} ${event.outcome}${event.delivery > 1 ? ` (delivery ${event.delivery})` : ''} in ${event.ms} ms${event.code === undefined ? '' : `: ${event.reason ?? ''} [${event.code}]`}`
-    case 'fault': return `${event.reason} [${event.code}]`
-    case 'bus': return `the bus is ${event.status}: ${event.detail}`
-    case 'reaped': return `removed what dead owners left: ${event.removed.join(', ')}`
-    case 'progress': return event.line
-  }
 }
 
 /** `start=2,run=8`: what is left out keeps its default. */

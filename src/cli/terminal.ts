@@ -7,8 +7,10 @@ const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a
 export const neutral = (text: string): string => text.replace(obeyed, '')
 
 /** One line of JSON without a character that a terminal obeys: the value stays the same. */
-export const neutralJson = (value: unknown): string =>
-  JSON.stringify(value).replace(obeyed, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+export const neutralJson = (value: unknown): string => neutralText(JSON.stringify(value))
+
+/** The same for a text that is JSON. */
+export const neutralText = (json: string): string => json.replace(obeyed, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 export const wantsColour = (): boolean => process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
 

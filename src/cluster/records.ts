@@ -41,7 +41,8 @@ export interface Records {
   failures (run: string, work: string, deliveries: number): Promise<Failure[]>
 }
 
-export function createRecords (bus: Bus, retry: Retry, endings: Endings = createEndings(clusterLimits.endingsBytesMax)): Records {
+/** `onKept` is told what was written into the ledger by this node, and was not there before. */
+export function createRecords (bus: Bus, retry: Retry, endings: Endings = createEndings(clusterLimits.endingsBytesMax), onKept: (run: string, state: 'dispatched' | Ending['kind']) => void = () => {}): Records {
   const log = bus.log.records
   return {
     async ending (run, work, entry = 'ended') {
@@ -62,9 +63,12 @@ export function createRecords (bus: Bus, retry: Retry, endings: Endings = create
       const key = recordKey(run, work, entry)
       if (await retry(() => log.create(key, pack(ending))) === 'present') return (await this.ending(run, work, entry))!
       endings.keep(key, ending)
+      if (entry === 'ended') onKept(run, ending.kind)
       return ending
     },
-    async dispatch (run, work, dispatched) { await retry(() => log.create(recordKey(run, work, 'dispatched'), pack(dispatched))) },
+    async dispatch (run, work, dispatched) {
+      if (await retry(() => log.create(recordKey(run, work, 'dispatched'), pack(dispatched))) === 'created') onKept(run, 'dispatched')
+    },
     async fail (run, work, failure) { await retry(() => log.create(recordKey(run, work, `failed.${failure.delivery}`), pack(failure))) },
     async failures (run, work, deliveries) {
       const numbers = Array.from({ length: deliveries }, (_, index) => index + 1)

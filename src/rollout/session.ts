@@ -3,9 +3,11 @@
 // tokens they are estimated at four bytes each, for the budget only.
 
 import type { Observation, Reply, RolloutTask, ToolCall, Turn } from '../domain.ts'
+import { toPlain, type PlainError } from '../errors.ts'
 import type { Clock, Policy, PolicySession, PolicyTrace, Sandbox } from '../ports.ts'
 import { createSpilledList } from './spilled-list.ts'
 import { executeTool, type ToolLimits, type ToolResult } from './tools.ts'
+import type { RolloutWatch } from './watch.ts'
 
 /** What a submit came to: kept, or refused with a text for the policy. */
 export type Submission<Kept> = { kept: Kept } | { refused: string }
@@ -20,6 +22,7 @@ export interface SessionOptions<Kept> {
   open: (signal: AbortSignal) => Promise<Sandbox>
   /** Reads what was submitted out of the sandbox. */
   collect: (sandbox: Sandbox, call: Extract<ToolCall, { tool: 'submit' }>) => Promise<Submission<Kept>>
+  watch?: RolloutWatch | undefined
 }
 
 export interface ToolRecord { turn: number; tool: ToolCall['tool']; exitCode: number | null; timedOut: boolean; truncatedBytes: number; ms: number }
@@ -48,6 +51,7 @@ export interface Spent { turns: number; tokens: number }
 export const estimateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
 
 export function createRolloutSession<Kept> (options: SessionOptions<Kept>): RolloutSession<Kept> {
+  const { clock, watch } = options
   const turns = createSpilledList<Turn>(options.policy.spill ?? null)
   /** What was said, once the rollout is over. */
   let said: Turn[] | null = null
@@ -74,7 +78,36 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
 
   const record = (result: ToolResult, startedAt: number): void => {
     const { exitCode, timedOut, truncatedBytes } = result
-    tools.push({ turn: turns.length, tool: lastCall().tool, exitCode, timedOut, truncatedBytes, ms: options.clock.now() - startedAt })
+    const endedAt = clock.now()
+    tools.push({ turn: turns.length, tool: lastCall().tool, exitCode, timedOut, truncatedBytes, ms: endedAt - startedAt })
+    watch?.used({ turn: turns.length, call: lastCall(), result, error: null, startedAt, endedAt })
+  }
+
+  const fault = (error: PlainError, startedAt: number): void => watch?.used({ turn: turns.length, call: lastCall(), result: null, error, startedAt, endedAt: clock.now() })
+
+  /** What could not be done is told to who looks on, and thrown. */
+  const watched = async <Result>(work: Promise<Result>, told: (error: PlainError) => void): Promise<Result> => {
+    if (watch === undefined) return await work
+    try {
+      return await work
+    } catch (error) {
+      told(toPlain(error))
+      throw error
+    }
+  }
+
+  const reply = async (signal: AbortSignal): Promise<Reply> => {
+    const startedAt = clock.now()
+    const before = policy!.lastCall ?? null
+    const seen = (reply: Reply | null, error: PlainError | null): void => {
+      const last = policy!.lastCall ?? null
+      // A policy may answer without a call.
+      const call = last === before ? null : last
+      watch?.asked({ turn: turns.length + 1, reply, call, version: call?.policy_version ?? options.policy.version, error: signal.aborted && error !== null ? { code: 'CANCELLED', message: error.message } : error, startedAt, endedAt: clock.now() })
+    }
+    const replied = await watched(policy!.next(observation, signal), error => seen(null, error))
+    seen(replied, null)
+    return replied
   }
 
   return {
@@ -92,26 +125,26 @@ export function createRolloutSession<Kept> (options: SessionOptions<Kept>): Roll
     },
 
     async ask (spent, signal) {
-      const reply = await policy!.next(observation, signal)
-      turns.push({ reply, observation: null })
-      const tokens = reply.contextTokens === undefined ? estimateTokens(reply.text + (reply.call ? JSON.stringify(reply.call) : '')) : reply.contextTokens - spent.tokens
-      if (reply.call) return { next: reply.call.tool === 'submit' ? 'submit' : 'act', tokens, reason: '' }
-      const reason = reply.fault ?? 'the reply held no tool call'
-      if (reply.ends) return { next: 'giveUp', tokens, reason }
+      const replied = await reply(signal)
+      turns.push({ reply: replied, observation: null })
+      const tokens = replied.contextTokens === undefined ? estimateTokens(replied.text + (replied.call ? JSON.stringify(replied.call) : '')) : replied.contextTokens - spent.tokens
+      if (replied.call) return { next: replied.call.tool === 'submit' ? 'submit' : 'act', tokens, reason: '' }
+      const reason = replied.fault ?? 'the reply held no tool call'
+      if (replied.ends) return { next: 'giveUp', tokens, reason }
       tell({ exitCode: 1, text: `No tool was called: ${reason}`, truncatedBytes: 0, timedOut: false }, spent)
       return { next: 'malformed', tokens, reason }
     },
 
     async act (spent, signal) {
-      const startedAt = options.clock.now()
-      const result = await executeTool(sandbox!, lastCall() as Exclude<ToolCall, { tool: 'submit' }>, options.limits, signal)
+      const startedAt = clock.now()
+      const result = await watched(executeTool(sandbox!, lastCall() as Exclude<ToolCall, { tool: 'submit' }>, options.limits, signal), error => fault(error, startedAt))
       record(result, startedAt)
       return tell(result, spent)
     },
 
     async collect (spent) {
-      const startedAt = options.clock.now()
-      const submission = await options.collect(sandbox!, lastCall() as Extract<ToolCall, { tool: 'submit' }>)
+      const startedAt = clock.now()
+      const submission = await watched(options.collect(sandbox!, lastCall() as Extract<ToolCall, { tool: 'submit' }>), error => fault(error, startedAt))
       const accepted = 'kept' in submission
       if (accepted) kept = submission.kept
       const result = { exitCode: accepted ? 0 : 1, text: accepted ? 'Submitted.' : submission.refused, truncatedBytes: 0, timedOut: false }

@@ -2,6 +2,7 @@
 
 import type { Arena, Bug, BugParams, Check, InverseMode, TestMap } from '../domain.ts'
 import type { Clock, ExecResult, Sandboxes } from '../ports.ts'
+import type { Metrics } from '../metrics/types.ts'
 import type { CleanRunCache } from './clean-runs.ts'
 import type { Limiter } from '../limiter.ts'
 import type { ReadLog } from '../workers/logs.ts'
@@ -27,6 +28,7 @@ export interface VerifyPorts {
   cleanRuns: CleanRunCache
   readLog: ReadLog
   clock: Clock
+  metrics?: Metrics | undefined
 }
 
 /** What is run on a tree, and how its log is read: all of it written by a model. */

@@ -29,7 +29,12 @@ export function openVerification (request: VerifyRequest, ports: VerifyPorts): V
   const stages: Stages = { plan, runs, request, limits, repeats, known: nothingKnown(plan) }
   return {
     stageMsMax: limits.stageMsMax,
-    stage: async name => await stageFunctions[name](stages),
+    async stage (name) {
+      const startedAt = ports.clock.now()
+      const report = await stageFunctions[name](stages)
+      ports.metrics?.observe('spar_verify_stage_seconds', { stage: name }, (ports.clock.now() - startedAt) / 1000)
+      return report
+    },
     close: async () => await runs.close()
   }
 }

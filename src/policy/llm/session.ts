@@ -103,6 +103,7 @@ export function createLlmSession ({ server, prompts, settings, clock, task, vers
       return { text: answer.text, call, fault, ...counted }
     },
     trace: (): PolicyTrace => ({ calls, segments: segments.read(), untrainable: untrainable ?? (segments.last === null ? 'no call was answered' : null) }),
+    get lastCall () { return calls.at(-1) ?? null },
     async close () { messages.free() }
   }
 }
