@@ -7,6 +7,7 @@ import { decodeFrame } from './frame-reader.ts'
 import type { BridgeLimits } from './limits.ts'
 import type { Parcels } from './parcels.ts'
 import { BridgeStatus, toStatus } from './status.ts'
+import type { Receiver, Sender } from './stream.ts'
 import type { Wire, WireMessage } from './wire.ts'
 
 /** Of all calls of a side. */
@@ -20,6 +21,8 @@ export abstract class Call {
   protected address = ''
   protected until = Infinity
   protected isEnded = false
+  /** What goes in a stream; null where nothing does. */
+  protected sender: Sender | null = null
   #heardAt: number
   #isAsked = false
   #expected = 0
@@ -38,6 +41,8 @@ export abstract class Call {
   abstract fail (status: BridgeStatus): void
   /** The bus does not let this side write to a subject. */
   abstract denied (subject: string): void
+  /** What comes in a stream; null where nothing does. */
+  protected abstract get receiver (): Receiver | null
   protected abstract take (frame: CallFrame, frameBytes: number): void
 
   hear (message: WireMessage): void {
@@ -46,7 +51,8 @@ export abstract class Call {
     try {
       const frame = decodeFrame(message.bytes)
       if ('sequence' in frame) this.#count(frame)
-      if (frame.kind === kinds.PING) this.publish({ kind: kinds.PONG, sequence: this.#sequence })
+      if ((frame.kind === kinds.PING || frame.kind === kinds.PONG) && frame.given !== null) this.sender?.grant(0, frame.given)
+      if (frame.kind === kinds.PING) this.publish({ kind: kinds.PONG, sequence: this.#sequence, given: this.#given() })
       else if (frame.kind !== kinds.PONG) this.take(frame, message.bytes.length)
     } catch (error) {
       this.fail(toStatus(error))
@@ -62,7 +68,7 @@ export abstract class Call {
     else if (silentMs >= keepAliveMs && !this.#isAsked && this.address !== '') {
       this.#isAsked = true
       // With a reply, since NATS says there at once where nobody hears it.
-      this.publish({ kind: kinds.PING, sequence: this.#sequence }, this.reply)
+      this.publish({ kind: kinds.PING, sequence: this.#sequence, given: this.#given() }, this.reply)
     }
   }
 
@@ -75,6 +81,12 @@ export abstract class Call {
     this.#sequence++
     this.side.wire.publish(this.address, bytes)
   }
+
+  protected giveBack (bytes: number): void {
+    this.publish({ kind: kinds.CREDIT, bytes, given: this.#given() })
+  }
+
+  #given (): number | null { return this.receiver?.givenBytes ?? null }
 
   /** PING and PONG tell how far the other side has come; a frame that is counted goes one further. */
   #count ({ kind, sequence }: Extract<Frame, { sequence: number }>): void {

@@ -19,7 +19,6 @@ export class ClientCall extends Call {
   /** The answers, of calls that stream. */
   readonly answers: Receiver | null = null
   readonly #opening: Opening
-  readonly #sender: Sender | null = null
   #isWritten = false
   #isAccepted = false
   #endedAt = Infinity
@@ -37,12 +36,12 @@ export class ClientCall extends Call {
       this.answer.catch(() => {})
       this.answers = new Receiver({
         parcels, windowBytes: limits.windowBytes,
-        give: bytes => this.publish({ kind: kinds.CREDIT, bytes }),
+        give: bytes => this.giveBack(bytes),
         broken: error => this.fail(toStatus(error)),
         left: () => this.fail(new BridgeStatus('CANCELLED', 'The answers are not read any more'))
       })
     }
-    if (streamsUp(kind)) this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, waits: side.counts.waits, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
+    if (streamsUp(kind)) this.sender = new Sender({ parcels, burstBytes: limits.burstBytes, waits: side.counts.waits, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
     if (deadlineMs !== undefined) this.until = clock.now() + deadlineMs
     if (signal !== undefined) this.#leave = onAbort([signal], () => this.fail(new BridgeStatus('CANCELLED', 'The call was cancelled')))
   }
@@ -53,7 +52,7 @@ export class ClientCall extends Call {
     if (!wire.isUp) return this.fail(new BridgeStatus('UNAVAILABLE', 'There is no connection to the bus', { isUnbegun: true }))
     try {
       const { request } = this.#opening
-      const bytes = this.#encode(this.#sender === null ? { value: request } : null)
+      const bytes = this.#encode(this.sender === null ? { value: request } : null)
       if (bytes.length > wire.payloadBytesMax) void this.#openWithParcel(request)
       else this.#write(bytes)
     } catch (error) {
@@ -86,6 +85,8 @@ export class ClientCall extends Call {
     else if (now - this.#endedAt >= this.side.limits.keepAliveMs) this.side.forget(this)
   }
 
+  protected get receiver (): Receiver | null { return this.answers }
+
   protected take (frame: CallFrame, frameBytes: number): void {
     switch (frame.kind) {
       case kinds.ACCEPT: return this.#accepted(frame)
@@ -94,7 +95,7 @@ export class ClientCall extends Call {
         if (this.answers !== null) return this.answers.push(frame.message, frameBytes)
         break
       case kinds.CREDIT:
-        if (this.#sender !== null) return this.#sender.grant(frame.bytes)
+        if (this.sender !== null) return this.sender.grant(frame.bytes, frame.given)
     }
     throw new BridgeStatus('INTERNAL', `The server has sent a frame of kind ${frame.kind}, which does not belong to a call of this kind`)
   }
@@ -102,7 +103,7 @@ export class ClientCall extends Call {
   #encode (message: Carried | null): Uint8Array {
     const { kind, options: { metadata = {} } } = this.#opening
     const timeLeftMs = this.until === Infinity ? 0 : Math.max(1, Math.ceil(this.until - this.side.clock.now()))
-    return encodeFrame({ kind: kinds.OPEN, call: kind, timeLeftMs, metadata: checked(metadata), credit: this.answers === null ? 0 : this.side.limits.windowBytes, isEnded: this.#sender === null, message })
+    return encodeFrame({ kind: kinds.OPEN, call: kind, timeLeftMs, metadata: checked(metadata), credit: this.answers === null ? 0 : this.side.limits.windowBytes, isEnded: this.sender === null, message })
   }
 
   async #openWithParcel (request: unknown): Promise<void> {
@@ -132,9 +133,9 @@ export class ClientCall extends Call {
     if (this.#isAccepted) throw new BridgeStatus('INTERNAL', 'The server has accepted the call twice')
     this.#isAccepted = true
     this.#opening.options.onMetadata?.(metadata)
-    if (this.#sender === null) return
-    this.#sender.open(credit)
-    void this.#send(this.#sender)
+    if (this.sender === null) return
+    this.sender.open(credit)
+    void this.#send(this.sender)
   }
 
   async #send (sender: Sender): Promise<void> {
@@ -168,7 +169,7 @@ export class ClientCall extends Call {
     this.#opening.ended(status?.status ?? 'OK')
     this.#endedAt = this.side.clock.now()
     this.#leave()
-    this.#sender?.stop()
+    this.sender?.stop()
     if (status !== null) this.#settle.reject(status)
     else if (this.answers !== null) this.#settle.resolve(undefined)
   }

@@ -31,11 +31,11 @@ function readFrame (items: Items): Frame {
     case kinds.ACCEPT: return { kind, metadata: items.metadata(), credit: items.count('its credit') }
     case kinds.MESSAGE: return { kind, sequence: items.count('its sequence'), message: items.message() }
     case kinds.STATUS: return readStatus(items)
-    case kinds.CREDIT: return { kind, bytes: items.count('its bytes') }
+    case kinds.CREDIT: return { kind, bytes: items.count('its bytes'), given: items.countOrNull() }
     case kinds.CANCEL: return { kind, text: items.text('its text') }
-    case kinds.END:
+    case kinds.END: return { kind, sequence: items.count('its sequence') }
     case kinds.PING:
-    case kinds.PONG: return { kind, sequence: items.count('its sequence') }
+    case kinds.PONG: return { kind, sequence: items.count('its sequence'), given: items.countOrNull() }
     default: throw unreadable('its kind is not known')
   }
 }
@@ -75,6 +75,13 @@ class Items {
     const value = this.#next(what).value()
     if (!Number.isSafeInteger(value) || (value as number) < 0) throw unreadable(`${what} is no count`)
     return value as number
+  }
+
+  /** Null where it is not there, or something else that a newer side may have put there. */
+  countOrNull (): number | null {
+    if (this.#left === 0) return null
+    const value = this.#next('').value()
+    return Number.isSafeInteger(value) && (value as number) >= 0 ? value as number : null
   }
 
   text (what: string): string {

@@ -22,10 +22,11 @@ export interface Accept { kind: typeof kinds.ACCEPT; metadata: Metadata; credit:
 export interface Message { kind: typeof kinds.MESSAGE; sequence: number; message: Carried }
 export interface End { kind: typeof kinds.END; sequence: number }
 export interface Status { kind: typeof kinds.STATUS; sequence: number; code: number; text: string; metadata: Metadata; message: Carried | null }
-export interface Credit { kind: typeof kinds.CREDIT; bytes: number }
+/** `given`: bytes that were given back in this call so far, those of this frame among them; null where it is not said. */
+export interface Credit { kind: typeof kinds.CREDIT; bytes: number; given: number | null }
 export interface Cancel { kind: typeof kinds.CANCEL; text: string }
-export interface Ping { kind: typeof kinds.PING; sequence: number }
-export interface Pong { kind: typeof kinds.PONG; sequence: number }
+export interface Ping { kind: typeof kinds.PING; sequence: number; given: number | null }
+export interface Pong { kind: typeof kinds.PONG; sequence: number; given: number | null }
 /** Of a call itself, without those that keep it alive. */
 export type CallFrame = Open | Accept | Message | End | Status | Credit | Cancel
 export type Frame = CallFrame | Ping | Pong
@@ -42,9 +43,9 @@ export function itemsOf (frame: Frame): unknown[] {
     case kinds.MESSAGE: return [kind, frame.sequence, carriedItems(frame.message)]
     case kinds.END: return [kind, frame.sequence]
     case kinds.STATUS: return [kind, frame.sequence, frame.code, cut(frame.text), checked(frame.metadata), carriedItems(frame.message)]
-    case kinds.CREDIT: return [kind, frame.bytes]
+    case kinds.CREDIT: return frame.given === null ? [kind, frame.bytes] : [kind, frame.bytes, frame.given]
     case kinds.CANCEL: return [kind, cut(frame.text)]
-    default: return [kind, frame.sequence]
+    default: return frame.given === null ? [kind, frame.sequence] : [kind, frame.sequence, frame.given]
   }
 }
 

@@ -13,7 +13,6 @@ export class ServerCall extends Call implements CallContext {
   trailers: Metadata = {}
   readonly #open: Open
   readonly #requests: Receiver | null = null
-  readonly #sender: Sender | null = null
   readonly #openedAt: number
   readonly #ended: (status: StatusName) => void
   #isAccepted = false
@@ -32,8 +31,8 @@ export class ServerCall extends Call implements CallContext {
     if (open.timeLeftMs > 0) this.until = this.#openedAt + open.timeLeftMs
     if (streamsUp(open.call)) this.#requests = this.#receive()
     if (streamsDown(open.call)) {
-      this.#sender = new Sender({ parcels, burstBytes: limits.burstBytes, waits: side.counts.waits, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
-      this.#sender.open(open.credit)
+      this.sender = new Sender({ parcels, burstBytes: limits.burstBytes, waits: side.counts.waits, payloadBytesMax: () => wire.payloadBytesMax, sequence: () => this.sequence, publish: bytes => this.publishCounted(bytes) })
+      this.sender.open(open.credit)
     }
     if (open.isEnded && this.#requests !== null) {
       if (open.message !== null) this.#requests.push(open.message, 0)
@@ -53,7 +52,7 @@ export class ServerCall extends Call implements CallContext {
   async run (handler: Handler): Promise<void> {
     try {
       const outcome = handler(this.#requests ?? await this.#request(), this)
-      const answer = this.#sender === null ? await this.#awaited(outcome) : await this.#stream(outcome as Messages<unknown>, this.#sender)
+      const answer = this.sender === null ? await this.#awaited(outcome) : await this.#stream(outcome as Messages<unknown>, this.sender)
       if (!this.isOver) await this.#answer(answer)
     } catch (error) {
       this.fail(toStatus(error))
@@ -86,11 +85,13 @@ export class ServerCall extends Call implements CallContext {
     if (subject === this.address) this.#over(new BridgeStatus('PERMISSION_DENIED', `The bus does not allow to write to ${subject}`))
   }
 
+  protected get receiver (): Receiver | null { return this.#requests }
+
   protected take (frame: CallFrame, frameBytes: number): void {
     switch (frame.kind) {
       case kinds.CANCEL: return this.#over(new BridgeStatus('CANCELLED', frame.text))
       case kinds.CREDIT:
-        if (this.#sender !== null) return this.#sender.grant(frame.bytes)
+        if (this.sender !== null) return this.sender.grant(frame.bytes, frame.given)
         break
       case kinds.MESSAGE:
         if (this.#requests !== null) return this.#requests.push(frame.message, frameBytes)
@@ -103,7 +104,7 @@ export class ServerCall extends Call implements CallContext {
 
   #receive (): Receiver {
     const { parcels, limits: { windowBytes } } = this.side
-    return new Receiver({ parcels, windowBytes, give: bytes => this.publish({ kind: kinds.CREDIT, bytes }), broken: error => this.fail(toStatus(error)), left: () => {} })
+    return new Receiver({ parcels, windowBytes, give: bytes => this.giveBack(bytes), broken: error => this.fail(toStatus(error)), left: () => {} })
   }
 
   /** The only one; at once where it is here. */
@@ -131,7 +132,7 @@ export class ServerCall extends Call implements CallContext {
 
   async #answer (value: unknown): Promise<void> {
     const { wire, parcels } = this.side
-    const message = this.#sender === null ? { value } : null
+    const message = this.sender === null ? { value } : null
     if (Object.keys(this.responseMetadata).length > 0) this.#accept()
     const bytes = this.#status(message)
     if (bytes.length <= wire.payloadBytesMax) return this.#end(bytes)
@@ -167,7 +168,7 @@ export class ServerCall extends Call implements CallContext {
     this.#why = why
     this.#ended(why?.status ?? 'OK')
     this.side.forget(this)
-    this.#sender?.stop()
+    this.sender?.stop()
     this.#requests?.drop(why)
     if (why !== null) this.#aborting?.abort(why)
   }

@@ -28,6 +28,8 @@ export class Sender {
   /** Null until the other side has said it. */
   #window: number | null = null
   #credit = 0
+  /** Credit that came after the window. */
+  #granted = 0
   /** Sent since others ran. */
   #burst = 0
   #isOver = false
@@ -41,8 +43,11 @@ export class Sender {
     this.#wake()
   }
 
-  grant (bytes: number): void {
-    this.#credit += bytes
+  /** Credit, and how much that is in all where the reader says it: what was lost on the way is made up for. */
+  grant (bytes: number, given: number | null): void {
+    const more = given === null ? bytes : Math.max(0, given - this.#granted)
+    this.#credit += more
+    this.#granted += more
     this.#wake()
   }
 
@@ -125,10 +130,12 @@ export class Receiver implements AsyncIterableIterator<unknown> {
   /** Bytes that were sent to this side and not given back; those of them that were taken. */
   #outstanding = 0
   #taken = 0
+  #given = 0
 
   constructor (options: ReceiverOptions) { this.#options = options }
 
-  get outstandingBytes (): number { return this.#outstanding }
+  /** Bytes that were given back in all. */
+  get givenBytes (): number { return this.#given }
 
   /** Throws RESOURCE_EXHAUSTED where more comes than may (S1). */
   push (message: Carried, frameBytes: number): void {
@@ -211,6 +218,7 @@ export class Receiver implements AsyncIterableIterator<unknown> {
     const bytes = this.#taken
     this.#taken = 0
     this.#outstanding -= bytes
+    this.#given += bytes
     this.#options.give(bytes)
   }
 

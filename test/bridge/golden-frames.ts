@@ -41,10 +41,13 @@ const frames: Record<string, unknown[]> = {
   'status OK with the answer by reference': [4, 0, 0, '', {}, [1, 'bridge.n2.1', 70_000, digest]],
   'status with trailers': [4, 2, 5, 'There is no run "r1"', { 'retry-after': '5', 'detail-bin': bytes(1, 2, 3) }, null],
   'credit': [5, 524_288],
+  'credit with all of it': [5, 524_288, 1_572_864],
   'cancel': [6, 'the run was stopped'],
   'cancel without text': [6, ''],
   'ping': [7, 0],
-  'pong': [8, 300]
+  'ping with all credit': [7, 0, 1_572_864],
+  'pong': [8, 300],
+  'pong with all credit': [8, 300, 0]
 }
 
 /** Read, not written in this form: what a newer version may add, and what others write in more bytes. */

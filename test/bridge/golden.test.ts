@@ -61,10 +61,10 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ kind: fc.constant(kinds.MESSAGE), sequence: count, message: carried }),
   fc.record({ kind: fc.constant(kinds.END), sequence: count }),
   fc.record({ kind: fc.constant(kinds.STATUS), sequence: count, code: fc.nat({ max: 16 }), text, metadata, message: carriedOrNull }),
-  fc.record({ kind: fc.constant(kinds.CREDIT), bytes: count }),
+  fc.record({ kind: fc.constant(kinds.CREDIT), bytes: count, given: fc.option(count) }),
   fc.record({ kind: fc.constant(kinds.CANCEL), text }),
-  fc.record({ kind: fc.constant(kinds.PING), sequence: count }),
-  fc.record({ kind: fc.constant(kinds.PONG), sequence: count })
+  fc.record({ kind: fc.constant(kinds.PING), sequence: count, given: fc.option(count) }),
+  fc.record({ kind: fc.constant(kinds.PONG), sequence: count, given: fc.option(count) })
 )
 
 t.test('what is written is read', async t => {

@@ -179,9 +179,9 @@ async def test_the_server_streams_within_the_credit_of_its_client(pair: Pair, pe
 @pytest.mark.limits(keep_alive=0.4)
 async def test_a_silent_server_is_asked_and_given_up(pair: Pair, peer: Peer) -> None:
     call, client = await opened(pair, peer)
-    assert await peer.next_of(Ping) == Ping(0)
+    assert await peer.next_of(Ping) == Ping(0, 0)
     await peer.say(client, Pong(0))
-    assert await peer.next_of(Ping) == Ping(0)
+    assert await peer.next_of(Ping) == Ping(0, 0)
     with pytest.raises(BridgeError) as caught:
         await asyncio.wait_for(anext(call), 3)
     assert caught.value.code is Code.UNAVAILABLE

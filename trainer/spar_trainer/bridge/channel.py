@@ -74,16 +74,18 @@ class Channel:
                 if sequence != self._heard:
                     raise self._lost(self._heard, sequence)
                 self._heard += 1
-            case Ping(sequence) | Pong(sequence):
+            case Ping(sequence, given) | Pong(sequence, given):
                 if sequence != self._heard:
                     raise self._lost(self._heard, sequence)
+                if self._writes and given is not None:
+                    self._credit.give_back(0, given)
         match frame:
             case Item(_, message) if self._reads:
                 self._buffer.put(message, message.size if isinstance(message, Reference) else size)
-            case Credit(given) if self._writes:
-                self._credit.give_back(given)
+            case Credit(size, given) if self._writes:
+                self._credit.give_back(size, given)
             case Ping():
-                self._post(lambda: Pong(self._sent))
+                self._post(lambda: Pong(self._sent, self._given()))
             case Pong():
                 return
             case _:
@@ -110,7 +112,7 @@ class Channel:
             self.fail(BridgeError(Code.UNAVAILABLE, f"Nothing was heard in {self.name} for {silent:.1f} s"))
         elif not self._pinged:
             self._pinged = True
-            self._post(lambda: Ping(self._sent))
+            self._post(lambda: Ping(self._sent, self._given()))
 
     def finish(self, error: BridgeError | None = None) -> None:
         """Without an error what waits is still read."""
@@ -131,7 +133,11 @@ class Channel:
 
     def _give_credit(self, size: int) -> None:
         if not self.is_over:
-            self._post(lambda: Credit(size))
+            given = self._given()
+            self._post(lambda: Credit(size, given))
+
+    def _given(self) -> int | None:
+        return self._buffer.bytes_given if self._reads else None
 
     def _lost(self, expected: int, sequence: int) -> BridgeError:
         return BridgeError(Code.DATA_LOSS, f"Frames were lost in {self.name}: {sequence} came instead of {expected}")

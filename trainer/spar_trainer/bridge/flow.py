@@ -16,6 +16,7 @@ class SendCredit:
     def __init__(self) -> None:
         self._window = 0
         self._outstanding = 0
+        self._given = 0
         self._is_open = False
         self._changed = asyncio.Event()
 
@@ -27,8 +28,11 @@ class SendCredit:
         self._window = window
         self._changed.set()
 
-    def give_back(self, size: int) -> None:
-        self._outstanding -= size
+    def give_back(self, size: int, given: int | None) -> None:
+        """`given`: what the reader has given back in all, where it says so: what was lost on the way is made up for."""
+        more = size if given is None else max(0, given - self._given)
+        self._given += more
+        self._outstanding -= more
         self._changed.set()
 
     async def take(self, size: int) -> None:
@@ -54,6 +58,8 @@ class ReadBuffer:
         self._waiting: deque[tuple[Message, int]] = deque()
         self._outstanding = 0
         self._read = 0
+        self.bytes_given = 0
+        """Back, in all."""
         self._changed = asyncio.Event()
         self._ended = False
         self._error: BridgeError | None = None
@@ -103,4 +109,5 @@ class ReadBuffer:
             return
         size, self._read = self._read, 0
         self._outstanding -= size
+        self.bytes_given += size
         self._give_credit(size)

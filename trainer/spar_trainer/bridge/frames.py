@@ -96,6 +96,8 @@ class Status:
 @dataclass(frozen=True)
 class Credit:
     bytes: int
+    given: int | None = None
+    """Bytes that were given back in this call so far, these among them; None where it is not said."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,13 @@ class Cancel:
 @dataclass(frozen=True)
 class Ping:
     sequence: int
+    given: int | None = None
 
 
 @dataclass(frozen=True)
 class Pong:
     sequence: int
+    given: int | None = None
 
 
 Frame = Open | Accept | Item | End | Status | Credit | Cancel | Ping | Pong
@@ -130,13 +134,17 @@ def encode(frame: Frame) -> bytes:
         case Status():
             return _array(4, frame.sequence, int(frame.code), _sendable(frame.text), _checked(frame.metadata), frame.message)
         case Credit():
-            return _array(5, frame.bytes)
+            return _array(5, frame.bytes, *_given(frame.given))
         case Cancel():
             return _array(6, _sendable(frame.text))
         case Ping():
-            return _array(7, frame.sequence)
+            return _array(7, frame.sequence, *_given(frame.given))
         case Pong():
-            return _array(8, frame.sequence)
+            return _array(8, frame.sequence, *_given(frame.given))
+
+
+def _given(given: int | None) -> tuple[int, ...]:
+    return () if given is None else (given,)
 
 
 def _sendable(text: str) -> str:
@@ -224,6 +232,14 @@ class _Reader:
         if type(value) is not int or not 0 <= value < 2**53:
             raise unreadable(f"{what} is no count")
         return value
+
+    def _count_or_none(self) -> int | None:
+        """None where it is not there, or something else that a newer side may have put there."""
+        if self._left == 0:
+            return None
+        self._next("")
+        value = self._unpacker.unpack()
+        return value if type(value) is int and 0 <= value < 2**53 else None
 
     def _text(self, what: str) -> str:
         self._next(what)
@@ -318,16 +334,16 @@ class _Reader:
         return Status(sequence, Code(code), self._text("its text"), self._metadata(), self._message_or_none())
 
     def credit(self) -> Credit:
-        return Credit(self._count("its bytes"))
+        return Credit(self._count("its bytes"), self._count_or_none())
 
     def cancel(self) -> Cancel:
         return Cancel(self._text("its text"))
 
     def ping(self) -> Ping:
-        return Ping(self._count("its sequence"))
+        return Ping(self._count("its sequence"), self._count_or_none())
 
     def pong(self) -> Pong:
-        return Pong(self._count("its sequence"))
+        return Pong(self._count("its sequence"), self._count_or_none())
 
 
 _READERS: list[Callable[[_Reader], Frame]] = [
