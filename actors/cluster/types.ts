@@ -9,6 +9,7 @@ import type { Retry } from '../../src/cluster/retry.ts'
 import type { Runs } from '../../src/cluster/runs.ts'
 import type { Role } from '../../src/domain.ts'
 import type { Clock, Policy, Sandboxes } from '../../src/ports.ts'
+import type { Registry } from '../../src/inspect/registry.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
 import type { TrainerWait } from '../../src/cluster/wait-for-trainer.ts'
@@ -22,6 +23,8 @@ export interface NodePorts {
   /** The policies that a run names; the same for the same options. */
   policiesOf: (options: RunOptions) => Promise<Record<Role, Policy>>
   handlers?: WorkHandlers
+  /** Where actors are made known. */
+  registry?: Registry
 }
 
 export interface NodeSystem {

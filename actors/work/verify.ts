@@ -14,7 +14,7 @@ export async function handleVerify (place: Workplace, delivery: Delivery): Promi
   const { episodeId } = delivery.work.payload as { episodeId: string }
   const { bug, manifest } = await store.submission(episodeId)
   const { params, strategy, seed, policy } = manifest!
-  const verdict = await verifyBug({ bug, arena, params, mode: options.mode, run: store.run }, ports.verify, delivery.signal)
+  const verdict = await verifyBug({ bug, arena, params, mode: options.mode, run: store.run }, ports.verify, delivery.signal, { ...ports, work: delivery.work.id })
   if (!verdict.decided) {
     const check = verdict.checks.find(({ verdict }) => verdict === 'error')
     throw new SparError('VERIFY_UNDECIDED', `Cannot decide on ${bug.id}: ${check ? `check "${check.name}": ${check.reason}` : 'no check could run'}`, { retryable: true })
