@@ -1,56 +1,42 @@
-// What is made from the machines: the charts that the page draws, and their documentation. Here, since src knows no machine.
+// What is made from the machines: the charts that the page draws, and their documents. Here, since src knows no machine.
 
 import { readFileSync } from 'node:fs'
-import { breaker } from '../machines/breaker.ts'
-import { episode } from '../machines/episode.ts'
-import { node } from '../machines/node.ts'
-import { run } from '../machines/run.ts'
-import { sandbox } from '../machines/sandbox.ts'
-import { slot } from '../machines/slot.ts'
-import { solver } from '../machines/solver.ts'
-import { verifier } from '../machines/verifier.ts'
+import { machineViews } from '../actors/definitions.ts'
 import { documentOf, svgOf } from '../src/inspect/chart/document.ts'
 import { layOut } from '../src/inspect/chart/layout.ts'
 import type { Placed } from '../src/inspect/chart/placed.ts'
-import { readMachine, type StateNodeLike } from '../src/inspect/chart/read.ts'
+import type { StateNode } from '../src/inspect/protocol.ts'
 
-/** Every machine, and the file that opens with what it is. */
-export const machines: { root: StateNodeLike; file: string }[] = [
-  { root: run.root, file: 'machines/run.ts' },
-  { root: episode.root, file: 'machines/episode.ts' },
-  { root: breaker.root, file: 'machines/rollout.ts' },
-  { root: solver.root, file: 'machines/rollout.ts' },
-  { root: verifier.root, file: 'machines/verifier.ts' },
-  { root: sandbox.root, file: 'machines/sandbox.ts' },
-  { root: node.root, file: 'machines/node.ts' },
-  { root: slot.root, file: 'machines/slot.ts' }
-]
+/** A machine and the place of everything in its drawing. */
+export interface Chart { root: StateNode; placed: Placed }
 
 /** The charts that the page draws, by the machine's name. */
-export async function placedCharts (): Promise<Record<string, Placed>> {
-  const charts = machines.map(({ root }) => readMachine(root))
-  return Object.fromEntries(await Promise.all(charts.map(async chart => [chart.key, await layOut(chart)] as const)))
+export async function placedCharts (): Promise<Record<string, Chart>> {
+  return Object.fromEntries(await Promise.all(machineViews().map(async ({ machine, root }) => [machine, { root, placed: await layOut(root) }] as const)))
 }
+
+/** The file that a machine is written in, from the repository's root. */
+export const fileOf = (machine: string): string => `machines/${machine === 'breaker' || machine === 'solver' ? 'rollout' : machine}.ts`
 
 /** File name to content, of docs/machines. */
 export async function machineDocs (): Promise<Map<string, string>> {
-  const files = new Map([['README.md', indexOf(machines)]])
-  for (const { root, file } of machines) {
-    const chart = readMachine(root)
-    files.set(`${chart.key}.svg`, svgOf(await layOut(chart), `Statechart of ${chart.key}`))
-    files.set(`${chart.key}.md`, documentOf(chart, headOf(file), file))
+  const files = new Map([['README.md', indexOf(machineViews().map(({ machine }) => machine))]])
+  for (const { machine, root } of machineViews()) {
+    const file = fileOf(machine)
+    files.set(`${machine}.svg`, svgOf(await layOut(root), `Statechart of ${machine}`))
+    files.set(`${machine}.md`, documentOf(root, headOf(file), file))
   }
   return files
 }
 
-const indexOf = (list: { root: StateNodeLike; file: string }[]): string => `# The machines
+const indexOf = (machines: string[]): string => `# The machines
 
 Every decision of Spar is one of these statecharts. Diagrams and tables are made from the very machines that run, by
 \`npm run docs:machines\`.
 
 | machine | |
 | --- | --- |
-${list.map(({ root, file }) => `| [${root.id}](${root.id}.md) | ${headOf(file).split('\n')[0]} |`).join('\n')}
+${machines.map(machine => `| [${machine}](${machine}.md) | ${headOf(fileOf(machine)).split('\n')[0]!} |`).join('\n')}
 `
 
 /** The comment that a file opens with. */

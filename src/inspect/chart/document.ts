@@ -3,7 +3,7 @@
 import type { StateNode } from '../protocol.ts'
 import { drawChart, viewBoxOf, type Shape } from './draw.ts'
 import type { Placed } from './placed.ts'
-import { everyState } from './read.ts'
+import { everyState } from './states.ts'
 
 const style = `text{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#3d4652}
 .name{font:600 13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#14181f}
@@ -47,7 +47,7 @@ ${table(['state', 'kind', 'runs', 'on entry', 'tags'], everyState(root).slice(1)
 
 Of the rows with one state and event, the first whose guard holds is taken. No target: the state is not left.
 
-${table(['state', 'event', 'guard', 'target', 'actions'], everyState(root).flatMap(state => state.transitions.map(({ label, guard, targets, actions }) => [code(state.path || root.key), code(label), guard === null ? '' : code(guard), codes(targets), codes(actions)])))}
+${table(['state', 'event', 'guard', 'target', 'actions'], everyState(root).flatMap(state => state.transitions.map(({ kind, label, guard, targets, actions }) => [code(state.path || root.key), code(kind === 'always' ? 'always' : label), guard === null ? '' : code(guard), codes(targets), codes(actions)])))}
 `
 }
 

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import type { ELK as Elk, ElkExtendedEdge, ElkNode } from 'elkjs'
 import type { StateNode, Transition } from '../protocol.ts'
 import { sizes, type Box, type Placed, type PlacedEdge, type Point, type Row } from './placed.ts'
-import { everyState } from './read.ts'
+import { everyState, isWithin } from './states.ts'
 
 interface Pair { source: string; target: string; transitions: Transition[] }
 
@@ -73,8 +73,6 @@ function pairsOf (states: StateNode[]): Pair[] {
   return [...pairs.values()]
 }
 
-const isWithin = (outer: string, path: string): boolean => outer === '' || path === outer || path.startsWith(`${outer}.`)
-
 function rowsOf ({ path, invokes, entry, exit, transitions }: StateNode): Row[] {
   const named = (kind: 'entry' | 'exit', actions: string[]): Row[] => actions.length === 0 ? [] : [{ kind, text: actions.join(', '), note: '', transition: null }]
   return [
@@ -86,7 +84,7 @@ function rowsOf ({ path, invokes, entry, exit, transitions }: StateNode): Row[] 
   ]
 }
 
-const textOf = ({ label, guard }: Transition): string => guard === null ? label : `${label} [${guard}]`
+const textOf = ({ kind, label, guard }: Transition): string => `${kind === 'always' ? 'always' : label}${guard === null ? '' : ` [${guard}]`}`
 
 function noteOf (path: string, { targets, actions }: Transition): string {
   const goes = targets[0] === undefined ? [] : [targets[0] === path ? 'again' : `→ ${targets[0].slice(path === '' ? 0 : path.length + 1)}`]
