@@ -5,6 +5,7 @@
 //   <prefix>.samples.<key>                       stream <PREFIX>_SAMPLES
 //   <prefix>.signals.<topic>                     core NATS, kept nowhere
 //   <prefix>.bridge.<service>.<method>           core NATS, calls; <prefix>.bridge.<service>.<instance>.<method> of one instance
+//   <prefix>.answers.<client>.<call>             core NATS, what a server says to the client of a call
 //   <prefix>.calls.<server>.<call>               core NATS, what a client says to the server of its call
 //   buckets <prefix>_runs, _episodes, _nodes, _policies; object store <prefix>_objects
 
@@ -42,8 +43,8 @@ export interface Names {
   readSignal (subject: string): string
   /** Where a method of a service, or of one instance of it, is called. */
   bridge (service: string, method: string, instance?: string | null): string
-  /** Where a server hears its calls. */
-  calls (server: string): string
+  /** Below which a side of calls hears the other. */
+  inbox (side: 'client' | 'server', id: string): string
 }
 
 const isKey = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/
@@ -110,6 +111,6 @@ export function createNames (prefix: string): Names {
     signalsBelow: prefix => below(signals, prefix),
     readSignal: subject => subject.slice(signals.length + 1),
     bridge: (service, method, instance = null) => `${prefix}.bridge.${checkToken('a service', service)}.${instance === null ? '' : `${checkToken('an instance', instance)}.`}${checkToken('a method', method)}`,
-    calls: server => `${prefix}.calls.${checkToken('a server', server)}`
+    inbox: (side, id) => `${prefix}.${side === 'client' ? 'answers' : 'calls'}.${checkToken('an inbox', id)}`
   }
 }
