@@ -20,7 +20,7 @@ export interface BridgeServer {
 }
 
 export function createBridgeServer (options: BridgeOptions): BridgeServer {
-  const board = createSwitchboard(options)
+  const board = createSwitchboard(options, 'server')
   const { wire, limits, clock } = board
   const stops: (() => Promise<void>)[] = []
   let isDestroyed = false
@@ -53,10 +53,10 @@ export function createBridgeServer (options: BridgeOptions): BridgeServer {
 
   return {
     get running () { return running },
-    async serve ({ name, version, description, methods }, handlers) {
+    async serve ({ name, instance, version, description, methods }, handlers) {
       const endpoints = Object.entries(methods).map(([method, { kind }]) => ({
         name: method,
-        subject: wire.subjectOf(name, method),
+        subject: wire.subjectOf(name, method, instance),
         hear (message: WireMessage) { if (message.reply !== '') void open(message, kind, handlers[method] as Handler) }
       }))
       stops.push(await wire.serve({ name, version, description, endpoints }))

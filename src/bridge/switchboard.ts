@@ -15,9 +15,9 @@ export interface Switchboard extends Side {
   close (status: BridgeStatus): void
 }
 
-export function createSwitchboard ({ bus: { wire, objects }, clock, limits: given }: BridgeOptions): Switchboard {
+export function createSwitchboard ({ bus: { wire, objects }, clock, limits: given }: BridgeOptions, side: 'client' | 'server'): Switchboard {
   const limits = { ...bridgeLimits, ...given }
-  const inbox = wire.inbox()
+  const inbox = wire.inbox(side)
   const parcels = new Parcels({ objects, clock, limits, writer: inbox.slice(inbox.lastIndexOf('.') + 1) })
   const calls = new Map<string, Call>()
   const closing = new AbortController()
