@@ -4,11 +4,7 @@ import { readFileSync } from 'node:fs'
 import { machineViews } from '../actors/definitions.ts'
 import { documentOf, svgOf } from '../src/inspect/chart/document.ts'
 import { layOut } from '../src/inspect/chart/layout.ts'
-import type { Placed } from '../src/inspect/chart/placed.ts'
-import type { StateNode } from '../src/inspect/protocol.ts'
-
-/** A machine and the place of everything in its drawing. */
-export interface Chart { root: StateNode; placed: Placed }
+import type { Chart } from '../src/inspect/chart/placed.ts'
 
 /** The charts that the page draws, by the machine's name. */
 export async function placedCharts (): Promise<Record<string, Chart>> {

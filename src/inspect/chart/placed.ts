@@ -13,5 +13,8 @@ export interface PlacedState extends Box { path: string; key: string; type: Stat
 export interface PlacedEdge { source: string; target: string; lines: Point[][]; label: Box; rows: Row[] }
 export interface Placed { width: number; height: number; states: PlacedState[]; edges: PlacedEdge[] }
 
+/** A machine and the place of everything in its drawing. */
+export interface Chart { root: StateNode; placed: Placed }
+
 /** Text is not measured: its width is taken from its length, with room to spare. */
 export const sizes = { title: 32, row: 17, labelRow: 15, padding: 12, tag: 17, nameChar: 8, rowChar: 6.8, tagChar: 6.4, minWidth: 84 }
