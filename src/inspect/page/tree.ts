@@ -1,4 +1,5 @@
-// Actors as a tree, and what of it is shown: rows with their depth, of what matches a search with all that stands above it.
+// Actors as a tree, and what of it is shown: rows with their depth, of what matches a search with all that stands above it. Within
+// a parent they stand as they came, which is the oldest first.
 
 import type { ActorRow } from '../protocol.ts'
 
@@ -16,12 +17,11 @@ export function treeOf (actors: readonly ActorRow[], { search, folded, withEnded
     if (list) list.push(actor)
     else children.set(parent, [actor])
   }
-  for (const list of children.values()) list.sort(byAge)
   const words = search.toLowerCase().split(/\s+/).filter(word => word !== '')
   const wanted = words.length === 0 ? null : withAncestors(shown, words)
   const rows: TreeRow[] = []
   // Not by recursion: how deep it goes is up to whoever sends the rows.
-  const stack = (children.get(null) ?? []).map(actor => ({ actor, depth: 0 })).reverse()
+  const stack = (children.get(null) ?? []).sort(byNode).map(actor => ({ actor, depth: 0 })).reverse()
   while (stack.length > 0 && rows.length <= actors.length) {
     const { actor, depth } = stack.pop()!
     const match = wanted?.get(actor.key)
@@ -34,8 +34,7 @@ export function treeOf (actors: readonly ActorRow[], { search, folded, withEnded
   return rows
 }
 
-const numberOf = ({ key }: ActorRow): number => Number(key.slice(key.lastIndexOf('/') + 1)) || 0
-const byAge = (a: ActorRow, b: ActorRow): number => a.node < b.node ? -1 : a.node > b.node ? 1 : numberOf(a) - numberOf(b)
+const byNode = (a: ActorRow, b: ActorRow): number => a.node < b.node ? -1 : Number(a.node > b.node)
 
 /** Every word has to be found in what is shown of an actor. */
 function withAncestors (actors: readonly ActorRow[], words: string[]): Map<string, 'match' | 'above'> {
