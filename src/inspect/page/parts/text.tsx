@@ -31,6 +31,6 @@ export function TextBlock ({ content, label, first = textLimits.charsFirst, plai
 
 /** A word or a line of untrusted text among ours. */
 export const Word = ({ children }: { children: string }) => {
-  const text = named(children)
+  const text = piecesOf(children.slice(0, 4 * textLimits.wordCharsMax)).map(({ text }) => text).join('')
   return <>{text.length > textLimits.wordCharsMax ? `${text.slice(0, textLimits.wordCharsMax)} …` : text}</>
 }
