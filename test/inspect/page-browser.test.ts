@@ -136,9 +136,9 @@ t.test('an action is asked about first, sent, and its answer is shown', browserS
   await page.getByRole('button', { name: 'drain' }).click()
   await page.getByRole('group', { name: 'drain' }).getByRole('button', { name: 'drain' }).click()
   await page.goto(server.url + links.actor('node-a/4'))
-  await page.getByRole('button', { name: 'rollout.cancel' }).click()
+  await page.getByRole('button', { name: 'cancel' }).click()
   await page.getByRole('button', { name: 'leave it' }).click()
-  await page.getByRole('button', { name: 'rollout.cancel' }).waitFor()
+  await page.getByRole('button', { name: 'cancel' }).waitFor()
   t.same(server.actions, [{ do: 'pause', run: 'demo-1' }, { do: 'drain', node: 'node-a' }], 'what was left is not sent')
 })
 

@@ -76,7 +76,8 @@ t.test('every address is read as it was written', async t => {
     t.same(readRoute(links.run(a)), { view: 'run', run: a })
     t.same(readRoute(links.training(a)), { view: 'training', run: a })
     t.same(readRoute(links.episode(a, b, 'checks')), { view: 'episode', run: a, episode: b, tab: 'checks' })
-    t.same(readRoute(links.rollout(a, b, n)), { view: 'rollout', run: a, rollout: b, page: n })
+    t.same(readRoute(links.rollout(a, b, n)), { view: 'rollout', run: a, rollout: b, page: n, turn: null })
+    t.same(readRoute(links.rollout(a, b, 0, n)), { view: 'rollout', run: a, rollout: b, page: 0, turn: n })
   }), { numRuns: 30 })
   t.same(readRoute('#/run/%ZZ'), { view: 'run', run: '%ZZ' })
   t.match(readRoute('#/x'), { view: 'unknown' })
@@ -85,11 +86,12 @@ t.test('every address is read as it was written', async t => {
 t.test('a sentence says what is going on', async t => {
   const figures = figuresOf(episodes)
   t.same(figures, { verified: 1, rejected: 1, rate: 0.25, inPlay: { solving: 5 } })
-  t.same(sentenceOf(cluster, figures), {
+  t.same(sentenceOf(cluster, figures, 'cluster'), {
     now: 'Run demo-1 is playing: 5 episodes solving; 21 pieces of work in progress on 3 nodes. 1 node does not answer.',
     so: '7 episodes settled, 1 bug verified, 1 rejected, solvers repair 25 % and 1 piece of work given up.'
   })
-  t.match(sentenceOf({ ...cluster, runs: [], nodes: [] }, null).now, /^Nothing is played now: no node is there/)
+  t.match(sentenceOf(cluster, figures, 'folder').now, /^Run demo-1 is running\./)
+  t.match(sentenceOf({ ...cluster, runs: [], nodes: [] }, null, 'cluster').now, /^Nothing is played now: no node is there/)
 })
 
 t.test('figures as people read them', async t => {

@@ -19,6 +19,7 @@ function App () {
   const route = useRoute()
   const [isHelpOpen, setHelpOpen] = useState(false)
   const [theme, nextTheme] = useTheme()
+  const source = useLinkState().hello()?.source
   useNavigation()
   useKeys({ '?': () => setHelpOpen(true), t: nextTheme, ...Object.fromEntries(Object.entries(places).map(([key, place]) => [key, () => { location.hash = place.href }])) })
   useEffect(() => { document.title = titleOf(route) }, [route])
@@ -27,7 +28,7 @@ function App () {
       <a class='skip' href='#main' onClick={event => { event.preventDefault(); document.getElementById('main')?.focus() }}>To the content</a>
       <header class='top'>
         <a class='brand' href={links.cluster}>Spar</a>
-        <nav aria-label='Views'>{Object.values(places).map(({ name, href, views }) => <a key={name} href={href} aria-current={views.includes(route.view) ? 'page' : undefined}>{name}</a>)}</nav>
+        <nav aria-label='Views'>{Object.values(places).map(({ name, href, views }) => <a key={href} href={href} aria-current={views.includes(route.view) ? 'page' : undefined}>{name === 'Cluster' && source !== 'cluster' ? 'Overview' : name}</a>)}</nav>
         <Connection />
         <button class='quiet' onClick={nextTheme} title='Light, dark, or as the system (t)'>{theme}</button>
         <button class='quiet' onClick={() => setHelpOpen(true)} aria-label='Help' title='Keys (?)'>?</button>
@@ -56,7 +57,7 @@ function View ({ route }: { route: Route }) {
     case 'run': return <Run key={route.run} run={route.run} />
     case 'training': return <Training key={route.run} run={route.run} />
     case 'episode': return <Episode key={`${route.run}/${route.episode}`} run={route.run} episode={route.episode} tab={route.tab} />
-    case 'rollout': return <Rollout key={`${route.run}/${route.rollout}/${route.page}`} run={route.run} rollout={route.rollout} page={route.page} />
+    case 'rollout': return <Rollout key={`${route.run}/${route.rollout}/${route.page}`} run={route.run} rollout={route.rollout} page={route.page} turn={route.turn} />
     case 'unknown': return <Empty title='There is nothing here'><a href={links.cluster}>To the cluster</a></Empty>
   }
 }

@@ -3,7 +3,7 @@
 //   #/                                cluster            #/run/<run>                          episodes of a run
 //   #/actors?q=<search>               actors             #/run/<run>/training                 its training
 //   #/actor/<key>/<step>              one actor          #/run/<run>/episode/<episode>/<tab>  one episode
-//                                                        #/run/<run>/rollout/<rollout>/<page> one rollout
+//                                                        #/run/<run>/rollout/<rollout>/<page> one rollout, at a turn: ?turn=<n>
 //
 // #/run and #/training show the run that began last.
 
@@ -17,7 +17,7 @@ export type Route =
   | { view: 'run'; run: string | null }
   | { view: 'training'; run: string | null }
   | { view: 'episode'; run: string; episode: string; tab: Tab }
-  | { view: 'rollout'; run: string; rollout: string; page: number }
+  | { view: 'rollout'; run: string; rollout: string; page: number; turn: number | null }
   | { view: 'unknown'; hash: string }
 
 export function readRoute (hash: string): Route {
@@ -32,7 +32,7 @@ export function readRoute (hash: string): Route {
   if (second === undefined || third === undefined) return { view: 'run', run: second ?? null }
   if (third === 'training') return { view: 'training', run: second }
   if (third === 'episode' && fourth !== undefined) return { view: 'episode', run: second, episode: fourth, tab: tabs.find(tab => tab === fifth) ?? 'overview' }
-  if (third === 'rollout' && fourth !== undefined) return { view: 'rollout', run: second, rollout: fourth, page: whole(fifth) ?? 0 }
+  if (third === 'rollout' && fourth !== undefined) return { view: 'rollout', run: second, rollout: fourth, page: whole(fifth) ?? 0, turn: whole(new URLSearchParams(query).get('turn') ?? undefined) }
   return { view: 'unknown', hash }
 }
 
@@ -56,5 +56,6 @@ export const links = {
   run: (run: string | null = null): string => run === null ? '#/run' : join('run', run),
   training: (run: string | null = null): string => run === null ? '#/training' : join('run', run, 'training'),
   episode: (run: string, episode: string, tab: Tab = 'overview'): string => tab === 'overview' ? join('run', run, 'episode', episode) : join('run', run, 'episode', episode, tab),
-  rollout: (run: string, rollout: string, page = 0): string => page === 0 ? join('run', run, 'rollout', rollout) : join('run', run, 'rollout', rollout, page)
+  rollout: (run: string, rollout: string, page = 0, turn: number | null = null): string =>
+    `${page === 0 ? join('run', run, 'rollout', rollout) : join('run', run, 'rollout', rollout, page)}${turn === null ? '' : `?turn=${turn}`}`
 }

@@ -1,6 +1,6 @@
 // What is going on now, in one sentence.
 
-import type { ClusterView, EpisodeRow } from '../protocol.ts'
+import type { ClusterView, EpisodeRow, Hello } from '../protocol.ts'
 import { listed, plural, share } from './words.ts'
 
 /** Of all runs whose episodes are known. `rate` null: no attempt has a verdict. */
@@ -22,7 +22,8 @@ export function figuresOf (rows: readonly EpisodeRow[]): Figures {
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0)
 
 /** Two sentences: what is done now, and what came of it so far. */
-export function sentenceOf ({ nodes, runs, ledger }: ClusterView, figures: Figures | null): { now: string; so: string } {
+export function sentenceOf ({ nodes, runs, ledger }: ClusterView, figures: Figures | null, source: Hello['source']): { now: string; so: string } {
+  if (source === 'folder') return { now: `${listed(runs.map(({ run, state }) => `Run ${run} is ${state}`))}. Nothing here changes by itself.`, so: soOf(ledger, runs, figures) }
   const playing = runs.filter(({ state }) => state === 'running' || state === 'paused')
   const busy = sum(nodes.flatMap(({ slots }) => slots).filter(({ kind }) => kind !== 'lead' && kind !== 'own').map(slot => slot.busy))
   return { now: nowOf(playing, nodes, busy, figures), so: soOf(ledger, runs, figures) }

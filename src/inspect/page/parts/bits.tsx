@@ -45,7 +45,7 @@ export const Wide = ({ label, children }: { label: string; children: ComponentCh
   <div class='wide' role='region' aria-label={label} tabIndex={0}>{children}</div>
 
 /** A button for an action; `sure` is asked first where it cannot be undone. Hidden where this page may not act. */
-export function Act ({ action, label, sure }: { action: Action; label: string; sure?: string }) {
+export function Act ({ action, label, sure, title = label }: { action: Action; label: string; sure?: string; title?: string }) {
   const link = useLinkState()
   const [phase, setPhase] = useState<'idle' | 'sure' | 'busy'>('idle')
   const [failure, setFailure] = useState<Failure | null>(null)
@@ -64,7 +64,7 @@ export function Act ({ action, label, sure }: { action: Action; label: string; s
   }
   return (
     <span class='act'>
-      <button disabled={phase === 'busy' || link.state().kind !== 'live'} onClick={() => { if (sure === undefined) void act(); else setPhase('sure') }}>{label}</button>
+      <button title={title} disabled={phase === 'busy' || link.state().kind !== 'live'} onClick={() => { if (sure === undefined) void act(); else setPhase('sure') }}>{label}</button>
       {failure && <span class='why' role='alert'>{failure.message}</span>}
     </span>
   )

@@ -62,7 +62,7 @@ function Head ({ view: { row }, isGone }: { view: ActorView; isGone: boolean }) 
         {failures > 0 && <span class='bad'>{plural(failures, 'failure')}: <Word>{reason}</Word></span>}
         {isGone && <span class='warn'>nobody keeps it any more</span>}
       </p>
-      {acts.length > 0 && <p class='acts'>{acts.map(event => <Act key={event} action={{ do: 'send', actor: key, event }} label={event} {...(/cancel|drain|halt|close/.test(event) ? { sure: 'This cannot be taken back.' } : {})} />)}</p>}
+      {acts.length > 0 && <p class='acts'>{acts.map(event => <Act key={event} action={{ do: 'send', actor: key, event }} label={event.slice(event.lastIndexOf('.') + 1)} title={event} {...(/cancel|drain|halt|close/.test(event) ? { sure: 'This cannot be taken back.' } : {})} />)}</p>}
     </div>
   )
 }
@@ -86,6 +86,7 @@ function Drawing ({ machine, step, before, isLatest }: { machine: string; step: 
   const shown = useRef(step.n)
   const beat = isLatest && shown.current !== step.n ? step.n : 0
   shown.current = step.n
+  if (machine === 'work') return <Empty title='A piece of work has no statechart'>It is done by the slot above it; what it plays is below it.</Empty>
   if (!hasChart(machine)) return <Empty title={`There is no drawing of the machine ${machine}`}>The node runs another version of Spar than this page.</Empty>
   const active = step.state.split(' ').filter(path => path !== '')
   const isForeign = active.some(path => !knowsState(machine, path))

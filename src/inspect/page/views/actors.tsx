@@ -32,7 +32,7 @@ function Tree ({ rows: actors, leftOut, lag, search }: { rows: Parameters<typeof
     else next.delete(key)
     return next
   })
-  const open = (index: number): void => { const row = rows[index]; if (row && row.actor.machine !== 'work') location.hash = links.actor(row.actor.key) }
+  const open = (index: number): void => { const row = rows[index]; if (row) location.hash = links.actor(row.actor.key) }
   const left = (): void => {
     const row = rows[selected]
     if (!row) return

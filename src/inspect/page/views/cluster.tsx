@@ -30,7 +30,7 @@ function Shown ({ cluster }: { cluster: ClusterView }) {
       <dl class='stats'>
         <Stat label='work done' value={count(ledger.settled)} note={`of ${count(ledger.dispatched)}`} />
         <Stat label='open' value={count(ledger.open)} note={`${count(waiting)} waiting`} />
-        <Stat label='rollouts a minute' value={(throughput.rollouts / minutes).toFixed(1)} note={`last ${duration(throughput.windowMs).replace(' 00 s', '')}`} />
+        {source !== 'folder' && <Stat label='rollouts a minute' value={(throughput.rollouts / minutes).toFixed(1)} note={`last ${duration(throughput.windowMs).replace(' 00 s', '')}`} />}
         <Stat label='episodes' value={count(runs.reduce((sum, run) => sum + run.episodes.settled, 0))} note='settled' />
         <Stat label='given up' value={<span class={ledger.quarantined > 0 ? 'bad' : ''}>{count(ledger.quarantined)}</span>} note={`${count(ledger.cancelled)} cancelled`} />
       </dl>
@@ -40,7 +40,7 @@ function Shown ({ cluster }: { cluster: ClusterView }) {
       {source !== 'folder' && <Panel title={source === 'process' ? 'This process' : 'Nodes'} note={plural(nodes.length, 'node')}>
         {nodes.length === 0 ? <Empty title='No node is there'>A node joins with <code>spar node</code>.</Empty> : <div class='cards'>{nodes.map(node => <Node key={node.node} node={node} now={now} />)}</div>}
       </Panel>}
-      <div class='columns'>
+      {source !== 'folder' && <div class='columns'>
         <Panel title='Queues'>
           {queues.length === 0 ? <Empty title='No queue' /> : <table><thead><tr><th>work</th><th class='n'>waits</th><th class='n'>taken</th></tr></thead>
             <tbody>{queues.map(({ kind, waiting, taken }) => <tr key={kind}><td>{kind}</td><td class='n'>{count(waiting)}</td><td class='n'>{count(taken)}</td></tr>)}</tbody></table>}
@@ -49,7 +49,7 @@ function Shown ({ cluster }: { cluster: ClusterView }) {
           {policies.length === 0 ? <Empty title='No model has published a version'>Programs play, or a model whose weights stay.</Empty> : <table><thead><tr><th>model</th><th>version</th><th class='n'>since</th></tr></thead>
             <tbody>{policies.map(({ model, version, at }) => <tr key={model}><td><Word>{model}</Word></td><td><Word>{version}</Word></td><td class='n'>{at === null ? missing : ticking(now - at)}</td></tr>)}</tbody></table>}
         </Panel>
-      </div>
+      </div>}
       <Panel title='Faults' note='what went wrong, by cause'>
         {faults.length === 0 ? <Empty title='Nothing went wrong'>Faults of the infrastructure would stand here. They are played again, and never scored.</Empty> : <Wide label='Faults'><table><thead><tr><th>cause</th><th class='n'>times</th><th>last</th><th>why</th><th class='n'>ago</th></tr></thead>
           <tbody>{faults.map(({ code, count: times, reason, work, at }) => <tr key={code}><td><code>{code}</code></td><td class='n'>{count(times)}</td><td><code><Word>{work}</Word></code></td><td class='why'><Word>{reason}</Word></td><td class='n'>{at === null ? missing : ticking(now - at)}</td></tr>)}</tbody></table></Wide>}
@@ -64,7 +64,7 @@ function Sentence ({ cluster }: { cluster: ClusterView }) {
   const [first, second, third] = (playing.length > 0 ? playing : latest.slice(0, 1)).slice(0, summedMax).map(({ run }) => topics.episodes(run))
   const known = [useTopic('episodes', first ?? null), useTopic('episodes', second ?? null), useTopic('episodes', third ?? null)].map(({ value }) => value)
   const figures = useMemo(() => known.every(value => value === undefined) ? null : figuresOf(known.flatMap(value => value?.rows ?? [])), known)
-  const { now, so } = sentenceOf(cluster, figures)
+  const { now, so } = sentenceOf(cluster, figures, useLink().hello()?.source ?? 'cluster')
   return <div class='sentence'><p>{now}</p><p class='so'>{so}</p></div>
 }
 

@@ -1,6 +1,6 @@
 // One rollout: what was said and done turn by turn, what it cost, and the tokens behind it. All of it is a model's text.
 
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { topics, turnsPerPage, type RolloutView, type TurnView } from '../../protocol.ts'
 import { Badge, Empty, Failed, Loading, Meter, Panel, Wide } from '../parts/bits.tsx'
 import { TextBlock, Word } from '../parts/text.tsx'
@@ -9,17 +9,19 @@ import { useKeys, useTopic } from '../use.ts'
 import { bytes, count, duration, missing, plural, reward } from '../words.ts'
 import { Tokens } from './tokens.tsx'
 
-export function Rollout ({ run, rollout, page }: { run: string; rollout: string; page: number }) {
+export function Rollout ({ run, rollout, page, turn }: { run: string; rollout: string; page: number; turn: number | null }) {
   const { value, failure } = useTopic('rollout', topics.rollout(run, rollout, page))
   const go = (to: number): void => { if (value && to >= 0 && to < value.pages) location.hash = links.rollout(run, rollout, to) }
   useKeys({ ArrowLeft: () => go(page - 1), ArrowRight: () => go(page + 1), j: () => step(1), k: () => step(-1) })
+  const isHere = value !== undefined
+  useEffect(() => { if (isHere && turn !== null) show(document.getElementById(`turn-${turn}`)) }, [isHere, turn])
   if (value === undefined) return failure ? <Failed failure={failure} /> : <Loading what={`the rollout ${rollout}`} />
   return (
     <>
       <Head view={value} />
       {value.findings.length > 0 && <Panel title='What was odd'><ul class='plain'>{value.findings.map((finding, index) => <li key={index}><Word>{finding}</Word></li>)}</ul></Panel>}
       <Panel title='Transcript' note={`${plural(value.turnsTotal, 'turn')}${value.isLive ? ', still played' : ''}; text of a model`}>
-        {value.turns.length === 0 ? <Empty title={value.isLive ? 'It has not said anything yet' : 'Nothing was said'} /> : <ol class='turns' start={page * turnsPerPage + 1}>{value.turns.map(turn => <Turn key={turn.n} turn={turn} />)}</ol>}
+        {value.turns.length === 0 ? <Empty title={value.isLive ? 'It has not said anything yet' : 'Nothing was said'} /> : <ol class='turns' start={page * turnsPerPage + 1}>{value.turns.map(turn => <Turn key={turn.n} turn={turn} link={links.rollout(run, rollout, page, turn.n)} />)}</ol>}
         <Pages view={value} />
       </Panel>
       <Model view={value} />
@@ -32,9 +34,12 @@ function step (by: 1 | -1): void {
   const turns = [...document.querySelectorAll<HTMLElement>('.turn')]
   const top = 90
   const at = turns.findLastIndex(turn => turn.getBoundingClientRect().top <= top + 4)
-  const target = turns[Math.max(0, Math.min(turns.length - 1, at + by))]
-  target?.scrollIntoView({ block: 'start' })
-  target?.focus({ preventScroll: true })
+  show(turns[Math.max(0, Math.min(turns.length - 1, at + by))] ?? null)
+}
+
+function show (turn: HTMLElement | null): void {
+  turn?.scrollIntoView({ block: 'start' })
+  turn?.focus({ preventScroll: true })
 }
 
 function Head ({ view }: { view: RolloutView }) {
@@ -53,7 +58,7 @@ function Head ({ view }: { view: RolloutView }) {
       </p>
       <p class='budget'>
         <Budget name='turns' used={budget.turns.used} max={budget.turns.max} />
-        <Budget name='tokens' used={budget.tokens.used} max={budget.tokens.max} />
+        {budget.tokens.used !== null && <Budget name='tokens' used={budget.tokens.used} max={budget.tokens.max} />}
       </p>
       {untrainable !== null && <p class='muted'>Nothing is trained on it: <Word>{untrainable}</Word></p>}
     </div>
@@ -64,10 +69,10 @@ const Budget = ({ name, used, max }: { name: string; used: number | null; max: n
   <span>{max !== null && used !== null && <Meter value={used} max={max} title={`${used} of ${max} ${name}`} tone={used >= max ? 'bad' : 'busy'} />} <b>{count(used)}</b>{max === null ? '' : ` of ${count(max)}`} {name}</span>
 )
 
-function Turn ({ turn: { n, said, call, observation, exitCode, timedOut, truncatedBytes, ms } }: { turn: TurnView }) {
+function Turn ({ turn: { n, said, call, observation, exitCode, timedOut, truncatedBytes, ms }, link }: { turn: TurnView; link: string }) {
   return (
     <li class='turn' id={`turn-${n}`} tabIndex={-1}>
-      <span class='number'>{n}</span>
+      <a class='number' href={link} aria-label={`Turn ${n}`}>{n}</a>
       <div class='said'><TextBlock content={said} label={`What was said in turn ${n}`} /></div>
       {call && <div class='call'><p class='tool'><b>{call.tool}</b>{call.path !== null && <code><Word>{call.path}</Word></code>}</p><TextBlock content={call.shown} label={`Tool call of turn ${n}`} first={2_000} /></div>}
       {observation && <div class={`observed ${exitCode === 0 ? '' : 'nonzero'}`}>
