@@ -32,7 +32,7 @@ export interface SystemOptions {
 /** What every part of the system is handed. */
 export interface System extends EpisodeSystem { folder: RunStore; jobs: number }
 
-export interface PlayingRun { ended: Promise<RunOutcome>; /** Stops taking work; what is in flight has `graceMs` to finish. */ drain (graceMs: number): Promise<void> }
+export interface PlayingRun { ended: Promise<RunOutcome>; /** No new episode starts until `resume`. */ pause (): void; resume (): void; /** Stops taking work; what is in flight has `graceMs` to finish. */ drain (graceMs: number): Promise<void> }
 
 export function startSystem (input: SystemOptions): PlayingRun {
   const { registry } = input.ports
@@ -56,7 +56,7 @@ export function startSystem (input: SystemOptions): PlayingRun {
       }
     })
   }
-  const { ended, drain, halt } = playRun(system)
+  const { ended, drain, halt, pause, resume } = playRun(system)
 
   /** Y1. */
   function haltOnLoss (work: () => void): void {
@@ -71,6 +71,7 @@ export function startSystem (input: SystemOptions): PlayingRun {
   }
 
   return {
+    pause, resume,
     ended: ended.then(async outcome => {
       // An episode that failed leaves work behind, which must not outlive the run.
       if (outcome.kind !== 'drained') await queue.drain(0)

@@ -7,7 +7,7 @@ import { createActorsFeed, type ActorsFeed } from './actors-feed.ts'
 import { badAction, notFound } from './failure.ts'
 import { inspectLimits, type InspectLimits } from './limits.ts'
 import type { Nodes } from './nodes.ts'
-import { topics, type Action, type ClusterView, type EpisodesChange, type EpisodeRow, type Hello, type QueueRow, type RunVerb } from './protocol.ts'
+import { topics, type Action, type ClusterView, type EpisodesChange, type EpisodeRow, type Hello, type MachineView, type QueueRow, type RunVerb } from './protocol.ts'
 import type { RunReader, RunReaders } from './records/types.ts'
 import type { Update } from './service.ts'
 import { readTopic, type Topic } from './topic.ts'
@@ -31,6 +31,8 @@ export interface SourceParts {
   /** null: nothing lives here. */
   nodes: Nodes | null
   readers: RunReaders
+  /** Those of this version, where no node says its own. */
+  machines: () => MachineView[]
   clock: Clock
   /** Changes the state of a run; null where nobody can. */
   runs: { verbs: readonly RunVerb[]; change (run: string, verb: RunVerb): Promise<void> } | null
@@ -134,13 +136,15 @@ async function * fromNode ({ nodes }: Reading, node: string, topic: string, sign
 }
 
 /** Every node has the same, but for versions: the first that answers says it. */
-async function machineOf ({ nodes, every }: Reading, machine: string): Promise<unknown> {
+async function machineOf ({ nodes, machines, every }: Reading, machine: string): Promise<unknown> {
   for (const { node } of await nodes?.list() ?? []) {
     const views = await nodes!.of(node).machines(null, { deadlineMs: every.callMsMax }).catch(() => [])
     const view = views.find(view => view.machine === machine)
     if (view !== undefined) return view
   }
-  throw notFound(`the machine ${machine}`)
+  const own = machines().find(view => view.machine === machine)
+  if (own === undefined) throw notFound(`the machine ${machine}`)
+  return own
 }
 
 async function * episodes (reading: Reading, run: string, signal: AbortSignal): AsyncGenerator<Update> {

@@ -17,11 +17,11 @@ import { inspectLimits } from '../limits.ts'
 import { countEndings, type Endings } from './endings.ts'
 import type { KeptEpisode, RunInfo, RunReader, RunReaders } from './types.ts'
 
-/** Throws RUN_NOT_FOUND, RUN_SCHEMA_NEWER, and RUN_TWICE where two folders hold runs of one name. */
-export function folderReaders (dirs: readonly string[]): RunReaders {
+/** `stateOf` says more of a run that is played here than its folder does. Throws RUN_NOT_FOUND, RUN_SCHEMA_NEWER, and RUN_TWICE where two folders hold runs of one name. */
+export function folderReaders (dirs: readonly string[], stateOf: (run: string) => string | null = () => null): RunReaders {
   const readers = new Map<string, RunReader>()
   for (const dir of dirs) {
-    const reader = readFolder(dir)
+    const reader = readFolder(dir, stateOf)
     if (readers.has(reader.run)) throw new SparError('RUN_TWICE', `Cannot show ${dir}: another folder holds a run ${reader.run} too`)
     readers.set(reader.run, reader)
   }
@@ -31,7 +31,7 @@ export function folderReaders (dirs: readonly string[]): RunReaders {
 interface LedgerLine { id: string; entry: string; at: number; code?: string; reason?: string }
 interface Snapshot { value: unknown; context: { bugs: SettledEpisode['bugs']; ending: SettledEpisode['ending'] | null } }
 
-function readFolder (dir: string): RunReader {
+function readFolder (dir: string, stateOf: (run: string) => string | null): RunReader {
   let store: RunStore = openRunStore(dir)
   let endings: Endings = countEndings()
   let startedAt: number | null = null
@@ -72,7 +72,7 @@ function readFolder (dir: string): RunReader {
       mark = now
       return ++version
     },
-    info: () => infoOf(store, settled.size, startedAt),
+    info: () => infoOf(store, stateOf(run), settled.size, startedAt),
     ledger: () => ({ ...store.ledger.totals(), open: store.ledger.open().length }),
     settled: () => settled,
     endedAt: episode => endings.endedAt(episode),
@@ -100,10 +100,10 @@ function stampOf (path: string): string {
   return `${mtimeMs}:${size}`
 }
 
-function infoOf (store: RunStore, settled: number, startedAt: number | null): RunInfo {
+function infoOf (store: RunStore, state: string | null, settled: number, startedAt: number | null): RunInfo {
   const { options, arena: { id, target, commit, runner }, policies } = store.file()
   return {
-    state: settled >= options.episodes ? 'done' : 'unfinished', reason: '', startedAt, policies, wait: null,
+    state: settled >= options.episodes ? 'done' : state ?? 'unfinished', reason: '', startedAt, policies, wait: null,
     options: { ...runDefaults, ...options, ...resolveBudgets(options, {}) }, arenas: [{ id, target, commit, runner }]
   }
 }

@@ -28,7 +28,7 @@ export async function rolloutView (reader: RunReader, rollout: string, page: num
     row: row ?? { rollout, role, outcome: record.outcome, reason: '', reward: null, advantage: null, policy: { name: policy.name, version: policy.version_end }, turns: turns.length, delivery: record.attempt, hasRecord: true },
     isLive: false, bug: lineage.bug_id, order: lineage.order,
     budget: { turns: { used: turns.length, max: options.turnsMax[role] }, tokens: { used: last === undefined ? null : last.prompt_tokens! + last.completion_tokens!, max: options.tokensMax[role] } },
-    startedAt: timing.started_at, endedAt: timing.ended_at, sandbox: record.sandboxes[0] ?? null, versions: { start: policy.version_start, end: policy.version_end },
+    startedAt: timing.started_at, endedAt: timing.ended_at, sandbox: sandboxOf(record), versions: { start: policy.version_start, end: policy.version_end },
     untrainable: record.untrainable, page, pages: Math.max(1, Math.ceil(turns.length / turnsPerPage)), turnsTotal: turns.length,
     turns: turnViews(turns, record.tool_calls.map(tool => ({ turn: tool.turn, exitCode: tool.exit_code, timedOut: tool.timed_out, truncatedBytes: tool.truncated_bytes, ms: tool.ms })), page, textBytesMax),
     calls: record.calls.slice(0, partsMax).map(callView), segments: record.segments.slice(0, partsMax).map(segmentRow), findings: record.integrity.findings.slice(0, namesShownMax).map(String)
@@ -81,3 +81,7 @@ function segmentRow ({ token_ids: ids, mask, logprobs, policy_versions: versions
   return { n, tokens: ids.length, drawn, logprob: sum === null || drawn === 0 || !Number.isFinite(sum) ? null : sum / drawn, versions: versions.slice(0, 100), breakReason }
 }
 
+
+function sandboxOf ({ sandboxes: [first] }: RolloutRecord): RolloutView['sandbox'] {
+  return first === undefined ? null : { id: first.id, kind: first.kind, isolation: first.isolation }
+}
