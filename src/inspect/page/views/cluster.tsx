@@ -100,7 +100,7 @@ function Node ({ node: row, now }: { node: NodeRow; now: number }) {
         <li key={kind}><span class='kind'>{kind}</span><Meter value={busy} max={total} title={`${busy} of ${total} ${kind} slots are busy`} /><span class='n'>{busy} / {total}</span><span class='n muted'>{count(done)} done</span></li>
       ))}</ul>
       <p class='muted'>{host}, process {pid}, Spar {version}{Object.entries(labels).map(([name, value]) => `, ${name} ${value}`).join('')}</p>
-      <p class='muted'>{actors === null ? 'does not answer' : plural(actors, 'actor')}, {plural(arenas.length, 'arena')}, up for {ticking(now - startedAt)}{state === 'silent' || state === 'gone' ? `, heard of ${ticking(now - seenAt)} ago` : ''}</p>
+      <p class='muted'>{actors === null ? '' : `${plural(actors, 'actor')}, `}{plural(arenas.length, 'arena')}, up for {ticking(now - startedAt)}{state === 'silent' || state === 'gone' ? `, heard of ${ticking(now - seenAt)} ago` : ''}</p>
       {refusals.map(({ target, code, reason }) => <p key={target} class='why'><code>{code}</code> <Word>{target}</Word>: <Word>{reason}</Word></p>)}
     </article>
   )
