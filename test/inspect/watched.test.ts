@@ -4,7 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { machineViews } from '../../actors/definitions.ts'
@@ -19,6 +19,7 @@ import { systemClock } from '../../src/clock.ts'
 import { links } from '../../src/inspect/page/route.ts'
 import { browserSkip, seriousFindings, startBrowser } from '../helpers/browser.ts'
 import { documentOf, startTestNode, submit, untilAborted, type TestNode } from '../helpers/cluster-fixture.ts'
+import { spar } from '../helpers/spar.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
@@ -113,6 +114,11 @@ t.test('a run is started, watched, an actor opened, an episode followed to its e
     await page.goto(folderUrl + links.episode('watched', 'e0001'))
     await sees(page, 'Lineage')
     t.equal(await page.getByRole('button', { name: 'pause' }).count(), 0, 'nothing can be done to it')
+    const file = join(cwd, 'report.html')
+    t.equal((await spar(['report', join(cwd, 'watched'), '--out', file], { home: join(cwd, 'home'), cwd })).code, 0)
+    await page.goto(pathToFileURL(file).href + links.episode('watched', 'e0001'))
+    await sees(page, 'Lineage')
+    t.same(await seriousFindings(page), [], 'axe, report')
     t.same(complaints, [])
   })
 })

@@ -56,7 +56,7 @@ function File ({ file, isWide, room }: { file: PatchFile; isWide: boolean; room:
             {file.hunks.map((hunk, index) => {
               const part = { ...hunk, lines: hunk.lines.slice(0, Math.max(0, left)) }
               left -= hunk.lines.length
-              return part.lines.length > 0 && <Fragment key={index}><tr class='hunk'><td colSpan={isWide ? 4 : 3}>{named(hunk.head).slice(0, 200)}</td></tr>{isWide ? <Sides hunk={part} /> : <One hunk={part} />}</Fragment>
+              return part.lines.length > 0 && <Fragment key={index}><tr class='hunk'><td colSpan={4}>{named(hunk.head).slice(0, 200)}</td></tr>{isWide ? <Sides hunk={part} /> : <One hunk={part} />}</Fragment>
             })}
           </tbody>
         </table>
@@ -77,7 +77,7 @@ function Cell ({ line, number, pair }: { line: PatchLine | null; number: number 
 const signs = { same: ' ', out: '−', in: '+', note: '' }
 
 const One = ({ hunk }: { hunk: Hunk }) => <>{pairsOf(hunk.lines).reduce<[PatchLine, Pair][][]>(grouped, []).flat().map(([line, pair], index) => (
-  <tr key={index}><td class={`number ${line.kind}`}>{line.before}</td><td class={`number ${line.kind}`}>{line.after}</td><td class={line.kind}><span class='sign' aria-hidden='true'>{signs[line.kind]}</span><Line line={line} pair={pair} /></td></tr>
+  <tr key={index}><td class={`number ${line.kind}`}>{line.before}</td><td class={`number ${line.kind}`}>{line.after}</td><td class={`sign ${line.kind}`}>{signs[line.kind]}</td><td class={line.kind}><Line line={line} pair={pair} /></td></tr>
 ))}</>
 
 /** In one column what was taken out stands before what came in its place. */

@@ -71,9 +71,9 @@ export function BarPlot ({ title, counts, peak, curve }: BarsProps) {
       <svg viewBox={`0 0 ${box.width} ${box.height}`} role='img' aria-label={`${title}: ${counts.map((count, index) => `${Math.round(100 * index / counts.length)} %: ${count}`).join(', ')}`}>
         <line class='grid' x1={box.left} x2={box.width - box.right} y1={box.height - box.bottom} y2={box.height - box.bottom} />
         {counts.map((count, index) => {
-          const height = count / most * inner.height
+          const height = count / most * (inner.height - 16)
           return <g key={index}><rect class='bar' x={box.left + index * width + 1.5} width={Math.max(1, width - 3)} y={box.height - box.bottom - height} height={height} rx='2'><title>{`${count} bugs`}</title></rect>
-            {count > 0 && <text class='tick' text-anchor='middle' x={box.left + (index + 0.5) * width} y={Math.max(box.top + 9, box.height - box.bottom - height - 4)}>{count}</text>}</g>
+            {count > 0 && <text class='tick' text-anchor='middle' x={box.left + (index + 0.5) * width} y={box.height - box.bottom - height - 4}>{count}</text>}</g>
         })}
         <line class='peak' x1={x(peak)} x2={x(peak)} y1={box.top} y2={box.height - box.bottom} />
         <g class='series c2'><path d={line} /></g>

@@ -48,7 +48,7 @@ function Head ({ view: { row }, isGone }: { view: ActorView; isGone: boolean }) 
   const { machine, id, node, status, state, tags, sinceAt, startedAt, endedAt, run, episode, rollout, transitions, restarts, failures, reason, acts, key, parent } = row
   return (
     <div class='head'>
-      <h1><span class='muted'>{machine}</span> <Word>{id}</Word> <Badge {...(status === 'active' ? { tone: 'busy' as const } : {})}>{status === 'active' ? state : status}</Badge>{tags.map(tag => <span key={tag} class='tag'>{tag}</span>)}</h1>
+      <h1><span class='muted'>{machine}</span> <Word>{id}</Word> <Badge {...(status === 'active' ? { tone: 'busy' as const } : {})}>{status === 'active' ? state : status}</Badge>{tags.filter(tag => tag !== state).map(tag => <span key={tag} class='tag'>{tag}</span>)}</h1>
       <p class='facts'>
         <span>{endedAt === null ? `in this state for ${ticking(now - sinceAt)}` : `ended ${ticking(now - endedAt)} ago`}</span>
         <span>began {ticking(now - startedAt)} ago</span>

@@ -98,8 +98,11 @@ export const RolloutLine = ({ run, row }: { run: string; row: RolloutRow }) => (
 
 function Files ({ lineage, state }: { lineage: BugView[]; state: string }) {
   if (lineage.length === 0) return <Empty title='No artifact'>{state === 'done' ? 'The breaker submitted none.' : 'The breaker has not submitted one yet.'}</Empty>
-  return <>{lineage.map(({ bug, order, files }) => <section key={bug}><h2 class='over'>{order === 1 ? 'The bug' : 'The bug of the second order'} <code>{bug}</code></h2>{files.map(file => <File key={file.name} file={file} />)}</section>)}</>
+  return <>{lineage.map(({ bug, order, files }) => <section key={bug}><h2 class='over'>{order === 1 ? 'The bug' : 'The bug of the second order'} <code>{bug}</code></h2>{files.toSorted(byKind).map(file => <File key={file.name} file={file} />)}</section>)}</>
 }
+
+/** Patches first: they are the bug. */
+const byKind = (a: FileView, b: FileView): number => Number(b.kind === 'diff') - Number(a.kind === 'diff')
 
 const purposes: Record<string, string> = {
   'bug_inject.diff': 'puts the bug into the code', 'test_weaken.diff': 'hides it from the tests', 'test_script.sh': 'runs the tests', 'test_files.txt': 'the oracle: its files are put back before grading',
