@@ -8,7 +8,7 @@ import { changedPart, pairsOf, readPatch } from '../../src/inspect/page/patch.ts
 import { links, readRoute } from '../../src/inspect/page/route.ts'
 import { figuresOf, sentenceOf } from '../../src/inspect/page/summary.ts'
 import { treeOf } from '../../src/inspect/page/tree.ts'
-import { bytes, duration, reward } from '../../src/inspect/page/words.ts'
+import { bytes, duration, eventWords, reward } from '../../src/inspect/page/words.ts'
 import { actorLimits } from '../../src/inspect/protocol.ts'
 import { actor, actors, actorView, cluster, episodes, patch, steps } from './page-values.ts'
 
@@ -97,5 +97,6 @@ t.test('a sentence says what is going on', async t => {
 t.test('figures as people read them', async t => {
   t.same([0, 412, 3_210, 59_900, 245_000, 7_380_000, 260_000_000, null].map(duration), ['0 ms', '412 ms', '3.2 s', '59 s', '4 min 05 s', '2 h 03 min', '3 d 0 h', '–'])
   t.same([0.5, -1, 0, null].map(reward), ['+0.50', '−1.00', '0.00', '–'])
+  t.same(['xstate.done.actor.ask', 'xstate.error.actor.attempt.1.0', 'xstate.after.drain.node.attending', 'node.drain', 'xstate.init'].map(eventWords), ['done ask', 'failed attempt.1.0', 'after drain', 'node.drain', 'start'])
   t.same([12, 2048, 50 * 2 ** 20].map(bytes), ['12 B', '2.0 KiB', '50 MiB'])
 })

@@ -55,3 +55,11 @@ export const spaced = (word: string): string => word.replaceAll('_', ' ')
 
 /** A list in a sentence: `a, b and c`. */
 export const listed = (words: string[]): string => words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)!}`
+
+/** An event as a chart says it: `xstate.done.actor.ask` as `done ask`. */
+export function eventWords (event: string): string {
+  const [, ending, name] = /^xstate\.(done|error)\.(?:actor|state)\.(.*)$/s.exec(event) ?? []
+  if (ending !== undefined) return `${ending === 'done' ? 'done' : 'failed'} ${name!}`
+  if (event === 'xstate.init') return 'start'
+  return event.startsWith('xstate.after.') ? `after ${event.split('.')[2]!}` : event
+}

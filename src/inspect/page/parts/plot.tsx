@@ -44,15 +44,10 @@ export function LinePlot ({ title, xs, series, low, high, ticks, format, xName }
   )
 }
 
-/** A line through what has a value; where nothing has one, it is broken. */
+/** A line through what has a value; a point without one has no place on it. */
 function pathOf (xs: number[], values: (number | null)[], x: (value: number) => number, y: (value: number) => number): string {
-  let pen = 'M'
-  let path = ''
-  for (const [index, value] of values.entries()) {
-    if (value !== null) path += `${pen}${x(xs[index]!).toFixed(1)} ${y(value).toFixed(1)}`
-    pen = value === null ? 'M' : 'L'
-  }
-  return path
+  const points = values.flatMap((value, index) => value === null ? [] : [`${x(xs[index]!).toFixed(1)} ${y(value).toFixed(1)}`])
+  return points.length === 0 ? '' : `M${points.join('L')}`
 }
 
 export interface BarsProps { title: string; counts: number[]; peak: number; curve: { p: number; reward: number }[] }

@@ -8,7 +8,7 @@ import { JsonText } from '../parts/json.tsx'
 import { Word } from '../parts/text.tsx'
 import { links } from '../route.ts'
 import { useKeys, useNow, useTopic } from '../use.ts'
-import { clockTime, count, plural, ticking } from '../words.ts'
+import { clockTime, count, eventWords, plural, ticking } from '../words.ts'
 
 export function Actor ({ actorKey, step }: { actorKey: string; step: number | null }) {
   const { value, failure, lag } = useTopic('actor', topics.actor(actorKey))
@@ -76,7 +76,7 @@ function Timeline ({ steps, index, leftOut, onGo, isPast }: { steps: Step[]; ind
       <button aria-label='Step back' disabled={index <= 0} onClick={() => onGo(index - 1)}>◂</button>
       <input type='range' aria-label='Step' min={0} max={Math.max(0, steps.length - 1)} value={index} aria-valuetext={step ? `step ${step.n}: ${step.state}` : 'no step'} onInput={event => onGo(Number(event.currentTarget.value))} />
       <button aria-label='Step forward' disabled={index >= steps.length - 1} onClick={() => onGo(index + 1)}>▸</button>
-      <span class='n'>{step ? <>step {step.n} <span class='muted'>{clockTime(step.at)}</span> {step.event ?? (step.n === 1 ? 'start' : 'an event nobody watched')} → <b>{step.state || step.status}</b></> : 'not kept'}</span>
+      <span class='n'>{step ? <>step {step.n} <span class='muted'>{clockTime(step.at)}</span> <span title={step.event ?? ''}>{step.event !== null ? <Word>{eventWords(step.event)}</Word> : step.n === 1 ? 'start' : 'an event nobody watched'}</span> → <b>{step.state || step.status}</b></> : 'not kept'}</span>
       {isPast ? <button class='danger' onClick={() => onGo(steps.length - 1)}>back to now</button> : <span class='muted'>follows now{leftOut > 0 ? `; ${count(leftOut)} earlier steps are not kept` : ''}</span>}
     </div>
   )
@@ -104,7 +104,7 @@ function Events ({ events, leftOut, lag }: { events: EventLine[]; leftOut: numbe
   return (
     <Panel title='Events' note={`newest first${leftOut > 0 ? `; ${count(leftOut)} are not kept` : ''}${lag > 0 ? `; ${count(lag)} changes left out` : ''}`}>
       {events.length === 0 ? <Empty title='No event since somebody watches'>An actor keeps a log only while it is looked at.</Empty> : <ol class='events'>{events.slice(-eventsShown).reverse().map(({ n, at, event, from, data }) => (
-        <li key={n}><details><summary><span class='n muted'>{clockTime(at)}</span> <code><Word>{event}</Word></code>{from !== null && <span class='muted'> from <Word>{from}</Word></span>}</summary>{data.text === '' ? <p class='muted none'>It carries nothing else</p> : <JsonText content={data} label={`Data of ${event}`} />}</details></li>
+        <li key={n}><details><summary><span class='n muted'>{clockTime(at)}</span> <code title={event}><Word>{eventWords(event)}</Word></code>{from !== null && <span class='muted'> from <Word>{from}</Word></span>}</summary>{data.text === '' ? <p class='muted none'>It carries nothing else</p> : <JsonText content={data} label={`Data of ${event}`} />}</details></li>
       ))}</ol>}
     </Panel>
   )

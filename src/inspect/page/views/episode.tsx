@@ -20,8 +20,8 @@ export function Episode ({ run, episode, tab }: { run: string; episode: string; 
       <Head view={value} tab={tab} />
       {tab === 'overview' && <Overview view={value} />}
       {tab === 'files' && <Files lineage={value.lineage} state={value.state} />}
-      {tab === 'checks' && (value.verdict === null ? <Empty title='Not verified yet'>{value.state === 'verifying' ? 'The checks run now.' : `The episode is ${value.state}.`}</Empty> : <Verification verdict={value.verdict} />)}
-      {tab === 'attempts' && <Attempts run={value.run} lineage={value.lineage} />}
+      {tab === 'checks' && (value.verdict === null ? <Empty title={value.ending === null ? 'Not verified yet' : 'There was nothing to verify'}>{value.state === 'verifying' ? 'The checks run now.' : value.ending === null ? `The episode is ${value.state}.` : 'The breaker submitted no artifact.'}</Empty> : <Verification verdict={value.verdict} />)}
+      {tab === 'attempts' && <Attempts run={value.run} lineage={value.lineage} isOver={value.ending !== null} />}
     </>
   )
 }
@@ -115,8 +115,8 @@ const File = ({ file: { name, kind, content } }: { file: FileView }) => (
   </Panel>
 )
 
-function Attempts ({ run, lineage }: { run: string; lineage: BugView[] }) {
-  if (lineage.every(({ attempts }) => attempts.length === 0)) return <Empty title='No attempt yet'>Solvers begin when the bug is verified.</Empty>
+function Attempts ({ run, lineage, isOver }: { run: string; lineage: BugView[]; isOver: boolean }) {
+  if (lineage.every(({ attempts }) => attempts.length === 0)) return <Empty title={isOver ? 'Nobody tried' : 'No attempt yet'}>{isOver ? 'There was no verified bug to solve.' : 'Solvers begin when the bug is verified.'}</Empty>
   return <>{lineage.filter(({ attempts }) => attempts.length > 0).map(({ bug, attempts }) => <section key={bug}><h2 class='over'>{plural(attempts.length, 'attempt')} on <code>{bug}</code></h2><Wide label={`Attempts on ${bug}`}><div class='attempts'>{attempts.map(attempt => <Attempt key={attempt.member} run={run} attempt={attempt} />)}</div></Wide></section>)}</>
 }
 
