@@ -11,7 +11,7 @@ import { links } from '../../src/inspect/page/route.ts'
 import { browserSkip, seriousFindings, startBrowser } from '../helpers/browser.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 import { readPageFile, startPageServer, type PageServer } from './page-server.ts'
-import { actor, actors, actorView, cluster, hello, now, steps, text, values } from './page-values.ts'
+import { actor, actors, actorView, cluster, episode, hello, now, steps, text, values } from './page-values.ts'
 
 async function serve (t: Test, given = values): Promise<PageServer> {
   const server = await startPageServer(hello, given)
@@ -156,6 +156,15 @@ t.test('a lost connection is said, what is there stays, and all goes on by itsel
   await sees(page, 'Nothing is played now')
   t.equal(await page.getByText('Not live').count(), 0)
   t.ok(server.open().includes(topics.cluster), 'the topic is open again')
+})
+
+t.test('what is not there yet is shown as soon as it is', browserSkip, async t => {
+  const [browser, server] = [await startBrowser(t), await serve(t)]
+  const { page } = await browser.open()
+  await page.goto(server.url + links.episode('demo-1', 'e0009'))
+  await sees(page, 'nobody knows it')
+  server.set(topics.episode('demo-1', 'e0009'), { ...episode, episode: 'e0009' })
+  await sees(page, 'Lineage')
 })
 
 t.test('what nobody shows any more is closed', browserSkip, async t => {

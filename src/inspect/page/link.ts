@@ -35,9 +35,10 @@ const retryMs = 500
 const retryMsMax = 10_000
 /** A topic is kept open for this long after the last view has let it go: whoever goes back finds it. */
 const lingerMs = 3_000
+const againMs = 2_000
 const actMsMax = 15_000
 
-interface Topic { name: string; id: number; fold: Fold; held: Held; listeners: Set<() => void>; linger: number | undefined }
+interface Topic { name: string; id: number; fold: Fold; held: Held; listeners: Set<() => void>; linger: number | undefined; again: number | undefined }
 
 export function createLink (): Link {
   const element = document.getElementById(reportElement)
@@ -107,10 +108,18 @@ function openLink (): Link {
     if (!topic) return
     if (message.type === 'full') topic.fold.full(message.value)
     if (message.type === 'change') topic.fold.change(message.change)
-    if (message.type === 'failed') topic.held = { ...topic.held, failure: message.error }
+    if (message.type === 'failed') fail(topic, message.error)
     else if (message.type === 'lag') topic.held = { ...topic.held, lag: message.count }
     else topic.held = { value: topic.fold.value(), failure: null, lag: topic.held.lag }
     tellAll(topic.listeners)
+  }
+
+  /** What is not there may come: it is asked for again as long as somebody shows it. */
+  function fail (topic: Topic, failure: Failure): void {
+    byId.delete(topic.id)
+    topic.held = { ...topic.held, failure }
+    clearTimeout(topic.again)
+    topic.again = window.setTimeout(() => { if (topic.listeners.size > 0 && state.kind === 'live') ask(topic) }, againMs)
   }
 
   function greet (message: Hello): void {
@@ -123,6 +132,7 @@ function openLink (): Link {
   }
 
   function ask (topic: Topic): void {
+    clearTimeout(topic.again)
     topic.id = nextId++
     byId.set(topic.id, topic)
     send({ type: 'open', id: topic.id, topic: topic.name })
@@ -134,9 +144,8 @@ function openLink (): Link {
 
   /** L2. */
   function tellAll (listeners: Set<() => void>): void {
-    if (told.size === 0) requestAnimationFrame(tell)
+    if (told.size === 0 && listeners.size > 0) requestAnimationFrame(tell)
     for (const listener of listeners) told.add(listener)
-    if (listeners.size === 0 && told.size === 0) told.add(() => {})
   }
 
   function tell (): void {
@@ -148,7 +157,7 @@ function openLink (): Link {
   function open (name: string, listener: () => void): () => void {
     let topic = topics.get(name)
     if (!topic) {
-      topic = { name, id: 0, fold: foldOf(name), held: { value: undefined, failure: null, lag: 0 }, listeners: new Set(), linger: undefined }
+      topic = { name, id: 0, fold: foldOf(name), held: { value: undefined, failure: null, lag: 0 }, listeners: new Set(), linger: undefined, again: undefined }
       topics.set(name, topic)
       if (state.kind === 'live') ask(topic)
     }
@@ -164,6 +173,7 @@ function openLink (): Link {
 
   function close (topic: Topic): void {
     if (topic.listeners.size > 0) return
+    clearTimeout(topic.again)
     topics.delete(topic.name)
     byId.delete(topic.id)
     send({ type: 'close', id: topic.id })

@@ -11,7 +11,7 @@ import { count, plural, ticking } from '../words.ts'
 
 export function Actors ({ search }: { search: string }) {
   const { value, failure, lag } = useTopic('actors', topics.actors)
-  const isFolder = ['folder'].includes(useLink().hello()?.source ?? '')
+  const isFolder = useLink().hello()?.source === 'folder'
   if (isFolder) return <Empty title='This run is over: nobody acts any more'>Its episodes, rollouts and figures are all there. Watch actors with <code>spar play --inspect</code> or <code>spar inspect</code> while a run is played.</Empty>
   if (value === undefined) return failure ? <Failed failure={failure} /> : <Loading what='the actors' />
   return <Tree rows={value.rows} leftOut={value.leftOut} lag={lag} search={search} />
