@@ -17,12 +17,16 @@ export interface ActorsFeed {
 
 /** Before a node that did not answer is asked again. */
 const againMs = 2_000
+/** How long nodes may take before the list is shown without theirs. */
+const firstMs = 1_000
 
 export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Clock; limits: InspectLimits }): ActorsFeed {
   const rows = new Map<string, ActorRow>()
   const leftOut = new Map<string, number>()
   /** Keys that have changed or are gone, for each reader. */
   const readers = new Set<Set<string>>()
+  /** Nodes that have told their actors since somebody holds the list, or failed to. */
+  const heard = new Set<string>()
   let holders = 0
   let over = new AbortController()
 
@@ -45,6 +49,7 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
         const keys = new Set(told.map(({ key }) => key))
         for (const key of [...rows.keys()]) if (key.startsWith(`${node}/`) && !keys.has(key)) drop(key)
         take(node, { rows: told, gone: [], leftOut: more })
+        heard.add(node)
       } else take(node, update.change as ActorsChange)
     }
   }
@@ -57,12 +62,18 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
         if (followed.has(node)) continue
         followed.add(node)
         // What it said before is shown until it is known to be gone.
-        void follow(node, signal).catch(() => {}).then(pause).then(() => { followed.delete(node) })
+        void follow(node, signal).catch(() => { heard.add(node) }).then(pause).then(() => { followed.delete(node) })
       }
       if (there !== null) for (const node of new Set([...rows.values()].map(({ node }) => node))) if (!there.some(row => row.node === node)) { dropNode(node); leftOut.delete(node) }
       await pause()
     }
     rows.clear()
+    heard.clear()
+  }
+  const first = async (signal: AbortSignal): Promise<void> => {
+    const until = clock.now() + firstMs
+    const there = await nodes.list().catch(() => [])
+    while (there.some(({ node }) => !heard.has(node)) && clock.now() < until && !signal.aborted) await clock.sleep(10, signal).catch(() => {})
   }
 
   const hold = (): () => void => {
@@ -85,6 +96,8 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
       readers.add(changed)
       const more = (): number => [...leftOut.values()].reduce((sum, count) => sum + count, 0)
       try {
+        await first(signal)
+        changed.clear()
         yield { full: { rows: [...rows.values()], leftOut: more() } satisfies ActorsView }
         while (!signal.aborted) {
           await clock.sleep(limits.everyMs, signal).catch(() => {})
