@@ -3,12 +3,13 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { machineViews } from '../../actors/definitions.ts'
-import { clusterSource } from '../../src/cli/inspect-sources.ts'
+import { clusterSource, folderSource } from '../../src/cli/inspect-sources.ts'
 import { servePage } from '../../src/cli/inspect-options.ts'
 import { createBridgeServer } from '../../src/bridge/server.ts'
 import { createMemoryBroker } from '../../src/bus/memory.ts'
@@ -17,10 +18,14 @@ import { createRegistry } from '../../src/inspect/registry.ts'
 import { serveInspect } from '../../src/inspect/serve.ts'
 import { systemClock } from '../../src/clock.ts'
 import { links } from '../../src/inspect/page/route.ts'
+import { decodeRecord, encodeRecord } from '../../src/rollout/record.ts'
+import { trajectoryPath } from '../../src/store/episodes.ts'
 import { browserSkip, seriousFindings, startBrowser } from '../helpers/browser.ts'
 import { documentOf, startTestNode, submit, untilAborted, type TestNode } from '../helpers/cluster-fixture.ts'
+import { makeRun } from '../helpers/run-fixture.ts'
 import { spar } from '../helpers/spar.ts'
 import { testFolder } from '../helpers/test-folder.ts'
+import { hostile } from './page-values.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
@@ -159,5 +164,29 @@ t.test('a node is drained from the page', { ...browserSkip, timeout: 120_000 }, 
   await card.locator('.badge', { hasText: 'serving' }).waitFor({ state: 'detached' })
   await browser.shot(page, 'cluster-after')
   t.equal(await page.locator('.card', { hasText: 'node-a' }).locator('.badge', { hasText: 'serving' }).count(), 1, 'the other one serves')
+  t.same(complaints, [])
+})
+
+t.test('a record that means harm, with a line of 50 MB and tokens of two versions, is read over the real gateway', { ...browserSkip, timeout: 120_000 }, async t => {
+  const browser = await startBrowser(t)
+  const { store } = await makeRun(testFolder(t))
+  const path = join(store.dir, trajectoryPath('e0001.break'))
+  const record = decodeRecord(readFileSync(path))
+  writeFileSync(path, encodeRecord({
+    ...record, messages: [{ role: 'assistant', content: hostile, tool_call: { tool: 'bash', command: hostile } }, { role: 'tool', content: hostile + 'A'.repeat(50 * 2 ** 20), tool_call: null }],
+    calls: [], segments: [{ token_ids: Int32Array.of(11, 12, 13, 14), mask: Uint8Array.of(0, 1, 1, 1), logprobs: Float32Array.of(0, -0.05, -3, -5), policy_versions: [{ version: '7', tokens: 2 }, { version: '8', tokens: 2 }], call_ids: [], break_reason: null }]
+  }))
+  const source = folderSource([store.dir])
+  t.teardown(() => source.close())
+  const gateway = await servePage(source, '127.0.0.1:0', {}, { err: () => {} })
+  t.teardown(() => gateway.close())
+  const { page, complaints } = await browser.open()
+  await page.goto(gateway.url + links.rollout(store.run, 'e0001.break'))
+  await sees(page, '<script>document.title=\'owned\'</script>')
+  t.ok(((await page.locator('.observed pre').first().textContent()) ?? '').length < 5_000, 'a part of the line')
+  t.equal(await page.evaluate('document.querySelectorAll("main img, main script, main svg, main iframe").length'), 0)
+  await page.locator('.cells i').nth(2).hover()
+  await sees(page, /id 13, drawn by 8, logprob -3\.000/)
+  t.same(await page.locator('.cells i').evaluateAll((cells: { className: string }[]) => cells.map(({ className }) => className.split(' ')[1])), ['given', 'p5', 'p1', 'p0'])
   t.same(complaints, [])
 })
