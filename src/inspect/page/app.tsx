@@ -80,7 +80,7 @@ function Lost () {
   const state = link.state()
   useNow(500)
   if (state.kind !== 'lost') return null
-  return <div class='lost' role='alert'>Not live: the connection was lost {ticking(Date.now() - state.sinceAt)} ago. {state.nextAt > Date.now() ? `Tried again in ${ticking(state.nextAt - Date.now())}.` : 'Trying …'} <button onClick={link.retryNow}>try now</button></div>
+  return <div class='lost' role='alert'>Not live: the connection was lost {ticking(Date.now() - state.sinceAt)} ago. {state.nextAt > Date.now() ? `Trying again in ${ticking(state.nextAt - Date.now())}.` : 'Trying …'} <button onClick={link.retryNow}>try now</button></div>
 }
 
 type Theme = 'auto' | 'light' | 'dark'
