@@ -6,7 +6,7 @@ import { Act, Badge, Empty, Failed, Loading, Panel } from '../parts/bits.tsx'
 import { Chart, hasChart, knowsState, takenBetween } from '../parts/chart.tsx'
 import { JsonText } from '../parts/json.tsx'
 import { Word } from '../parts/text.tsx'
-import { links } from '../route.ts'
+import { links, readRoute } from '../route.ts'
 import { useKeys, useNow, useTopic } from '../use.ts'
 import { clockTime, count, eventWords, plural, ticking } from '../words.ts'
 
@@ -24,7 +24,13 @@ function Shown ({ view, chosen, lag, isGone }: { view: ActorView; chosen: number
     const target = steps[Math.max(0, Math.min(steps.length - 1, to))]
     location.replace(links.actor(row.key, target === undefined || target === steps.at(-1) ? null : target.n))
   }
-  useKeys({ ArrowLeft: () => go(index - 1), ArrowRight: () => go(index + 1), k: () => go(index - 1), j: () => go(index + 1), Home: () => go(0), End: () => go(steps.length - 1) })
+  // From where the address is by now: keys come faster than the page is drawn.
+  const move = (by: 1 | -1) => (): void => {
+    const route = readRoute(location.hash)
+    const at = route.view === 'actor' && route.step !== null ? steps.findIndex(({ n }) => n === route.step) : steps.length - 1
+    go(at + by)
+  }
+  useKeys({ ArrowLeft: move(-1), ArrowRight: move(1), k: move(-1), j: move(1), Home: () => go(0), End: () => go(steps.length - 1) })
   return (
     <>
       <Head view={view} isGone={isGone} />

@@ -5,14 +5,18 @@ import { Badge, Copy, Empty, Failed, Loading, Meter, Panel, Stat, Wide } from '.
 import { Diff } from '../parts/diff.tsx'
 import { JsonText } from '../parts/json.tsx'
 import { TextBlock, Word } from '../parts/text.tsx'
-import { links, tabs, type Tab } from '../route.ts'
+import { links, readRoute, tabs, type Tab } from '../route.ts'
 import { useKeys, useTopic } from '../use.ts'
 import { missing, plural, reward, share, spaced } from '../words.ts'
 import { Verification } from './verification.tsx'
 
 export function Episode ({ run, episode, tab }: { run: string; episode: string; tab: Tab }) {
   const { value, failure } = useTopic('episode', topics.episode(run, episode))
-  const turn = (by: number) => () => location.replace(links.episode(run, episode, tabs[(tabs.indexOf(tab) + by + tabs.length) % tabs.length]!))
+  const turn = (by: number) => (): void => {
+    const route = readRoute(location.hash)
+    const at = tabs.indexOf(route.view === 'episode' ? route.tab : tab)
+    location.replace(links.episode(run, episode, tabs[(at + by + tabs.length) % tabs.length]!))
+  }
   useKeys({ ArrowLeft: turn(-1), ArrowRight: turn(1) })
   if (value === undefined) return failure ? <Failed failure={failure} /> : <Loading what={`the episode ${episode}`} />
   return (
