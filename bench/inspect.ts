@@ -97,11 +97,9 @@ for (let round = 0; round < rounds; round++) {
   for (const name of [names.watcher, names.dead]) {
     const without = await pace(bare)
     const watcher = await watch()
-    if (name === names.dead) {
-      watcher.pause()
-      // What the socket takes without being read is full by then.
-      await pace(known)
-    }
+    if (name === names.dead) watcher.pause()
+    // What the first list costs is over by then, and what the socket of the dead one takes without being read is full.
+    await pace(known)
     ;(ratios[name] ??= []).push(await pace(known) / without)
     await watcher.stop()
   }
