@@ -1,4 +1,4 @@
-// One browser of bench/inspect.ts: opens what the page opens, and reads.
+// One browser of bench/inspect.ts: opens what the page opens, and reads. It says so when it has the whole list.
 
 import { WebSocket } from 'ws'
 
@@ -8,7 +8,9 @@ socket.on('open', () => {
   for (const [index, topic] of ['actors', 'cluster', 'actor/local%2F1'].entries()) socket.send(JSON.stringify({ type: 'open', id: index, topic }))
 })
 socket.on('message', data => {
-  JSON.parse((data as Buffer).toString('utf8'))
-  if (!isTold) console.log('watching')
-  isTold = true
+  const { type, id } = JSON.parse((data as Buffer).toString('utf8')) as { type: string; id: number }
+  if (!isTold && type === 'full' && id === 0) {
+    console.log('watching')
+    isTold = true
+  }
 })

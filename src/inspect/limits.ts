@@ -6,19 +6,20 @@ export const inspectLimits = {
   ...actorLimits,
   /** Actors that are known at a time; those above it are not shown, and counted. */
   liveMax: 50_000,
-  /** Where there are more actors than `manyActors`, each keeps only so many steps. */
+  /** Where there are more actors than `manyActors`, each keeps only so many steps, until somebody looks at it. */
   manyActors: 1_000,
-  stepsManyMax: 8,
+  stepsManyMax: 1,
   /** Actors that have ended are kept for so long, and so many of them. */
   endedMs: 10 * 60_000,
   endedMax: 500,
   /** Names whose restarts and failures are counted. */
   namesMax: 10_000,
-  /** How often changes are told, at most; and what share of a process' time looking for them may take. */
+  /** How often changes are told, at most; what share of a process' time looking for them and telling them may take; and how long a look may be put off for that. */
   everyMs: 100,
-  lookShare: 0.01,
+  lookShare: 0.005,
+  restMsMax: 2_000,
   /** Rows in one change. What has changed beyond that comes with the next ones. */
-  rowsPerLookMax: 250,
+  rowsPerLookMax: 100,
   /** How often what lies in records is looked at. */
   recordsMs: 1_000,
   /** Browsers at a time. */
@@ -27,6 +28,8 @@ export const inspectLimits = {
   topicsMax: 32,
   /** What a browser has not taken yet; above it changes are left out for it, and below a quarter it gets everything anew. */
   bufferedBytesMax: 4 * 2 ** 20,
+  /** Changes of a topic that are counted while they are left out; then they are not even asked for. */
+  missedMax: 100,
   /** A browser that has taken nothing for so long is closed. */
   stalledMsMax: 30_000,
   /** How often a browser is asked whether it is there. */

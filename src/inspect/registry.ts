@@ -48,7 +48,11 @@ export class Entry {
   snapshot: unknown = null
   status: Status = 'active'
   endedAt: number | null = null
-  #steps: (KeptStep | undefined)[]
+  /** Rings of as many steps as are kept: by number of the transition. */
+  #snapshots: unknown[]
+  #ats: number[]
+  /** What led to a step, of those that were heard. */
+  #causes = new Map<number, string>()
   #events: KeptEvent[] = []
   #eventsMade = 0
   #watchers = 0
@@ -69,7 +73,8 @@ export class Entry {
     this.startedAt = clock.now()
     this.#clock = clock
     this.#limits = limits
-    this.#steps = Array.from({ length: stepsMax })
+    this.#snapshots = new Array<unknown>(stepsMax).fill(null)
+    this.#ats = new Array<number>(stepsMax).fill(0)
   }
 
   /** R1. */
@@ -78,14 +83,50 @@ export class Entry {
     const n = ++this.transitions
     this.version++
     this.snapshot = snapshot
-    this.#steps[n % this.#steps.length] = { n, at: this.#clock.now(), snapshot, event: this.#event }
-    this.#event = null
+    const place = n % this.#ats.length
+    this.#snapshots[place] = snapshot
+    this.#ats[place] = this.#clock.now()
+    if (this.#event !== null) this.#keepCause(n)
   }
 
   /** Steps from `after` on, oldest first, as far as they are kept. */
   steps (after = 0): KeptStep[] {
-    const from = Math.max(after, this.transitions - this.#steps.length)
-    return Array.from({ length: this.transitions - from }, (_, index) => this.#steps[(from + 1 + index) % this.#steps.length]!)
+    const from = Math.max(after, this.transitions - this.#ats.length)
+    return Array.from({ length: this.transitions - from }, (_, index) => this.#stepAt(from + 1 + index))
+  }
+
+  /** Since when steps hold, as far back as they are kept. */
+  since (holds: (snapshot: unknown) => boolean): number {
+    let since = this.startedAt
+    for (let n = this.transitions; n > Math.max(0, this.transitions - this.#ats.length); n--) {
+      const { snapshot, at } = this.#stepAt(n)
+      if (!holds(snapshot)) return since
+      since = at
+    }
+    return since
+  }
+
+  #stepAt (n: number): KeptStep {
+    const place = n % this.#ats.length
+    return { n, at: this.#ats[place]!, snapshot: this.#snapshots[place], event: this.#causes.get(n) ?? null }
+  }
+
+  #keepCause (n: number): void {
+    this.#causes.set(n, this.#event!)
+    this.#event = null
+    this.#causes.delete(n - this.#ats.length)
+  }
+
+  /** Whoever looks sees as much of the past from then on as there may be. */
+  #keepMore (): void {
+    const steps = this.steps()
+    const length = Math.max(this.#ats.length, this.#limits.stepsMax)
+    this.#snapshots = new Array<unknown>(length).fill(null)
+    this.#ats = new Array<number>(length).fill(0)
+    for (const { n, at, snapshot } of steps) {
+      this.#snapshots[n % length] = snapshot
+      this.#ats[n % length] = at
+    }
   }
 
   /** Events that were heard, oldest first, and how many there were. */
@@ -94,7 +135,8 @@ export class Entry {
 
   /** Keeps a log of events until the answer is called, and every watcher has called theirs. */
   watch (): () => void {
-    if (++this.#watchers === 1 && this.status === 'active') this.#leave = this.look.hear(this.subject, (event, from) => this.#heard(event, from))
+    if (++this.#watchers === 1 && this.#ats.length < this.#limits.stepsMax) this.#keepMore()
+    if (this.#watchers === 1 && this.status === 'active') this.#leave = this.look.hear(this.subject, (event, from) => this.#heard(event, from))
     let left = false
     return () => {
       if (left) return

@@ -14,20 +14,10 @@ export function rowOf (entry: Entry): ActorRow {
     key, parent: entry.parent, node: key.slice(0, key.lastIndexOf('/')), machine: about.machine, id: about.id,
     run: about.run, episode: about.episode, rollout: about.rollout, work: about.work,
     state, tags: isKnown ? look.tags(snapshot) : [], status: entry.status,
-    sinceAt: sinceOf(entry, state), startedAt: entry.startedAt, endedAt: entry.endedAt, transitions: entry.transitions,
+    sinceAt: entry.since(snapshot => look.state(snapshot) === state), startedAt: entry.startedAt, endedAt: entry.endedAt, transitions: entry.transitions,
     restarts: counts.starts - 1, failures: counts.failures, reason: counts.reason,
     acts: isKnown && active ? look.acts(snapshot) : []
   }
-}
-
-/** As far back as steps are kept. */
-function sinceOf (entry: Entry, state: string): number {
-  let since = entry.startedAt
-  for (const { at, snapshot } of entry.steps().reverse()) {
-    if (entry.look.state(snapshot) !== state) break
-    since = at
-  }
-  return since
 }
 
 export const viewOf = (entry: Entry, limits: InspectLimits = inspectLimits): ActorView => changeOf(entry, { steps: 0, events: 0 }, limits)

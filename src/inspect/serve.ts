@@ -71,14 +71,16 @@ async function * updates (topic: string, { registry, clock }: Inspected, limits:
   const leave = entry?.watch()
   try {
     yield { full: sampler.full() }
-    let lookMs = 0
+    let spentMs = 0
     while (!signal.aborted) {
-      await clock.sleep(Math.max(limits.everyMs, lookMs / limits.lookShare), signal).catch(() => {})
+      await clock.sleep(Math.min(limits.restMsMax, Math.max(limits.everyMs, spentMs / limits.lookShare)), signal).catch(() => {})
       if (signal.aborted) return
       const before = performance.now()
       const change = sampler.next()
-      lookMs = performance.now() - before
+      // It is written before the next is asked for, unless its reader has taken too little: that is no work.
+      const lookMs = performance.now() - before
       if (change !== null) yield { change }
+      spentMs = Math.min(performance.now() - before, 3 * lookMs)
     }
   } finally { leave?.() }
 }

@@ -32,7 +32,11 @@ export function serveSocket (socket: WebSocket, { source, clock, limits, mayAct,
       for await (const update of source.open(topic, opened.over.signal)) {
         if (!isOpen()) return
         if (socket.bufferedAmount > limits.bufferedBytesMax) isBehind = true
-        if (isBehind) { opened.missed++; continue }
+        if (isBehind) {
+          // Whoever takes nothing costs nothing: the topic is opened again when it has caught up.
+          if (++opened.missed >= limits.missedMax) return opened.over.abort()
+          continue
+        }
         opened.seq++
         send('full' in update ? { type: 'full', id, seq: opened.seq, value: update.full } : { type: 'change', id, seq: opened.seq, change: update.change })
       }
