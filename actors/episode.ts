@@ -6,6 +6,7 @@ import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOu
 import type { Work, WorkEnding, WorkQueue } from '../src/bus/work.ts'
 import type { Arena, Role, Verdict } from '../src/domain.ts'
 import { toPlain } from '../src/errors.ts'
+import type { Registry } from '../src/inspect/registry.ts'
 import { latestOnly } from '../src/latest-only.ts'
 import { episodeIdOf } from '../src/run/draw.ts'
 import { breakId, gradeId, priorities, settleId, solveId, verifyId } from '../src/run/ids.ts'
@@ -14,6 +15,7 @@ import { promoteAttempt, type Promoted } from '../src/run/promote.ts'
 import type { BreakResult, GradeResult, PlayedPolicy, SolveResult } from '../src/run/results.ts'
 import { settleEpisode } from '../src/run/settle.ts'
 import type { EpisodeStore } from '../src/store/episodes.ts'
+import { about, names, observe } from './observe.ts'
 import type { AttemptPayload } from './work/solve.ts'
 
 /** What an episode is played with. */
@@ -24,6 +26,9 @@ export interface EpisodeSystem {
   queue: Pick<WorkQueue, 'add'>
   policies: Record<Role, PlayedPolicy>
   onStep: (step: EpisodeStep) => void
+  registry?: Registry
+  /** Name of what it is within, for whoever looks. */
+  within?: string
 }
 
 /** What an onlooker is told at every step of an episode. */
@@ -45,6 +50,8 @@ export async function playEpisode (system: EpisodeSystem, number: number, signal
   const kept = await system.store.snapshot(episodeId) as Snapshot<unknown> | null
   const actor = createActor(machine, { id: episodeId, input, ...(kept ? { snapshot: kept } : {}) })
   playing.set(actor.system, { ...system, number })
+  const { run } = system.store
+  observe(system.registry, actor, about('episode', episodeId, names.episode(run, episodeId), system.within ?? names.run(run), { run, episode: episodeId }))
   let isLeft = false
   // Made when it is written: what is overtaken costs nothing. One that was left is not written any more: its work is stopped.
   const snapshots = latestOnly(async () => { if (!isLeft) await system.store.keepSnapshot(episodeId, actor.getPersistedSnapshot()) })

@@ -18,6 +18,7 @@ import { createRotation, type Place } from '../src/cluster/rotation.ts'
 import { createRuns } from '../src/cluster/runs.ts'
 import { createSlotWork, type SlotGroup } from './cluster/slots.ts'
 import type { NodePorts, NodeSystem } from './cluster/types.ts'
+import { about as aboutActor, names, observe, observeChildren } from './observe.ts'
 
 export interface NodeOptions {
   nodeId: string
@@ -85,6 +86,8 @@ export function startNode (options: NodeOptions): RunningNode {
     }
   }), { id: nodeId, input: { nodeId, drainMs, abortMs: limits.abortMs, slots: groups.flatMap(({ ids }) => ids.map(slotId => ({ slotId, restMs: limits.retryMsMin, restMsMax: limits.retryMsMax }))) } })
 
+  observe(ports.registry, actor, aboutActor('node', nodeId, names.node(nodeId), ''))
+  observeChildren(ports.registry, actor, id => id.startsWith('slot.') ? aboutActor('slot', id.slice('slot.'.length), names.slot(id.slice('slot.'.length)), names.node(nodeId)) : null)
   const stateOf = (): string => {
     const { value } = actor.getSnapshot()
     return typeof value === 'string' ? value : Object.values(value)[0]!

@@ -5,7 +5,9 @@ import { createActor, fromPromise, type ActorRefFrom, type AnyActorRef } from 'x
 import type { Acted, Asked, Collected, RolloutInput, RolloutOutcome } from '../machines/rollout.ts'
 import { breaker } from '../machines/breaker.ts'
 import { solver } from '../machines/solver.ts'
+import type { Registry } from '../src/inspect/registry.ts'
 import type { RolloutSession, Spent } from '../src/rollout/session.ts'
+import { about, aboutWork, names, observe } from './observe.ts'
 
 /** The session of a rollout, by the actor system that plays it: a machine's context is no place for handles. */
 const sessions = new WeakMap<AnyActorRef['system'], RolloutSession<unknown>>()
@@ -23,10 +25,12 @@ const holes = {
 const machines = { breaker: breaker.provide(holes), solver: solver.provide(holes) }
 
 export async function playRollout<Kept> (
-  role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal
+  role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal, seen: { registry?: Registry; run: string } = { run: '' }
 ): Promise<RolloutOutcome> {
   const actor: ActorRefFrom<typeof breaker> = createActor(machines[role] as typeof breaker, { id: input.rolloutId, input })
   sessions.set(actor.system, session)
+  const { rolloutId } = input
+  observe(seen.registry, actor, about(role, rolloutId, names.rollout(seen.run, rolloutId), names.work(seen.run, rolloutId), { ...aboutWork(seen.run, rolloutId), detail: () => session }))
   const cancel = (): void => actor.send({ type: 'rollout.cancel' })
   signal.addEventListener('abort', cancel, { once: true })
   let outcome: RolloutOutcome | null = null

@@ -2,8 +2,10 @@
 
 import { createActor, fromPromise } from 'xstate'
 import { run, type RunOutcome } from '../machines/run.ts'
+import type { Registry } from '../src/inspect/registry.ts'
 import { summariseRun } from '../src/run/summary.ts'
 import { playEpisode } from './episode.ts'
+import { about, names, observe } from './observe.ts'
 import type { System } from './system.ts'
 
 /** Episodes in flight at a time, at most: children of one parent cost more the more there are. */
@@ -12,7 +14,7 @@ const inFlightMax = 100
 export interface RunActor { ended: Promise<RunOutcome>; drain (): void; halt (reason: string): void; pause (): void; resume (): void; wait (): void; go (): void }
 
 /** What a run is played with: whether it has to be told to go, how one of its episodes is played to its end, and what is done when all are. */
-export interface RunSystem { run: string; episodes: number; inFlight: number; waiting: boolean; episode (number: number): Promise<unknown>; summarise (): Promise<void> }
+export interface RunSystem { run: string; episodes: number; inFlight: number; waiting: boolean; episode (number: number): Promise<unknown>; summarise (): Promise<void>; registry?: Registry; /** Name of what it is within, for whoever looks. */ within?: string }
 
 export function playRun (system: System): RunActor {
   return runActor({
@@ -21,11 +23,12 @@ export function playRun (system: System): RunActor {
     inFlight: system.jobs,
     waiting: false,
     episode: number => playEpisode(system, number),
-    summarise: async () => { summariseRun(system.folder) }
+    summarise: async () => { summariseRun(system.folder) },
+    ...system.registry === undefined ? {} : { registry: system.registry }
   })
 }
 
-export function runActor ({ run: runId, episodes, inFlight, waiting, episode, summarise }: RunSystem): RunActor {
+export function runActor ({ run: runId, episodes, inFlight, waiting, episode, summarise, registry, within = '' }: RunSystem): RunActor {
   const logic = run.provide({
     actors: {
       episode: fromPromise<unknown, { number: number }>(({ input }) => episode(input.number)),
@@ -33,6 +36,7 @@ export function runActor ({ run: runId, episodes, inFlight, waiting, episode, su
     }
   })
   const actor = createActor(logic, { id: runId, input: { runId, episodes, inFlight: Math.min(inFlight, inFlightMax), waiting } })
+  observe(registry, actor, about('run', runId, names.run(runId), within, { run: runId }))
   const ended = new Promise<RunOutcome>((resolve, reject) => {
     actor.subscribe({ next: snapshot => { if (snapshot.status === 'done') resolve(snapshot.output) }, error: reject })
     actor.start()

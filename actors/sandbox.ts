@@ -4,15 +4,17 @@
 import { createActor, fromPromise, waitFor } from 'xstate'
 import { sandbox as machine, type SandboxInput } from '../machines/sandbox.ts'
 import { SparError } from '../src/errors.ts'
+import type { Registry } from '../src/inspect/registry.ts'
 import type { Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
+import { about, aboutWork, names, observe } from './observe.ts'
 
 export const sandboxSupervision: SandboxInput = { opensMax: 3, openMsMax: 120_000, backoffMs: 200, idleMsMax: 30 * 60_000 }
 
-export function superviseSandboxes (sandboxes: Sandboxes, supervision: SandboxInput = sandboxSupervision): Sandboxes {
-  return { kind: sandboxes.kind, reap: () => sandboxes.reap(), close: () => sandboxes.close(), open: (spec, signal) => open(sandboxes, spec, supervision, signal) }
+export function superviseSandboxes (sandboxes: Sandboxes, supervision: SandboxInput = sandboxSupervision, registry?: Registry): Sandboxes {
+  return { kind: sandboxes.kind, reap: () => sandboxes.reap(), close: () => sandboxes.close(), open: (spec, signal) => open(sandboxes, spec, supervision, registry, signal) }
 }
 
-async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: SandboxInput, signal?: AbortSignal): Promise<Sandbox> {
+async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: SandboxInput, registry: Registry | undefined, signal?: AbortSignal): Promise<Sandbox> {
   let inner: Sandbox | null = null
   const logic = machine.provide({
     actors: {
@@ -25,7 +27,10 @@ async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: Sandb
       close: fromPromise<void, void>(async () => { await inner?.destroy() })
     }
   })
-  const actor = createActor(logic, { input: supervision }).start()
+  const actor = createActor(logic, { input: supervision })
+  const { run, purpose } = spec.label
+  observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, names.rollout(run, purpose), { ...aboutWork(run, purpose), detail: () => inner }))
+  actor.start()
   const settled = await waitFor(actor, snapshot => snapshot.matches('ready') || snapshot.status === 'done', { timeout: Infinity })
   if (settled.status === 'done' || inner === null) {
     const { outcome } = settled.context

@@ -9,9 +9,11 @@ import { createMemoryQueue, type QueueEvent } from '../src/bus/memory-queue.ts'
 import { SparError } from '../src/errors.ts'
 import type { RunOutcome } from '../machines/run.ts'
 import type { RunOptions } from '../src/run/options.ts'
+import { episodeOfWork } from '../src/run/ids.ts'
 import { folderEpisodes } from '../src/store/episodes.ts'
 import type { RunStore } from '../src/store/run.ts'
 import type { EpisodeStep, EpisodeSystem } from './episode.ts'
+import { names, observeWork } from './observe.ts'
 import { playRun } from './run.ts'
 import { doWork, workKinds } from './work/index.ts'
 import type { WorkPorts, Workplace } from './work/types.ts'
@@ -30,9 +32,10 @@ export interface SystemOptions {
 /** What every part of the system is handed. */
 export interface System extends EpisodeSystem { folder: RunStore; jobs: number }
 
-export interface PlayingRun { ended: Promise<RunOutcome>; /** Stops taking work; what is in flight has `graceMs` to finish. */ drain (graceMs: number): Promise<void> }
+export interface PlayingRun { ended: Promise<RunOutcome>; /** No new episode starts until `resume`. */ pause (): void; resume (): void; /** Stops taking work; what is in flight has `graceMs` to finish. */ drain (graceMs: number): Promise<void> }
 
 export function startSystem (input: SystemOptions): PlayingRun {
+  const { registry } = input.ports
   const { store, jobs, ports, onQueue = () => {}, onStep = () => {} } = input
   const onEvent = (event: QueueEvent): void => {
     haltOnLoss(() => keepBooks(store, ports.clock, event))
@@ -41,18 +44,19 @@ export function startSystem (input: SystemOptions): PlayingRun {
   const queue = createMemoryQueue({ slots: jobs, clock: ports.clock, onEvent })
   const episodes = folderEpisodes(store)
   const place: Workplace = { options: input.options, arena: input.arena, ports, store: episodes }
-  const system: System = { folder: store, jobs, store: episodes, options: input.options, arena: input.arena, policies: ports.policies, queue, onStep }
+  const system: System = { folder: store, jobs, store: episodes, options: input.options, arena: input.arena, policies: ports.policies, queue, onStep, ...registry === undefined ? {} : { registry } }
   for (const kind of workKinds) {
     queue.handle(kind, async delivery => {
       try {
-        return await doWork(place, delivery)
+        const { id } = delivery.work
+        return await observeWork(registry, { run: store.run, id, delivery: delivery.delivery, within: names.episode(store.run, episodeOfWork(id)!) }, async () => await doWork(place, delivery))
       } catch (error) {
         haltOnLoss(() => { throw error })
         throw error
       }
     })
   }
-  const { ended, drain, halt } = playRun(system)
+  const { ended, drain, halt, pause, resume } = playRun(system)
 
   /** Y1. */
   function haltOnLoss (work: () => void): void {
@@ -67,6 +71,7 @@ export function startSystem (input: SystemOptions): PlayingRun {
   }
 
   return {
+    pause, resume,
     ended: ended.then(async outcome => {
       // An episode that failed leaves work behind, which must not outlive the run.
       if (outcome.kind !== 'drained') await queue.drain(0)

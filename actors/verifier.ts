@@ -4,7 +4,9 @@ import { createActor, fromPromise, waitFor } from 'xstate'
 import { verifier } from '../machines/verifier.ts'
 import type { Verdict } from '../src/domain.ts'
 import type { Clock } from '../src/ports.ts'
+import type { Registry } from '../src/inspect/registry.ts'
 import { openVerification, toVerdict, type Verification, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
+import { about, aboutWork, names, observe } from './observe.ts'
 
 export const createVerifier = (verification: Pick<Verification, 'stage'>): typeof verifier =>
   verifier.provide({ actors: { stage: fromPromise(async ({ input }) => await verification.stage(input.stage)) } })
@@ -13,9 +15,11 @@ export const createVerifier = (verification: Pick<Verification, 'stage'>): typeo
  * The verdict on a bug. Never rejects for what the artifact does, nor for a fault of ours: then `decided` is false and a
  * check says `error`. An abort gives an undecided verdict too. No sandbox outlives the call.
  */
-export async function verifyBug (request: VerifyRequest, ports: VerifyPorts, signal?: AbortSignal): Promise<Verdict> {
+export async function verifyBug (request: VerifyRequest, ports: VerifyPorts, signal?: AbortSignal, seen: { registry?: Registry; work: string } = { work: '' }): Promise<Verdict> {
   const verification = openVerification(request, ports)
   const actor = createActor(createVerifier(verification), { clock: timersOf(ports.clock), input: { bugId: request.bug.id, stageMsMax: verification.stageMsMax } })
+  const { run, bug } = request
+  observe(seen.registry, actor, about('verifier', bug.id, names.verifier(run, bug.id), names.work(run, seen.work), aboutWork(run, seen.work)))
   const cancel = (): void => actor.send({ type: 'verifier.cancel' })
   try {
     actor.start()

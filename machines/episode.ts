@@ -3,7 +3,7 @@
 //   breaking ──> verifying ──> solving ──> solved ──> promoting ──> settling ──> done
 //      │             │            ^          └────────────│───────────^  ^
 //      │             │            └── a bug of order 2 ───┘              │
-//      └─────────────┴── no bug, rejected or undecided ──────────────────┘
+//      └─────────────┴── no bug, rejected or undecided; cancelled ───────┘
 //
 // E1. Every attempt is a child of its own, so that each can be seen, issued again and lost alone.
 // E2. The solving state is left when every attempt of the group has an outcome; an infrastructure fault is an outcome
@@ -88,7 +88,7 @@ export const episode = setup({
   id: 'episode',
   context: ({ input }) => ({ ...input, bugs: [], ending: null }),
   output: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }),
-  on: { 'episode.cancel': { target: '.done', actions: { type: 'end', params: { kind: 'fault', outcome: 'cancelled', reason: 'cancelled' } } } },
+  on: { 'episode.cancel': { target: '.settling', actions: { type: 'end', params: { kind: 'fault', outcome: 'cancelled', reason: 'cancelled' } } } },
   initial: 'breaking',
   states: {
     breaking: {
@@ -142,6 +142,7 @@ export const episode = setup({
       }
     },
     settling: {
+      on: { 'episode.cancel': {} },
       invoke: {
         id: 'settle',
         src: 'settle',

@@ -1,7 +1,7 @@
 // One run: plays its episodes, at most `inFlight` at a time, and sums up.
 //
 //   playing ──> summarising ──> done
-//      ├─ pause, resume: no new episode starts in between; nor between wait and go, which the run's trainer decides
+//      ├─ pause, resume: no new episode starts in between, but one with each step; nor between wait and go, which the run's trainer decides
 //      ├─ drain: no new episode starts; those in flight are left to a resume
 //      └─ halt: the same, and the run has failed: what it finds out can no longer be kept
 //
@@ -19,7 +19,7 @@ export type RunOutcome = { kind: 'finished'; played: number; failed: number; rea
 type Context = RunInput & { paused: boolean; next: number; active: number; played: number; failed: number; reason: string; outcome: RunOutcome | null }
 
 export type RunEvent =
-  | { type: 'run.drain' | 'run.pause' | 'run.resume' | 'run.wait' | 'run.go' }
+  | { type: 'run.drain' | 'run.pause' | 'run.resume' | 'run.step' | 'run.wait' | 'run.go' }
   | { type: 'run.halt'; reason: string }
   | { type: `xstate.done.actor.episode.${string}`; output: unknown; actorId: string }
   | { type: `xstate.error.actor.episode.${string}`; error: unknown; actorId: string }
@@ -32,7 +32,12 @@ export const run = setup({
     episode: effect<unknown, { number: number }>('run.episode'),
     summarise: effect<void, { runId: string }>('run.summarise')
   },
-  guards: { isLast: ({ context }) => context.played + context.failed + 1 >= context.episodes },
+  guards: {
+    isLast: ({ context }) => context.played + context.failed + 1 >= context.episodes,
+    isPaused: ({ context }) => context.paused,
+    isGoing: ({ context }) => !context.paused,
+    mayStep: ({ context }) => context.paused && !context.waiting && context.next <= context.episodes
+  },
   actions: {
     fill: enqueueActions(({ context, enqueue }) => {
       const starts = context.paused || context.waiting ? 0 : Math.min(context.inFlight - context.active, context.episodes - context.next + 1)
@@ -40,6 +45,10 @@ export const run = setup({
         enqueue.spawnChild('episode', { id: `episode.${context.next + offset}`, input: { number: context.next + offset } })
       }
       if (starts > 0) enqueue.assign({ next: context.next + starts, active: context.active + starts })
+    }),
+    startOne: enqueueActions(({ context, enqueue }) => {
+      enqueue.spawnChild('episode', { id: `episode.${context.next}`, input: { number: context.next } })
+      enqueue.assign({ next: context.next + 1, active: context.active + 1 })
     }),
     pause: assign({ paused: true }),
     resume: assign({ paused: false }),
@@ -61,8 +70,9 @@ export const run = setup({
     playing: {
       entry: 'fill',
       on: {
-        'run.pause': { actions: 'pause' },
-        'run.resume': { actions: ['resume', 'fill'] },
+        'run.pause': { guard: 'isGoing', actions: 'pause' },
+        'run.resume': { guard: 'isPaused', actions: ['resume', 'fill'] },
+        'run.step': { guard: 'mayStep', actions: 'startOne' },
         'run.wait': { actions: 'wait' },
         'run.go': { actions: ['go', 'fill'] },
         'run.drain': { target: 'done', actions: 'drained' },

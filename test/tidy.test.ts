@@ -5,12 +5,12 @@ import { dirname, join, relative, resolve } from 'node:path'
 import t from 'tap'
 
 const root = process.cwd()
-const folders = ['src', 'actors', 'machines', 'bench', 'test']
+const folders = ['src', 'actors', 'machines', 'bench', 'test', 'tools']
 
 interface Source { path: string; text: string; imports: string[] }
 
 const sources: Source[] = folders.flatMap(folder => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-  .filter(name => name.endsWith('.ts'))
+  .filter(name => /\.tsx?$/.test(name))
   .map(name => readSource(join(root, folder, name))))
 
 function readSource (file: string): Source {

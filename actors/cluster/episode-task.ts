@@ -12,6 +12,7 @@ import { SparError } from '../../src/errors.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
 import { playEpisode } from '../episode.ts'
+import { names } from '../observe.ts'
 import type { NodeSystem } from './types.ts'
 
 export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
@@ -48,7 +49,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
         const onStep = (step: unknown): void => bus.signal(`steps.${run}.${nodeId}`, pack({ node: nodeId, step }))
-        await playEpisode({ store, options, arena, queue: { add: work => orLeave(add(work), over) }, policies, onStep }, number, following)
+        await playEpisode({ store, options, arena, queue: { add: work => orLeave(add(work), over) }, policies, onStep, ...ports.registry === undefined ? {} : { registry: ports.registry }, within: names.work(run, episode) }, number, following)
         await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
       } finally {
         over.abort()

@@ -11,6 +11,7 @@ import { cancelRest } from '../../src/cluster/cancel.ts'
 import { waitForTrainer } from '../../src/cluster/wait-for-trainer.ts'
 import { SparError } from '../../src/errors.ts'
 import { episodeIdOf } from '../../src/run/draw.ts'
+import { names } from '../observe.ts'
 import { runActor, type RunActor } from '../run.ts'
 import type { NodeSystem } from './types.ts'
 
@@ -40,6 +41,8 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         episodes: document.options.episodes,
         inFlight: document.inFlight,
         waiting: document.trainer !== null,
+        ...system.ports.registry === undefined ? {} : { registry: system.ports.registry },
+        within: names.work(run, message.subject.id),
         episode: number => noted(playOnQueue(system, run, number, settled)),
         summarise: () => noted((async () => {
           await playReopened(system, run, following)

@@ -5,6 +5,7 @@ import { deliver, type Delivered, type Task } from '../../src/cluster/deliver.ts
 import type { Rotation } from '../../src/cluster/rotation.ts'
 import { toPlain } from '../../src/errors.ts'
 import type { NodeReport } from '../../src/cluster/report.ts'
+import { names, observeWork } from '../observe.ts'
 import { episodeTask } from './episode-task.ts'
 import { leadTask } from './lead-task.ts'
 import type { NodeSystem } from './types.ts'
@@ -54,7 +55,8 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
     let delivered: Delivered | { kind: 'lost'; code: string; reason: string }
     try {
       const orphaned = await isOrphan(message)
-      delivered = orphaned ? await drop(message) : await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, holder, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting })
+      delivered = orphaned ? await drop(message) : await observeWork(ports.registry, { ...message.subject, delivery: message.delivery, within: names.slot(slotId), faultOf: (ended: Delivered) => 'reason' in ended ? ended.reason : null }, async () =>
+        await deliver(message, taskOf(system, message), { clock: ports.clock, records, node: nodeId, holder, limits }, { cancelled: runs.cancelled(message.subject.run), draining: aborting }))
     } catch (error) {
       // Nothing was answered: it is delivered again when its time has run out.
       const { code, message: reason } = toPlain(error)

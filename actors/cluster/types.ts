@@ -11,6 +11,7 @@ import type { Role } from '../../src/domain.ts'
 import type { Metrics } from '../../src/metrics/types.ts'
 import type { WorkWatch } from '../../src/rollout/watch.ts'
 import type { Clock, Policy, Sandboxes } from '../../src/ports.ts'
+import type { Registry } from '../../src/inspect/registry.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
 import type { TrainerWait } from '../../src/cluster/wait-for-trainer.ts'
@@ -27,6 +28,8 @@ export interface NodePorts {
   /** Who looks on while rollouts of a run are played. */
   watch?: ((run: { name: string; submittedAt: number }) => WorkWatch | undefined) | undefined
   metrics?: Metrics | undefined
+  /** Where actors are made known. */
+  registry?: Registry
 }
 
 export interface NodeSystem {

@@ -31,7 +31,7 @@ export async function handleBreak (place: Workplace, delivery: Delivery): Promis
     open: signal => ports.sandboxes.open({ arena, view: 'history', network: 'none', label: { run: store.run, purpose: rolloutId } }, signal),
     collect: (sandbox, call) => collectArtifact(sandbox, call)
   })
-  const ended = await playRollout('breaker', session, rolloutInput(place, rolloutId, 'breaker'), delivery.signal)
+  const ended = await playRollout('breaker', session, rolloutInput(place, rolloutId, 'breaker'), delivery.signal, { ...ports, run: store.run })
   watch?.ended(ended)
   const files = session.kept
   const bug = files && createBug(files)

@@ -34,7 +34,7 @@ export async function handleSolve (place: Workplace, delivery: Delivery): Promis
     open: signal => openPrepared(ports.sandboxes, arena, { run: store.run, purpose: rolloutId }, async sandbox => { base = await prepareSolverTree(sandbox, bug, undefined, signal) }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
-  const ended = await playRollout('solver', session, rolloutInput(place, rolloutId, 'solver'), delivery.signal)
+  const ended = await playRollout('solver', session, rolloutInput(place, rolloutId, 'solver'), delivery.signal, { ...ports, run: store.run })
   watch?.ended(ended)
   const { outcome, reason, policy, files } = rolloutOutput(place, delivery, {
     role: 'solver', number, rolloutId, member, groupId: `${episodeId}.${order}`, bug: { id: bugId, order, parent: bug.parent }, startedAt

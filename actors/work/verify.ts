@@ -14,7 +14,7 @@ export async function handleVerify (place: Workplace, delivery: Delivery): Promi
   const { episodeId } = delivery.work.payload as { episodeId: string }
   const { bug, manifest } = await store.submission(episodeId)
   const { params, strategy, seed, policy } = manifest!
-  const verdict = await verifyBug({ bug, arena, params, mode: options.mode, run: store.run }, ports.verify, delivery.signal)
+  const verdict = await verifyBug({ bug, arena, params, mode: options.mode, run: store.run }, ports.verify, delivery.signal, { ...ports, work: delivery.work.id })
   for (const { name, verdict: said } of verdict.checks) ports.verify.metrics?.add('spar_verify_checks_total', { check: name, verdict: said })
   if (!verdict.decided) {
     const check = verdict.checks.find(({ verdict }) => verdict === 'error')

@@ -4,7 +4,7 @@
 //   operator   makes streams, submits quarantined work again, everything else
 //   node       does the work: pulls, acknowledges, writes endings, samples, snapshots and presence
 //   submitter  puts runs on the bus, pauses, resumes and cancels them
-//   watcher    follows, and writes nothing
+//   watcher    follows, looks into nodes, and writes nothing
 //   trainer    takes and acknowledges samples, reads objects, writes policy versions
 //   system     the server's own account: reports and monitoring, none of Spar's subjects
 
@@ -35,6 +35,12 @@ export function accounts (prefix, keys) {
     `$JS.ACK.${work}.>`, `$JS.ACK.*.*.${work}.>`
   ]
   const signals = `${prefix}.signals`
+  // The bridge (docs/bridge.md): calls are opened at a service, clients hear below `answers`, servers below `calls`. Nodes serve
+  // Inspect; acting through it is the operator's alone. Between accounts the server of NATS draws a name below `_R_` for each inbox.
+  const inspect = method => `${prefix}.bridge.Inspect.*.${method}`
+  const look = [inspect('machines'), inspect('watch')]
+  const answers = `${prefix}.answers.>`
+  const mapped = '_R_.>'
   const permissions = {
     operator: { publish: ['>'], subscribe: ['>'] },
     node: {
@@ -50,17 +56,19 @@ export function accounts (prefix, keys) {
         `$JS.API.STREAM.PURGE.${work}`,
         // An object whose writing failed half-way takes its pieces along; without this, a full stream reads as a denial.
         `$JS.API.STREAM.PURGE.${objects}`,
-        `${signals}.steps.>`
+        `${signals}.steps.>`,
+        answers, mapped
       ],
-      subscribe: ['_INBOX.>', `${signals}.control.>`]
+      // `$SRV`: whoever serves is listed by NATS's own tools.
+      subscribe: ['_INBOX.>', `${signals}.control.>`, inspect('*'), `${prefix}.calls.>`, '$SRV.>']
     },
     submitter: {
-      publish: [...read(readable), `$JS.API.CONSUMER.INFO.${work}.*`, `$KV.${prefix}_runs.*`, `${prefix}.work.run.>`],
-      subscribe: ['_INBOX.>', `${signals}.>`]
+      publish: [...read(readable), `$JS.API.CONSUMER.INFO.${work}.*`, `$KV.${prefix}_runs.*`, `${prefix}.work.run.>`, ...look, mapped],
+      subscribe: ['_INBOX.>', `${signals}.>`, answers]
     },
     watcher: {
-      publish: [...read(readable), `$JS.API.CONSUMER.INFO.${work}.*`],
-      subscribe: ['_INBOX.>', `${signals}.>`]
+      publish: [...read(readable), `$JS.API.CONSUMER.INFO.${work}.*`, ...look, mapped],
+      subscribe: ['_INBOX.>', `${signals}.>`, answers]
     },
     trainer: {
       publish: [...read([stream('SAMPLES'), bucket('runs'), bucket('policies'), objects]), `$JS.ACK.${stream('SAMPLES')}.>`, `$JS.ACK.*.*.${stream('SAMPLES')}.>`, `$KV.${prefix}_policies.>`],
@@ -71,17 +79,19 @@ export function accounts (prefix, keys) {
   // Whoever sends a request says where the answer goes, and a server checks that against nobody's permissions. So clients that do
   // no work have an account each, and what they may send is imported into it: an answer of the server stays in their account.
   const guests = ['submitter', 'watcher', 'trainer']
-  const subjects = [...new Set(guests.flatMap(role => permissions[role].publish))]
+  // What stays in an account is neither exported nor imported.
+  const isShared = subject => subject !== mapped && subject !== answers
+  const subjects = [...new Set(guests.flatMap(role => permissions[role].publish))].filter(isShared)
   const takers = subject => guests.filter(role => permissions[role].publish.includes(subject)).map(accountOf).join(', ')
-  // A request for messages has more answers than one.
-  const manner = subject => subject.includes('.MSG.NEXT.') ? ', response: stream' : ''
+  // A request for messages has more answers than one, and so has a call.
+  const manner = subject => subject.includes('.MSG.NEXT.') || subject.includes('.bridge.') ? ', response: stream' : ''
   const exported = [
     ...subjects.map(subject => `{ service: ${quoted(subject)}, accounts: [${takers(subject)}]${manner(subject)} }`),
     ...['_INBOX.>', `${signals}.>`].map(subject => `{ stream: ${quoted(subject)}, accounts: [${guests.map(accountOf).join(', ')}] }`)
   ]
   const imported = role => [
-    ...permissions[role].publish.map(subject => `{ service: { account: SPAR, subject: ${quoted(subject)} } }`),
-    ...permissions[role].subscribe.map(subject => `{ stream: { account: SPAR, subject: ${quoted(subject)} } }`)
+    ...permissions[role].publish.filter(isShared).map(subject => `{ service: { account: SPAR, subject: ${quoted(subject)} } }`),
+    ...permissions[role].subscribe.filter(isShared).map(subject => `{ stream: { account: SPAR, subject: ${quoted(subject)} } }`)
   ]
   const user = role => `{ nkey: ${keys[role]}, permissions: {
       publish: ${list(permissions[role].publish.map(quoted), 8)}

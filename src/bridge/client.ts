@@ -24,8 +24,8 @@ export function createBridgeClient (options: BridgeOptions): BridgeClient {
     return streamsDown(kind) ? opened.answers : opened.answer
   }
   return {
-    of: ({ name, methods }) => Object.fromEntries(Object.entries(methods).map(([method, { kind }]) => {
-      const subject = board.wire.subjectOf(name, method)
+    of: ({ name, instance, methods }) => Object.fromEntries(Object.entries(methods).map(([method, { kind }]) => {
+      const subject = board.wire.subjectOf(name, method, instance)
       return [method, (given: unknown, options: CallOptions = {}) => call(kind, subject, given, options, board.counts.call(name, method))]
     })) as never,
     close () {

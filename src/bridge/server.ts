@@ -55,10 +55,10 @@ export function createBridgeServer (options: BridgeOptions): BridgeServer {
 
   return {
     get running () { return running },
-    async serve ({ name, version, description, methods }, handlers) {
+    async serve ({ name, instance, version, description, methods }, handlers) {
       const endpoints = Object.entries(methods).map(([method, { kind }]) => ({
         name: method,
-        subject: wire.subjectOf(name, method),
+        subject: wire.subjectOf(name, method, instance),
         hear (message: WireMessage) { if (message.reply !== '') void open(message, kind, handlers[method] as Handler, board.counts.call(name, method)) }
       }))
       stops.push(await wire.serve({ name, version, description, endpoints }))

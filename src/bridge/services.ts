@@ -16,6 +16,8 @@ export type Methods = Record<string, AnyMethod>
 
 export interface Service<Of extends Methods = Methods> {
   readonly name: string
+  /** Of instances that are called one by one: whose this is. null: instances share the calls. */
+  readonly instance: string | null
   /** Shown by `nats micro`, as semantic versioning has it. */
   readonly version: string
   readonly description: string
@@ -23,12 +25,12 @@ export interface Service<Of extends Methods = Methods> {
 }
 
 /** Throws BRIDGE_BAD_SERVICE for names that no subject holds. */
-export function defineService<Of extends Methods> ({ name, version = '1.0.0', description = '', methods }: { name: string; version?: string; description?: string; methods: Of }): Service<Of> {
-  for (const token of [name, ...Object.keys(methods)]) {
+export function defineService<Of extends Methods> ({ name, instance = null, version = '1.0.0', description = '', methods }: { name: string; instance?: string | null; version?: string; description?: string; methods: Of }): Service<Of> {
+  for (const token of [name, ...instance === null ? [] : [instance], ...Object.keys(methods)]) {
     if (!/^[A-Za-z0-9_-]+$/.test(token)) throw new SparError('BRIDGE_BAD_SERVICE', `Cannot name a service or method "${token}": it takes letters, digits, "-" and "_"`)
   }
   if (!/^\d+\.\d+\.\d+$/.test(version)) throw new SparError('BRIDGE_BAD_SERVICE', `Cannot define ${name} with the version "${version}": it takes three numbers joined by dots`)
-  return { name, version, description, methods }
+  return { name, instance, version, description, methods }
 }
 
 export interface CallOptions {

@@ -21,7 +21,7 @@ export function createSwitchboard ({ bus: { wire: bare, objects }, clock, limits
   const limits = { ...bridgeLimits, ...given }
   const counts = metrics === undefined ? uncounted : countBridge(metrics, side, clock)
   const wire = counts.wire(bare)
-  const inbox = wire.inbox()
+  const inbox = wire.inbox(side)
   const parcels = new Parcels({ objects, clock, limits, writer: inbox.slice(inbox.lastIndexOf('.') + 1) })
   const calls = new Map<string, Call>()
   const closing = new AbortController()

@@ -49,7 +49,7 @@ export function createMemoryWires (payloadBytesMax = 2 ** 20): MemoryWires {
     get isUp () { return !closed.aborted },
     closed,
     subjectOf: names.bridge,
-    inbox: () => `_INBOX.m${++made}`,
+    inbox: side => names.inbox(side, `m${++made}`),
     publish (subject, bytes, reply = '') {
       if (closed.aborted) return
       const copy = new Uint8Array(bytes)

@@ -1,6 +1,6 @@
 // The wire on NATS. Services are added by NATS's own service API, so that `nats micro` lists and times them.
 
-import { createInbox, Events, type Msg, type ServiceMsg } from 'nats'
+import { Events, nuid, type Msg, type ServiceMsg } from 'nats'
 import { onAbort } from '../bus/abort.ts'
 import { busError, deniedBy } from '../bus/nats/errors.ts'
 import type { Link } from '../bus/nats/link.ts'
@@ -12,7 +12,7 @@ export function createNatsWire ({ nc, lane, names, closed, heard, isUp }: Pick<L
     get isUp () { return isUp() },
     closed,
     subjectOf: names.bridge,
-    inbox: () => createInbox(),
+    inbox: side => names.inbox(side, nuid.next()),
     publish (subject, bytes, reply = '') {
       if (!isUp() || lane.publish(subject, bytes, reply)) return
       nc.publish(subject, new Uint8Array(bytes), reply === '' ? {} : { reply })

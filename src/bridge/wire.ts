@@ -27,9 +27,9 @@ export interface Wire {
   /** Aborts when the bus is closed. */
   readonly closed: AbortSignal
   /** Where a method is called. */
-  subjectOf (service: string, method: string): string
-  /** A subject of one's own: whoever asks listens below it. */
-  inbox (): string
+  subjectOf (service: string, method: string, instance?: string | null): string
+  /** A subject of one's own: whoever asks listens below it. Who calls and who is called have theirs in different places, so that each can be let write to the other alone. */
+  inbox (side: 'client' | 'server'): string
   /** Copies what it is given. Dropped while there is no connection. */
   publish (subject: string, bytes: Uint8Array, reply?: string): void
   /** Everything below a subject. The answer stops listening. */

@@ -4,7 +4,9 @@
 //   <prefix>.records.<key>                       stream <PREFIX>_RECORDS
 //   <prefix>.samples.<key>                       stream <PREFIX>_SAMPLES
 //   <prefix>.signals.<topic>                     core NATS, kept nowhere
-//   <prefix>.bridge.<service>.<method>           core NATS, calls
+//   <prefix>.bridge.<service>.<method>           core NATS, calls; <prefix>.bridge.<service>.<instance>.<method> of one instance
+//   <prefix>.answers.<client>.<call>             core NATS, what a server says to the client of a call
+//   <prefix>.calls.<server>.<call>               core NATS, what a client says to the server of its call
 //   buckets <prefix>_runs, _episodes, _nodes, _policies; object store <prefix>_objects
 
 import { SparError } from '../errors.ts'
@@ -39,8 +41,10 @@ export interface Names {
   signal (topic: string): string
   signalsBelow (prefix: string): string
   readSignal (subject: string): string
-  /** Where a method of a service is called. */
-  bridge (service: string, method: string): string
+  /** Where a method of a service, or of one instance of it, is called. */
+  bridge (service: string, method: string, instance?: string | null): string
+  /** Below which a side of calls hears the other. */
+  inbox (side: 'client' | 'server', id: string): string
 }
 
 const isKey = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/
@@ -106,6 +110,7 @@ export function createNames (prefix: string): Names {
     signal: topic => `${signals}.${checkKey(topic)}`,
     signalsBelow: prefix => below(signals, prefix),
     readSignal: subject => subject.slice(signals.length + 1),
-    bridge: (service, method) => `${prefix}.bridge.${checkToken('a service', service)}.${checkToken('a method', method)}`
+    bridge: (service, method, instance = null) => `${prefix}.bridge.${checkToken('a service', service)}.${instance === null ? '' : `${checkToken('an instance', instance)}.`}${checkToken('a method', method)}`,
+    inbox: (side, id) => `${prefix}.${side === 'client' ? 'answers' : 'calls'}.${checkToken('an inbox', id)}`
   }
 }

@@ -3,15 +3,19 @@
 
 import { hostname, availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { superviseSandboxes } from '../../actors/sandbox.ts'
+import { sandboxSupervision, superviseSandboxes } from '../../actors/sandbox.ts'
+import { machineViews } from '../../actors/definitions.ts'
 import { startNode, type RunningNode } from '../../actors/node.ts'
 import { openArena } from '../arena/open.ts'
+import { createBridgeServer } from '../bridge/server.ts'
 import type { Bus } from '../bus/types.ts'
 import { checkName } from '../cluster/keys.ts'
 import { clusterLimits, slotDefaults, type Slots } from '../cluster/limits.ts'
 import { followPolicies } from '../cluster/policy-versions.ts'
 import { systemClock } from '../clock.ts'
-import { SparError } from '../errors.ts'
+import { SparError, toPlain } from '../errors.ts'
+import { createRegistry, type Registry } from '../inspect/registry.ts'
+import { serveInspect } from '../inspect/serve.ts'
 import { createLimiter } from '../limiter.ts'
 import { measureNode, measureWorkers } from '../metrics/node.ts'
 import { measureSandboxes } from '../metrics/sandboxes.ts'
@@ -24,6 +28,8 @@ import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
+import { inspectOptionTypes, inspectUsage, servePage, withInspectAt } from './inspect-options.ts'
+import { clusterSource } from './inspect-sources.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { serveHealth } from './node-health.ts'
 import type { NodeLog } from './node-log.ts'
@@ -47,6 +53,8 @@ ${natsUsage}
   --policy …, --breaker, --solver, --model …       as of spar play: who plays in runs that say "node"
   --drain-ms 30000         --reap-ms 60000   how often what dead owners left on this machine is removed
   --http 127.0.0.1:8321   /healthz, /readyz, /status, /metrics; "off" for none
+  --inspect[=host:port]    the page of the cluster on this node too, at 127.0.0.1:8322
+${inspectUsage}
 ${watchUsage}`
 
 const policyOptionTypes = {
@@ -54,7 +62,7 @@ const policyOptionTypes = {
   tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
 } as const
 const optionTypes = {
-  ...natsOptionTypes, ...policyOptionTypes, ...watchOptionTypes, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
+  ...natsOptionTypes, ...policyOptionTypes, ...watchOptionTypes, ...inspectOptionTypes, inspect: { type: 'string' }, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
   help: { type: 'boolean', short: 'h' }
 } as const
 
@@ -62,7 +70,7 @@ const optionTypes = {
 const reapMsDefault = 60_000
 
 export async function run (argv: string[], io: Io): Promise<number> {
-  const { values } = parseArgs({ args: argv, options: optionTypes })
+  const { values } = parseArgs({ args: withInspectAt(argv), options: optionTypes })
   if (values.help) {
     io.out(usage)
     return 0
@@ -77,9 +85,11 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const watch = await openWatch(values, nodeId, io)
   const { log, metrics, report } = watch
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
-  const sandboxes = await openSandboxes(kind, slots, metrics)
+  const registry = createRegistry({ node: nodeId, clock: systemClock })
+  const sandboxes = await openSandboxes(kind, slots, registry, metrics)
   const workers = createPool()
   measureWorkers(metrics, workers)
+  const bridge = createBridgeServer({ bus, clock: systemClock, metrics })
   const over = new AbortController()
   const served = followPolicies(bus, (code, reason) => report({ type: 'fault', code, reason }), over.signal)
   const policies = createPolicyCache(own, { workers, versionsOf: served.of, onLine: line => log({ type: 'progress', line }) })
@@ -97,16 +107,28 @@ export async function run (argv: string[], io: Io): Promise<number> {
       about: { host: hostname(), pid: process.pid, version: version(), labels },
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
-        clock: systemClock, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
+        clock: systemClock, registry, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
         verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
       }
     })
     measureNode(metrics, node, { bus, clock: systemClock })
     void keepReaping(sandboxes, reapMs, over.signal, log)
-    return await serve(node, bus, values.http ?? '127.0.0.1:8321', log, metrics)
+    await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => node.drain() }).catch((error: unknown) => {
+      // Who may not serve does its work all the same.
+      const { code, message } = toPlain(error)
+      report({ type: 'fault', code, reason: message })
+    })
+    const source = values.inspect === undefined ? null : clusterSource(bus)
+    const page = source === null ? null : await servePage(source, values.inspect!, values, io)
+    try {
+      return await serve(node, bus, values.http ?? '127.0.0.1:8321', log, metrics)
+    } finally {
+      await page?.close()
+      await source?.close()
+    }
   } finally {
     over.abort()
-    await Promise.allSettled([sandboxes.close(), workers.close(), policies.close()])
+    await Promise.allSettled([bridge.destroy(), sandboxes.close(), workers.close(), policies.close()])
     await bus.close()
     await watch.close()
   }
@@ -151,8 +173,8 @@ async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortS
 }
 
 /** Sandboxes that start are bounded apart from those that run: a storm of starts slows everybody. */
-async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots, metrics: Metrics): Promise<Sandboxes> {
-  const inner = measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() })), metrics, systemClock)
+async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots, registry: Registry, metrics: Metrics): Promise<Sandboxes> {
+  const inner = measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }), sandboxSupervision, registry), metrics, systemClock)
   const starts = createLimiter(start)
   return { kind: inner.kind, reap: () => inner.reap(), close: () => inner.close(), open: (spec, signal) => starts.run(() => inner.open(spec, signal), signal) }
 }

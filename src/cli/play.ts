@@ -5,12 +5,13 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { superviseSandboxes } from '../../actors/sandbox.ts'
+import { sandboxSupervision, superviseSandboxes } from '../../actors/sandbox.ts'
 import { startSystem } from '../../actors/system.ts'
 import { openArena } from '../arena/open.ts'
 import { systemClock } from '../clock.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
+import { createRegistry, type Registry } from '../inspect/registry.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
 import { differingBudget, readBudgets, resolveBudgets, type GivenBudgets } from '../run/budgets.ts'
@@ -23,12 +24,15 @@ import { createLimiter } from '../limiter.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
+import { inspectOptionTypes, inspectUsage, servePage, withInspectAt, type InspectValues } from './inspect-options.ts'
+import { countWork, processSource } from './inspect-sources.ts'
 import { sandboxesFor } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
 import { playView } from './play-view.ts'
 import { readOptions, runOptionTypes, type Given } from './run-options.ts'
 import { renderSummary } from './summary.ts'
 import { neutral } from './terminal.ts'
+import { untilInterrupted } from './until-interrupted.ts'
 import { version } from './version.ts'
 
 const usage = `Usage: spar play <target> [options]
@@ -51,10 +55,12 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --max-seconds 1800       of a model's commands together; each of the three for one role: --max-turns breaker=128,solver=64
   --jobs n                 pieces of work at a time (default: cores)
   --out dir                where the run is kept    --resume           go on with the run in --out
+  --inspect[=host:port]    a page on which it is seen, at 127.0.0.1:8322; on a terminal it stays when the run is over
+${inspectUsage}
   --json                   one object on the last line of standard output`
 
 const optionTypes = {
-  ...runOptionTypes,
+  ...runOptionTypes, ...inspectOptionTypes, inspect: { type: 'string' },
   sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
@@ -66,7 +72,7 @@ const quickstart: { target: string; sandbox: string; options: Given } = { target
 const drainMs = 2_000
 
 export async function run (argv: string[], io: Io): Promise<number> {
-  const { values, positionals } = parseArgs({ args: argv, options: optionTypes, allowPositionals: true })
+  const { values, positionals } = parseArgs({ args: withInspectAt(argv), options: optionTypes, allowPositionals: true })
   if (values.help) {
     io.out(usage)
     return 0
@@ -80,7 +86,8 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
   const home = sparHome()
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }))
+  const registry = values.inspect === undefined ? undefined : createRegistry({ node: 'local', clock: systemClock })
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }), sandboxSupervision, registry)
   const workers = createPool()
   let policies: Policies | null = null
   try {
@@ -93,20 +100,23 @@ export async function run (argv: string[], io: Io): Promise<number> {
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
     }, { sandboxes, clock: systemClock })
     const store = resumed ?? newStore(values.out, arena, options, policies)
-    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true }, io)
+    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true, page: registry === undefined ? null : { registry, values, at: values.inspect! } }, io)
   } finally {
     await Promise.allSettled([sandboxes.close(), workers.close(), policies?.close()])
   }
 }
 
-interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean }
+interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean; /** null: nobody looks. */ page: { registry: Registry; values: InspectValues; at: string } | null }
 
-async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json }: Edge, io: Io): Promise<number> {
+async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json, page }: Edge, io: Io): Promise<number> {
   const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
   const view = playView(store, io)
-  const playing = startSystem({
-    store, arena, jobs, options, ports: { clock: systemClock, sandboxes, verify, policies }, onQueue: view.onQueue, onStep: view.onStep
-  })
+  const work = countWork()
+  const ports = { clock: systemClock, sandboxes, verify, policies, ...page === null ? {} : { registry: page.registry } }
+  // The page is there before the first actor is; what it does to the run comes later.
+  const source = page === null ? null : await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work })
+  const gateway = source === null ? null : await servePage(source, page!.at, page!.values, io)
+  const playing = startSystem({ store, arena, jobs, options, ports, onStep: view.onStep, onQueue: event => { work.onQueue(event); view.onQueue(event) } })
   let drained: Promise<void> | null = null
   const interrupt = (): void => {
     if (drained) process.exit(exitInterrupted)
@@ -129,10 +139,18 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
     const { text, summary } = renderSummary(store)
     if (json) io.out(JSON.stringify(summary))
     else io.out(text)
+    if (gateway !== null && process.stderr.isTTY && !json) {
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+      io.err(`The run is over. Its page stays at ${gateway.url} until you end it (ctrl-c).`)
+      await untilInterrupted()
+    }
     return 0
   } finally {
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
+    await gateway?.close()
+    await source?.close()
   }
 }
 

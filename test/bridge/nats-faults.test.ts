@@ -104,7 +104,7 @@ else for (const kind of natsServers()) t.test(`nats-server ${kind.name}`, async 
     const bare = await connect({ servers: url })
     t.teardown(() => bare.close())
     const inboxes: string[] = []
-    bare.subscribe('_INBOX.>', { callback: (_, { subject, reply }) => { if (reply !== undefined && reply !== '') inboxes.push(subject) } })
+    bare.subscribe('*.answers.>', { callback: (_, { subject, reply }) => { if (reply !== undefined && reply !== '') inboxes.push(subject) } })
     await bare.flush()
     const answers = client.chat(endless('a'))
     t.same(await answers.next(), { done: false, value: 'a' })

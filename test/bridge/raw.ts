@@ -35,7 +35,7 @@ function createSide (bus: Bus, address: () => string): RawSide {
 
 /** Opens a call of Echo. */
 export async function rawClient (t: Test, bus: Bus, method: string, open: unknown[] | Uint8Array): Promise<RawSide> {
-  const inbox = bus.wire.inbox()
+  const inbox = bus.wire.inbox('client')
   let server = ''
   const side = createSide(bus, () => server)
   const hear = ({ bytes, reply }: WireMessage): void => {
@@ -49,7 +49,7 @@ export async function rawClient (t: Test, bus: Bus, method: string, open: unknow
 
 /** Serves one method of Echo, and resolves to each call of it. */
 export async function rawServer (t: Test, bus: Bus, method: string): Promise<{ opened: Promise<RawSide>; reply: string }> {
-  const inbox = bus.wire.inbox()
+  const inbox = bus.wire.inbox('client')
   const reply = `${inbox}.1`
   let side!: RawSide
   t.teardown(bus.wire.listenBelow(inbox, ({ bytes }) => side.heard.push(decodeFrame(bytes))))

@@ -5,10 +5,18 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { connect, nkeyAuthenticator } from 'nats'
 import t, { type Test } from 'tap'
+import { machineViews } from '../../actors/definitions.ts'
+import { createBridgeClient } from '../../src/bridge/client.ts'
+import { createBridgeServer } from '../../src/bridge/server.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { changeDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
 import { listNodes } from '../../src/cluster/presence.ts'
+import { systemClock } from '../../src/clock.ts'
+import { topics } from '../../src/inspect/protocol.ts'
+import { createRegistry, type Look } from '../../src/inspect/registry.ts'
+import { serveInspect } from '../../src/inspect/serve.ts'
+import { inspectService } from '../../src/inspect/service.ts'
 import { countSamples, documentOf, ended, startTestNode, submit, untilAborted } from '../helpers/cluster-fixture.ts'
 import { makeKeys, startShipped, startShippedCluster } from '../helpers/deploy-nats.ts'
 import { natsServers, skipWithoutNats } from '../helpers/nats-server.ts'
@@ -18,6 +26,8 @@ import { skipWithoutTrainer, startSamplePeer } from '../helpers/trainer-python.t
 const skip = skipWithoutNats()
 const bytes = Buffer.from('{}')
 const denied = { code: 'BUS_DENIED' }
+/** Snapshots that are texts, long ones. */
+const numbersLook: Look = { state: snapshot => String(snapshot).padEnd(900_000), tags: () => [], context: () => null, children: () => [], acts: () => [], hear: () => () => {}, send () {} }
 
 /** What a role tries, by name. */
 const attempts: Record<string, (bus: Bus) => Promise<unknown>> = {
@@ -88,6 +98,35 @@ for (const kind of natsServers()) {
       t.same(node.events.filter(({ type }) => type === 'fault'), [])
       node.drain()
       t.match(await node.ended, { kind: 'left' })
+    })
+
+    await t.test('who may look into a node does, over accounts, for as long as they like; only the operator acts', async t => {
+      const bus = await server.connect('node')
+      const registry = createRegistry({ node: 'n9', clock: systemClock })
+      const bridge = createBridgeServer({ bus, clock: systemClock })
+      let drained = 0
+      await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => { drained++ }, limits: { everyMs: 20 } })
+      const known = registry.enter({ name: 'a', within: '', machine: 'm', id: 'a', run: null, episode: null, rollout: null, work: null }, numbersLook, null)
+      for (const role of ['watcher', 'submitter', 'operator'] as const) {
+        const caller = createBridgeClient({ bus: await server.connect(role), clock: systemClock })
+        const client = caller.of(inspectService('n9'))
+        t.equal((await client.machines(null)).length, 8, role)
+        let updates = 0
+        // More than fit the window: the watcher's credit has to reach the node.
+        for await (const _ of client.watch({ topic: topics.actors })) {
+          if (++updates > 20) break
+          known.seen(`${role} ${updates}`)
+        }
+        const acting = client.act({ do: 'drain', node: 'n9' }, { deadlineMs: 2_000 })
+        if (role === 'operator') await acting
+        else await t.rejects(acting, { code: 'BRIDGE_PERMISSION_DENIED' }, role)
+        caller.close()
+      }
+      t.equal(drained, 1)
+      const trainer = createBridgeClient({ bus: await server.connect('trainer'), clock: systemClock })
+      await t.rejects(trainer.of(inspectService('n9')).machines(null, { deadlineMs: 2_000 }), { code: 'BRIDGE_PERMISSION_DENIED' })
+      trainer.close()
+      await bridge.destroy()
     })
 
     await t.test('a run that is cancelled by a submitter leaves nothing open', async t => {

@@ -12,6 +12,7 @@ import { clusterLimits, type Slots } from '../../src/cluster/limits.ts'
 import { systemClock } from '../../src/clock.ts'
 import { checkNames, type Arena, type Verdict } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
+import type { Registry } from '../../src/inspect/registry.ts'
 import type { Clock } from '../../src/ports.ts'
 import { deriveSeed } from '../../src/random.ts'
 import { runDefaults, type RunOptions } from '../../src/run/options.ts'
@@ -81,14 +82,14 @@ export const untilAborted = async (signal: AbortSignal): Promise<never> => await
 
 export interface TestNode extends RunningNode { events: NodeReport[] }
 
-export interface NodeFixture { bus: Bus; nodeId: string; clock?: Clock; slots?: Partial<Slots>; standIn?: StandIn; limits?: Partial<typeof clusterLimits>; drainMs?: number; open?: (target: string) => Promise<Arena>; handlers?: WorkHandlers }
+export interface NodeFixture { bus: Bus; nodeId: string; clock?: Clock; slots?: Partial<Slots>; standIn?: StandIn; limits?: Partial<typeof clusterLimits>; drainMs?: number; open?: (target: string) => Promise<Arena>; handlers?: WorkHandlers; registry?: Registry }
 
-export function startTestNode ({ bus, nodeId, clock = systemClock, slots, standIn, limits, drainMs = 2000, open = async target => standInArena(target), handlers }: NodeFixture): TestNode {
+export function startTestNode ({ bus, nodeId, clock = systemClock, slots, standIn, limits, drainMs = 2000, open = async target => standInArena(target), handlers, registry }: NodeFixture): TestNode {
   const events: NodeReport[] = []
   const node = startNode({
     nodeId, bus, drainMs, slots: { start: 2, run: 4, verify: 2, grade: 2, own: 4, ...slots }, about: { host: 'here', pid: 1, version: '0', labels: {} },
     limits: { heartbeatMs: 200, redeliverMs: 5, ...limits }, open: async ({ target }) => await open(target), onEvent: event => events.push(event),
-    ports: { clock, sandboxes: null as never, verify: null as never, policiesOf: async () => ({ breaker: policy as never, solver: policy as never }), handlers: handlers ?? standInHandlers(standIn) }
+    ports: { clock, sandboxes: null as never, verify: null as never, policiesOf: async () => ({ breaker: policy as never, solver: policy as never }), handlers: handlers ?? standInHandlers(standIn), ...registry === undefined ? {} : { registry } }
   })
   return Object.assign(node, { events })
 }

@@ -54,8 +54,9 @@ t.test('an attempt lost to infrastructure, or by a defect of ours, has no verdic
 })
 
 t.test('an episode can be cancelled in any state', async t => {
+  const cancel = { type: 'episode.cancel' } as never
   for (const events of [[], [broken], [broken, valid]] as never[][]) {
-    t.match(play([...events, { type: 'episode.cancel' } as never]).last.output!.ending, { kind: 'fault', outcome: 'cancelled' })
+    t.match(play([...events, cancel, cancel, done('settle')]).last.output!.ending, { kind: 'fault', outcome: 'cancelled' })
   }
 })
 

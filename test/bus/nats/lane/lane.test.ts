@@ -17,7 +17,7 @@ const digestOf = (bytes: Uint8Array): string => `${bytes.length} ${createHash('s
 
 /** Everything there and back, in order, while the bus is used beside it. */
 async function exchange (t: Test, one: Bus, other: Bus): Promise<void> {
-  const [here, there] = [one.wire.inbox(), other.wire.inbox()]
+  const [here, there] = [one.wire.inbox('client'), other.wire.inbox('client')]
   const came: string[] = []
   const stops = [
     other.wire.listenBelow(there, ({ bytes, reply }: WireMessage) => { other.wire.publish(reply, bytes) }),

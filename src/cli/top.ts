@@ -1,0 +1,97 @@
+// `spar top`: the cluster in a terminal, drawn anew as it changes. Where nobody looks, one table.
+
+import { parseArgs } from 'node:util'
+import { systemClock } from '../clock.ts'
+import { SparError } from '../errors.ts'
+import { topics, type ActorRow, type ActorsChange, type ActorsView, type ClusterView } from '../inspect/protocol.ts'
+import { readValue, type Source } from '../inspect/source.ts'
+import { topLines } from '../inspect/top-view.ts'
+import type { Io } from './command.ts'
+import { clusterSource, folderSource } from './inspect-sources.ts'
+import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
+import { neutral, neutralJson } from './terminal.ts'
+import { untilInterrupted } from './until-interrupted.ts'
+
+const usage = `Usage: spar top [options]
+The cluster live: nodes, slots, queues, runs, faults, and what has been at it longest. Ctrl-c ends it.
+  --run <folder>           a run by its folder, instead of a cluster
+  --once                   one table, as where the output is no terminal
+  --json                   one object: the values of the topics "cluster" and "actors" (docs/inspect.md)
+${natsUsage}`
+
+const optionTypes = { ...natsOptionTypes, run: { type: 'string', multiple: true }, once: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
+
+/** Between two drawings. */
+const drawMs = 500
+const answerMsMax = 15_000
+/** How long actors may take to come before one table is printed. */
+const actorsMs = 1_500
+
+export async function run (argv: string[], io: Io): Promise<number> {
+  const { values } = parseArgs({ args: argv, options: optionTypes })
+  if (values.help) {
+    io.out(usage)
+    return 0
+  }
+  if (values.run !== undefined && values.nats !== undefined) throw new SparError('OPTION_INVALID', 'Cannot look at a folder and at a cluster together: give --run or --nats')
+  const bus = values.run === undefined ? await openBus(values as NatsValues, 'spar top') : null
+  const source = bus === null ? folderSource(values.run!) : clusterSource(bus)
+  try {
+    if (values.json === true || values.once === true || !process.stdout.isTTY) await printOnce(source, values.json === true, io)
+    else await drawLive(source, process.stdout)
+    return 0
+  } finally {
+    await source.close()
+    await bus?.close()
+  }
+}
+
+interface Seen { cluster: ClusterView | null; actors: Map<string, ActorRow> }
+
+/** Follows both topics until the signal aborts. */
+function follow (source: Source, signal: AbortSignal): { seen: Seen; ended: Promise<unknown> } {
+  const seen: Seen = { cluster: null, actors: new Map() }
+  const cluster = async (): Promise<void> => { for await (const update of source.open(topics.cluster, signal)) if ('full' in update) seen.cluster = update.full as ClusterView }
+  const actors = async (): Promise<void> => {
+    for await (const update of source.open(topics.actors, signal)) {
+      if ('full' in update) seen.actors = new Map((update.full as ActorsView).rows.map(row => [row.key, row]))
+      else {
+        for (const row of (update.change as ActorsChange).rows) seen.actors.set(row.key, row)
+        for (const key of (update.change as ActorsChange).gone) seen.actors.delete(key)
+      }
+    }
+  }
+  return { seen, ended: Promise.all([cluster(), actors()]) }
+}
+
+async function printOnce (source: Source, json: boolean, io: Io): Promise<void> {
+  const over = new AbortController()
+  const { seen, ended } = follow(source, over.signal)
+  ended.catch(() => {})
+  try {
+    if (source.kind !== 'folder') await systemClock.sleep(actorsMs)
+    const cluster = await readValue(source, topics.cluster, answerMsMax) as ClusterView
+    const actors = [...seen.actors.values()]
+    if (json) io.out(neutralJson({ cluster, actors }))
+    else io.out(topLines(cluster, actors, { columns: 200, rows: 1_000, neutral }).join('\n'))
+  } finally { over.abort() }
+}
+
+async function drawLive (source: Source, stream: NodeJS.WriteStream): Promise<void> {
+  const over = new AbortController()
+  const { seen, ended } = follow(source, over.signal)
+  // The other screen of the terminal, without a cursor: what was there comes back.
+  stream.write('\x1b[?1049h\x1b[?25l')
+  const draw = (): void => {
+    const lines = seen.cluster === null ? ['…'] : topLines(seen.cluster, [...seen.actors.values()], { columns: (stream.columns ?? 80) - 1, rows: (stream.rows ?? 24) - 1, neutral })
+    stream.write(`\x1b[H${lines.map(line => `${line}\x1b[K`).join('\n')}\x1b[J`)
+  }
+  const timer = setInterval(draw, drawMs)
+  try {
+    await Promise.race([untilInterrupted(), ended.then(() => new Promise(() => {}))])
+  } finally {
+    clearInterval(timer)
+    over.abort()
+    stream.write('\x1b[?25h\x1b[?1049l')
+  }
+}

@@ -1,0 +1,147 @@
+// The HTTP server of the page: its files, one value of a topic, actions, and the WebSocket. docs/inspect.md has the routes.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { SparError } from '../errors.ts'
+import type { Clock } from '../ports.ts'
+import { accessOf, checkAccess, cookieOf, type AccessOptions } from './access.ts'
+import { failureOf } from './failure.ts'
+import { inspectLimits, type InspectLimits } from './limits.ts'
+import { readPage, securityHeaders, type PageFile } from './page-files.ts'
+import { protocolVersion, type Hello } from './protocol.ts'
+import { readAction, readValue, type Source } from './source.ts'
+import { serveSocket } from './socket.ts'
+
+export interface GatewayOptions {
+  source: Source
+  clock: Clock
+  /** `host:port`; port 0: any. */
+  at: string
+  access: Omit<AccessOptions, 'host'>
+  /** Version of Spar. */
+  version: string
+  /** Told of every action that was asked for. */
+  onAct?: (what: string) => void
+  page?: Map<string, PageFile>
+  limits?: Partial<InspectLimits>
+}
+
+export interface Gateway { url: string; port: number; close (): Promise<void> }
+
+/** Throws OPTION_INVALID, OPTION_MISSING and INSPECT_HTTP. Closing it leaves the source open. */
+export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
+  const { source, clock, at, version, onAct = () => {}, page = readPage() } = options
+  const limits = { ...inspectLimits, ...options.limits }
+  const { host, port } = readAddress(at)
+  const access: AccessOptions = { ...options.access, host }
+  checkAccess(access)
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false })
+  const hello = (mayAct: boolean): Hello => ({ type: 'hello', protocol: protocolVersion, spar: version, source: source.kind, mayAct, now: clock.now(), everyMs: limits.everyMs })
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    answer(request, response).catch(error => { fail(response, error) })
+  })
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => upgrade(request, socket, head))
+  await listen(server, host, port, at)
+  const bound = (server.address() as { port: number }).port
+
+  async function answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    const given = url.searchParams.get('token')
+    const { mayLook, mayAct } = accessOf(request, access)
+    if (url.pathname === '/healthz') return json(response, 200, { alive: true })
+    if (given !== null && url.pathname === '/' && request.method === 'GET') {
+      response.setHeader('set-cookie', cookieOf(given))
+      response.writeHead(303, { location: '/' })
+      response.end()
+      return
+    }
+    if (!mayLook) return denied(response, access.token !== null)
+    if (url.pathname === '/act') return await acted(request, response, mayAct)
+    if (request.method !== 'GET' && request.method !== 'HEAD') return json(response, 405, { error: { code: 'HTTP_METHOD', message: 'only GET is answered here' } })
+    if (url.pathname === '/value') return json(response, 200, { value: await readValue(source, url.searchParams.get('topic') ?? '', limits.callMsMax) })
+    const file = page.get(url.pathname)
+    if (file === undefined) return json(response, 404, { error: { code: 'HTTP_NOT_FOUND', message: 'there is no such page' } })
+    response.writeHead(200, { 'content-type': file.type, 'content-length': file.bytes.length })
+    response.end(request.method === 'HEAD' ? undefined : file.bytes)
+  }
+
+  async function acted (request: IncomingMessage, response: ServerResponse, mayAct: boolean): Promise<void> {
+    // A form of another site cannot send JSON without being asked first.
+    if (request.method !== 'POST' || !(request.headers['content-type'] ?? '').startsWith('application/json')) return json(response, 405, { error: { code: 'HTTP_METHOD', message: 'an action comes by POST, as application/json' } })
+    if (!mayAct) return json(response, 403, { error: { code: 'ACT_DENIED', message: 'Looking is allowed here, acting is not. Start with --allow-actions, or give the token for acting' } })
+    const action = readAction(await readBody(request, limits.requestBytesMax))
+    onAct(JSON.stringify(action))
+    await source.act(action)
+    json(response, 200, { error: null })
+  }
+
+  function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refuse = (status: string): void => { socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`) }
+    socket.on('error', () => socket.destroy())
+    const { mayLook, mayAct } = accessOf(request, access)
+    if (!mayLook) return refuse(access.token === null ? '403 Forbidden' : '401 Unauthorized')
+    if (new URL(request.url ?? '/', 'http://localhost').pathname !== '/socket') return refuse('404 Not Found')
+    if (sockets.clients.size >= limits.socketsMax) return refuse('503 Service Unavailable')
+    sockets.handleUpgrade(request, socket, head, socket => {
+      serveSocket(socket, { source, clock, limits, mayAct, onAct })
+      socket.send(JSON.stringify(hello(mayAct)))
+    })
+  }
+
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
+    port: bound,
+    async close () {
+      for (const socket of sockets.clients) socket.terminate()
+      sockets.close()
+      await new Promise<void>(resolve => { server.close(() => resolve()); server.closeAllConnections() })
+    }
+  }
+}
+
+/** `host:port`, `[::1]:port` or a port alone. Throws OPTION_INVALID. */
+export function readAddress (at: string): { host: string; port: number } {
+  const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):)?(\d{1,5})$/.exec(at)
+  if (match === null || Number(match[3]) > 65_535) throw new SparError('OPTION_INVALID', `Cannot use "${at}" as an address of the page: it takes host:port, such as 127.0.0.1:8322`)
+  return { host: match[1] ?? match[2] ?? '127.0.0.1', port: Number(match[3]) }
+}
+
+const listen = (server: Server, host: string, port: number, at: string): Promise<void> => new Promise((resolve, reject) => {
+  server.once('error', error => reject(new SparError('INSPECT_HTTP', `Cannot listen on ${at}: ${error.message}. Choose another address with --listen`)))
+  server.listen(port, host, resolve)
+})
+
+function json (response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(`${JSON.stringify(body)}\n`)
+}
+
+const denied = (response: ServerResponse, isToken: boolean): void => isToken
+  ? json(response, 401, { error: { code: 'ACCESS_TOKEN', message: 'A token is needed: open /?token=…, or send Authorization: Bearer …' } })
+  : json(response, 403, { error: { code: 'ACCESS_DENIED', message: 'This address answers pages of its own alone' } })
+
+function fail (response: ServerResponse, error: unknown): void {
+  if (response.headersSent) return response.destroy() as unknown as void
+  const failure = failureOf(error)
+  const status: Record<string, number> = { INSPECT_NOT_FOUND: 404, INSPECT_BAD_TOPIC: 400, ACT_REFUSED: 409, HTTP_BODY: 400 }
+  json(response, status[failure.code] ?? 503, { error: failure })
+}
+
+async function readBody (request: IncomingMessage, bytesMax: number): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw new SparError('HTTP_BODY', `Cannot read the request: it has more than ${bytesMax} bytes (requestBytesMax)`)
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch {
+    throw new SparError('HTTP_BODY', 'Cannot read the request: it is no JSON')
+  }
+}
+

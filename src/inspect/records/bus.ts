@@ -1,0 +1,143 @@
+// Runs of a cluster by what is on its bus: documents, and of the runs that somebody asks for, records and samples, followed as they
+// come. A run that nobody has asked for lately is not followed any more.
+
+import { readArtifact } from './bus-artifact.ts'
+import { keptNow, followed, type Followed } from '../../bus/now.ts'
+import type { Bus, LogEntry } from '../../bus/types.ts'
+import { unpack } from '../../cluster/codec.ts'
+import { readDocument, type RunDocument } from '../../cluster/document.ts'
+import { episodeKey, readRecordKey } from '../../cluster/keys.ts'
+import { createLedgerCount } from '../../cluster/ledger.ts'
+import { listNodes } from '../../cluster/presence.ts'
+import { createRecords, readAttachment, readEnding, readEndingResult, type Ending, type Failure, type Records } from '../../cluster/records.ts'
+import type { Retry } from '../../cluster/retry.ts'
+import { readSample } from '../../cluster/samples.ts'
+import type { Clock } from '../../ports.ts'
+import type { Sample } from '../../run/results.ts'
+import type { SettledEpisode } from '../../run/settle.ts'
+import { attemptPath, trajectoryPath } from '../../store/episodes.ts'
+import { countEndings } from './endings.ts'
+import type { RunInfo, RunReader, RunReaders } from './types.ts'
+
+export const busReaderLimits = {
+  /** Runs that are followed at a time; whoever was asked for longest ago is dropped. */
+  runsMax: 16,
+  idleMs: 120_000,
+  /** How long a run's records may take to come before it is shown without them. */
+  readyMs: 10_000
+}
+
+interface Ports { bus: Bus; retry: Retry; clock: Clock }
+interface Open { reader: RunReader; over: AbortController; askedAt: number }
+
+export function busReaders (ports: Ports): RunReaders {
+  const { bus, clock } = ports
+  const records = createRecords(bus, ports.retry)
+  const open = new Map<string, Open>()
+  const drop = (run: string): void => {
+    open.get(run)?.over.abort()
+    open.delete(run)
+  }
+  const readerOf = (document: RunDocument): RunReader => {
+    const now = clock.now()
+    const known = open.get(document.name)
+    open.delete(document.name)
+    const over = known?.over ?? new AbortController()
+    const reader = known?.reader ?? readRun(ports, records, document, over.signal)
+    open.set(document.name, { reader, over, askedAt: now })
+    for (const [run, { askedAt }] of open) if (now - askedAt > busReaderLimits.idleMs || open.size > busReaderLimits.runsMax) drop(run)
+    return reader
+  }
+  return {
+    async list () {
+      const documents = [...(await keptNow(bus.kv.runs, '', readDocument)).values()].sort((one, other) => other.submittedAt - one.submittedAt)
+      return documents.slice(0, busReaderLimits.runsMax).map(readerOf)
+    },
+    async get (run) {
+      const entry = await bus.kv.runs.get(run)
+      return entry === null ? null : readerOf(readDocument(entry.bytes, run))
+    },
+    close () { for (const run of [...open.keys()]) drop(run) }
+  }
+}
+
+function readRun ({ bus, retry, clock }: Ports, records: Records, first: RunDocument, signal: AbortSignal): RunReader {
+  const run = first.name
+  const ledger = createLedgerCount()
+  const endings = countEndings()
+  const settled = new Map<string, SettledEpisode>()
+  const samples = new Map<string, Sample>()
+  let document = first
+  let wait: RunInfo['wait'] = null
+  let version = 1
+  let following: { records: Followed; samples: Followed | null } | null = null
+
+  const take = (entry: LogEntry): void => {
+    version++
+    ledger.enter(entry)
+    const name = readRecordKey(entry.key)
+    if (name?.kind === 'settled') settled.set(name.episode, unpack<{ outcome: SettledEpisode }>(entry.bytes, entry.key).outcome)
+    if (name?.kind !== 'work') return
+    if (name.entry.startsWith('failed.')) {
+      const { code, reason, at } = unpack<Failure>(entry.bytes, entry.key)
+      endings.failed(name.work, code, reason, at)
+    }
+    if (name.entry === 'ended') {
+      const ending = readEnding(entry.bytes, entry.key)
+      endings.ended(name.work, ending.at)
+      if (ending.kind === 'quarantined') endings.failed(name.work, ending.code, ending.reason, ending.at)
+    }
+  }
+  const endingOf = async (work: string): Promise<Ending | null> => await records.ending(run, work, work.includes('.promote.') ? 'kept' : 'ended')
+  const fileOf = async (work: string, name: string): Promise<Uint8Array | null> => {
+    const ending = await endingOf(work)
+    const file = ending?.kind === 'settled' ? ending.files.find(file => file.name === name) : undefined
+    return file === undefined ? null : await readAttachment(bus, retry, file)
+  }
+  const ready = async (wanted: Followed): Promise<void> => {
+    const late = new AbortController()
+    await Promise.race([wanted.ready, clock.sleep(busReaderLimits.readyMs, late.signal)]).catch(() => {})
+    late.abort()
+  }
+
+  return {
+    run,
+    async refresh () {
+      following ??= { records: followed(bus.log.records.follow(run, signal), take), samples: null }
+      await ready(following.records)
+      const entry = await bus.kv.runs.get(run)
+      if (entry !== null) document = readDocument(entry.bytes, run)
+      const waits = document.trainer === null ? [] : (await listNodes(bus)).flatMap(({ waits }) => waits).filter(wait => wait.run === run)
+      wait = waits[0] === undefined ? null : { trainer: waits[0].trainer, bytes: waits[0].bytes, bytesMax: waits[0].bytesMax }
+      return version
+    },
+    info: () => ({
+      state: document.state, reason: document.reason, options: document.options, startedAt: document.submittedAt, wait,
+      arenas: document.arenas.map(({ target, opened }) => ({ id: opened?.id ?? '', target, commit: opened?.commit ?? '', runner: opened?.runner ?? '' })),
+      policies: { breaker: document.options.breaker, solver: document.options.solver }
+    }),
+    ledger: () => ledger.totals(),
+    settled: () => settled,
+    endedAt: episode => endings.endedAt(episode),
+    faults: () => endings.faults(),
+    endedSince: at => endings.since(at),
+    async samples () {
+      following!.samples ??= followed(bus.log.samples.follow(run, signal), entry => {
+        version++
+        const { sample } = readSample(entry)
+        samples.set(sample.rollout_id, sample)
+      })
+      await ready(following!.samples)
+      return [...samples.values()]
+    },
+    async kept (episode) {
+      const entry = await bus.kv.episodes.get(episodeKey(run, episode))
+      const snapshot = entry === null ? null : unpack<{ snapshot: { value: unknown; context: Pick<SettledEpisode, 'bugs'> & { ending: SettledEpisode['ending'] | null } } | null }>(entry.bytes, episode).snapshot
+      return snapshot === null ? null : { state: String(snapshot.value), ending: snapshot.context.ending, bugs: snapshot.context.bugs }
+    },
+    result: async work => await readEndingResult(bus, retry, await endingOf(work)),
+    artifact: async of => await readArtifact({ bus, retry, endingOf }, of),
+    attempt: rollout => fileOf(rollout, attemptPath(rollout)),
+    record: rollout => fileOf(rollout, trajectoryPath(rollout))
+  }
+}
