@@ -37,6 +37,11 @@ const machineLook: Look = {
   context: snapshot => (snapshot as AnyMachineSnapshot).context as unknown,
   children: snapshot => (Object.values((snapshot as AnyMachineSnapshot).children) as AnyActorRef[]).map(childOf),
   acts: snapshot => (byHand[(snapshot as AnyMachineSnapshot).machine.id] ?? []).filter(type => (snapshot as AnyMachineSnapshot).can({ type } as never)),
+  now: subject => (subject as AnyActorRef).getSnapshot(),
+  follow (subject, take) {
+    const subscription = (subject as AnyActorRef).subscribe({ next: take, error: () => {} })
+    return () => subscription.unsubscribe()
+  },
   hear (subject, take) {
     const subscription = (subject as AnyActorRef).system.inspect({ next: event => {
       if (event.type === '@xstate.event' && event.actorRef === subject) take((event as InspectedEventEvent).event, ((event as InspectedEventEvent).sourceRef as AnyActorRef | undefined)?.id ?? null)
@@ -65,7 +70,7 @@ export function observe (registry: Registry | undefined, actor: AnyActorRef, abo
   const known = registry.enter(about, machineLook, actor)
   known.seen(actor.getSnapshot())
   actor.subscribe({
-    next: snapshot => known.seen(snapshot),
+    ...known.isAsked ? {} : { next: (snapshot: unknown) => known.seen(snapshot) },
     error: error => known.ended('failed', error instanceof Error ? error.message : String(error)),
     complete: () => known.ended((actor.getSnapshot() as { status: string }).status === 'done' ? 'done' : 'stopped')
   })
@@ -91,19 +96,24 @@ export function observeChildren (registry: Registry | undefined, actor: AnyActor
 
 /** A piece of work is no machine: it is at it, or it has ended. */
 const workLook: Look = {
-  state: snapshot => (snapshot as WorkSnapshot).state, tags: () => [], context: snapshot => snapshot, children: () => [], acts: () => [], hear: () => () => {}, send () {}
+  state: snapshot => (snapshot as WorkSnapshot).state, tags: () => [], context: snapshot => snapshot, children: () => [], acts: () => [], now: subject => (subject as { snapshot: WorkSnapshot }).snapshot, follow: () => () => {}, hear: () => () => {}, send () {}
 }
 interface WorkSnapshot { state: string; delivery: number }
 
 /** Does the work while it is known, within whoever does it. */
 export async function observeWork<Result> (registry: Registry | undefined, { run, id, delivery, within, faultOf }: { run: string; id: string; delivery: number; within: string; /** What a result says of a failure; null: it is none. */ faultOf?: (result: Result) => string | null }, work: () => Promise<Result>): Promise<Result> {
   if (registry === undefined) return await work()
-  const known = registry.enter(about('work', id, names.work(run, id), within, aboutWork(run, id)), workLook, null)
-  known.seen({ state: 'working', delivery } satisfies WorkSnapshot)
+  const now: { snapshot: WorkSnapshot } = { snapshot: { state: 'working', delivery } }
+  const known = registry.enter(about('work', id, names.work(run, id), within, aboutWork(run, id)), workLook, now)
+  const say = (state: string): void => {
+    now.snapshot = { state, delivery }
+    known.seen(now.snapshot)
+  }
+  known.seen(now.snapshot)
   try {
     const result = await work()
     const fault = faultOf?.(result) ?? null
-    known.seen({ state: fault === null ? 'done' : 'failed', delivery } satisfies WorkSnapshot)
+    say(fault === null ? 'done' : 'failed')
     known.ended(fault === null ? 'done' : 'failed', fault ?? '')
     return result
   } catch (error) {

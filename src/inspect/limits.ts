@@ -6,9 +6,8 @@ export const inspectLimits = {
   ...actorLimits,
   /** Actors that are known at a time; those above it are not shown, and counted. */
   liveMax: 50_000,
-  /** Where there are more actors than `manyActors`, each keeps only so many steps, until somebody looks at it. */
+  /** Where there are more actors than that, those that come keep no past until somebody looks at them. */
   manyActors: 1_000,
-  stepsManyMax: 1,
   /** Actors that have ended are kept for so long, and so many of them. */
   endedMs: 10 * 60_000,
   endedMax: 500,

@@ -1,7 +1,8 @@
 // Who lives in this process: every actor is made known here, with what came of it. Pure bookkeeping: what a snapshot says is read by
 // a `Look`, and only when somebody asks.
 //
-// R1. While nobody looks, a transition costs a reference, a time and a counter.
+// R1. While nobody looks, a transition costs a reference, a time and a counter; where there are many actors (`manyActors`) nothing: they
+//     are asked for their snapshot when somebody looks, and steps in between are not seen.
 // R2. Everything has a limit: live actors, ended ones, steps of each, names that are counted.
 
 import type { Clock } from '../ports.ts'
@@ -19,6 +20,9 @@ export interface Look {
   context (snapshot: unknown): unknown
   children (snapshot: unknown): { id: string; status: string }[]
   acts (snapshot: unknown): string[]
+  /** Its snapshot now, and every one from now on until the answer is called. */
+  now (subject: unknown): unknown
+  follow (subject: unknown, take: (snapshot: unknown) => void): () => void
   /** Hears its events until the answer is called. */
   hear (subject: unknown, take: Hear): () => void
   send (subject: unknown, event: string): void
@@ -51,10 +55,14 @@ export class Entry {
   /** Rings of as many steps as are kept: by number of the transition. */
   #snapshots: unknown[]
   #ats: number[]
+  /** Steps that were forgotten before the rings were made larger. */
+  #before = 0
   /** What led to a step, of those that were heard. */
   #causes = new Map<number, string>()
   #events: KeptEvent[] = []
   #eventsMade = 0
+  /** Nobody says what it does: it is asked. */
+  readonly isAsked: boolean
   #watchers = 0
   #leave: (() => void) | null = null
   /** The event that is being worked on, while somebody hears. */
@@ -62,7 +70,7 @@ export class Entry {
   #clock: Pick<Clock, 'now'>
   #limits: InspectLimits
 
-  constructor (number: number, key: string, parent: string | null, about: About, look: Look, subject: unknown, counts: Counts, stepsMax: number, clock: Pick<Clock, 'now'>, limits: InspectLimits) {
+  constructor (number: number, key: string, parent: string | null, about: About, look: Look, subject: unknown, counts: Counts, isAsked: boolean, clock: Pick<Clock, 'now'>, limits: InspectLimits) {
     this.number = number
     this.key = key
     this.parent = parent
@@ -73,8 +81,10 @@ export class Entry {
     this.startedAt = clock.now()
     this.#clock = clock
     this.#limits = limits
-    this.#snapshots = new Array<unknown>(stepsMax).fill(null)
-    this.#ats = new Array<number>(stepsMax).fill(0)
+    this.isAsked = isAsked
+    const length = isAsked ? 1 : limits.stepsMax
+    this.#snapshots = new Array<unknown>(length).fill(null)
+    this.#ats = new Array<number>(length).fill(0)
   }
 
   /** R1. */
@@ -89,22 +99,30 @@ export class Entry {
     if (this.#event !== null) this.#keepCause(n)
   }
 
+  /** Looks what it is in now, where nobody says so. */
+  ask (): void {
+    if (this.isAsked && this.status === 'active') this.seen(this.look.now(this.subject))
+  }
+
   /** Steps from `after` on, oldest first, as far as they are kept. */
   steps (after = 0): KeptStep[] {
-    const from = Math.max(after, this.transitions - this.#ats.length)
+    const from = Math.max(after, this.#forgotten)
     return Array.from({ length: this.transitions - from }, (_, index) => this.#stepAt(from + 1 + index))
   }
 
   /** Since when steps hold, as far back as they are kept. */
   since (holds: (snapshot: unknown) => boolean): number {
     let since = this.startedAt
-    for (let n = this.transitions; n > Math.max(0, this.transitions - this.#ats.length); n--) {
+    for (let n = this.transitions; n > this.#forgotten; n--) {
       const { snapshot, at } = this.#stepAt(n)
       if (!holds(snapshot)) return since
       since = at
     }
     return since
   }
+
+  /** Number of the last step that is not kept. */
+  get #forgotten (): number { return Math.max(this.#before, this.transitions - this.#ats.length) }
 
   #stepAt (n: number): KeptStep {
     const place = n % this.#ats.length
@@ -121,6 +139,7 @@ export class Entry {
   #keepMore (): void {
     const steps = this.steps()
     const length = Math.max(this.#ats.length, this.#limits.stepsMax)
+    this.#before = this.#forgotten
     this.#snapshots = new Array<unknown>(length).fill(null)
     this.#ats = new Array<number>(length).fill(0)
     for (const { n, at, snapshot } of steps) {
@@ -136,7 +155,7 @@ export class Entry {
   /** Keeps a log of events until the answer is called, and every watcher has called theirs. */
   watch (): () => void {
     if (++this.#watchers === 1 && this.#ats.length < this.#limits.stepsMax) this.#keepMore()
-    if (this.#watchers === 1 && this.status === 'active') this.#leave = this.look.hear(this.subject, (event, from) => this.#heard(event, from))
+    if (this.#watchers === 1 && this.status === 'active') this.#leave = this.#listen()
     let left = false
     return () => {
       if (left) return
@@ -150,6 +169,12 @@ export class Entry {
     this.endedAt = this.#clock.now()
     this.version++
     this.#stopHearing()
+  }
+
+  #listen (): () => void {
+    const unfollow = this.isAsked ? this.look.follow(this.subject, snapshot => this.seen(snapshot)) : () => {}
+    const deafen = this.look.hear(this.subject, (event, from) => this.#heard(event, from))
+    return () => { unfollow(); deafen() }
   }
 
   #heard (event: { type: string }, from: string | null): void {
@@ -169,11 +194,13 @@ export class Entry {
 /** What whoever makes an actor known says of it from then on. */
 export interface Known {
   readonly key: string | null
+  /** It is asked: nobody need say what it does, only that it has ended. */
+  readonly isAsked: boolean
   seen (snapshot: unknown): void
   ended (status: Exclude<Status, 'active'>, reason?: string): void
 }
 
-const unknown: Known = { key: null, seen () {}, ended () {} }
+const unknown: Known = { key: null, isAsked: true, seen () {}, ended () {} }
 
 export interface Registry {
   /** Name of the node; `local` for a process without one. */
@@ -217,8 +244,13 @@ export function createRegistry ({ node, clock, limits: given }: { node: string; 
     while (count < ended.length && (ended.length - count > limits.endedMax || now - ended[count]!.endedAt! > limits.endedMs)) count++
     for (const entry of ended.splice(0, count)) entries.delete(entry.key)
   }
+  const asked = (entry: Entry | undefined): Entry | null => {
+    entry?.ask()
+    return entry ?? null
+  }
   const end = (entry: Entry, status: Exclude<Status, 'active'>, reason: string): void => {
     if (entry.status !== 'active') return
+    entry.ask()
     entry.ended(status)
     if (names.get(entry.about.name) === entry) names.delete(entry.about.name)
     if (status === 'failed') {
@@ -242,13 +274,13 @@ export function createRegistry ({ node, clock, limits: given }: { node: string; 
       live++
       const known = countsOf(about.name)
       known.starts++
-      const entry = new Entry(++made, `${node}/${made}`, (names.get(about.within) ?? names.get(`node/${node}`))?.key ?? null, about, look, subject, known, live > limits.manyActors ? limits.stepsManyMax : limits.stepsMax, clock, limits)
+      const entry = new Entry(++made, `${node}/${made}`, (names.get(about.within) ?? names.get(`node/${node}`))?.key ?? null, about, look, subject, known, live > limits.manyActors, clock, limits)
       entries.set(entry.key, entry)
       names.set(about.name, entry)
-      return { key: entry.key, seen: snapshot => entry.seen(snapshot), ended: (status, reason = '') => end(entry, status, reason) }
+      return { key: entry.key, isAsked: entry.isAsked, seen: snapshot => entry.seen(snapshot), ended: (status, reason = '') => end(entry, status, reason) }
     },
-    get: key => entries.get(key) ?? null,
-    named: name => names.get(name) ?? null,
+    get: key => asked(entries.get(key)),
+    named: name => asked(names.get(name)),
     get size () { return entries.size },
     * after (number, most) {
       if (number >= made) return
@@ -256,6 +288,7 @@ export function createRegistry ({ node, clock, limits: given }: { node: string; 
       for (const entry of entries.values()) {
         if (entry.number <= number) continue
         if (left-- <= 0) return
+        entry.ask()
         yield entry
       }
     },

@@ -27,7 +27,7 @@ const skip = skipWithoutNats()
 const bytes = Buffer.from('{}')
 const denied = { code: 'BUS_DENIED' }
 /** Snapshots that are texts, long ones. */
-const numbersLook: Look = { state: snapshot => String(snapshot).padEnd(900_000), tags: () => [], context: () => null, children: () => [], acts: () => [], hear: () => () => {}, send () {} }
+const numbersLook: Look = { state: snapshot => String(snapshot).padEnd(900_000), tags: () => [], context: () => null, children: () => [], acts: () => [], now: () => null, follow: () => () => {}, hear: () => () => {}, send () {} }
 
 /** What a role tries, by name. */
 const attempts: Record<string, (bus: Bus) => Promise<unknown>> = {

@@ -12,7 +12,7 @@ import { createSource, type Source } from '../../src/inspect/source.ts'
 import type { InspectLimits } from '../../src/inspect/limits.ts'
 
 /** An actor whose snapshots are its states, and that says what was sent to it. */
-export const plainLook = (sent: string[] = []): Look => ({ state: String, tags: () => [], context: () => null, children: () => [], acts: () => ['stop'], hear: () => () => {}, send: (_, event) => { sent.push(event) } })
+export const plainLook = (sent: string[] = []): Look => ({ state: String, tags: () => [], context: () => null, children: () => [], acts: () => ['stop'], now: () => null, follow: () => () => {}, hear: () => () => {}, send: (_, event) => { sent.push(event) } })
 
 export const enterPlain = (registry: Registry, id: string, look: Look = plainLook()): Known =>
   registry.enter({ name: id, within: '', machine: 'plain', id, run: null, episode: null, rollout: null, work: null }, look, null)

@@ -9,7 +9,7 @@ import { rowOf } from '../../src/inspect/rows.ts'
 import { sampleActors } from '../../src/inspect/sampler.ts'
 
 const clock = { at: 0, now () { return this.at } }
-const look: Look = { state: snapshot => String(snapshot), tags: () => [], context: snapshot => snapshot, children: () => [], acts: () => [], hear: () => () => {}, send () {} }
+const look: Look = { state: snapshot => String(snapshot), tags: () => [], context: snapshot => snapshot, children: () => [], acts: () => [], now: subject => (subject as { now: unknown }).now, follow: (subject, take) => { (subject as { take?: typeof take }).take = take; return () => {} }, hear: () => () => {}, send () {} }
 const about = (name: string): About => ({ name, within: '', machine: 'm', id: name, run: null, episode: null, rollout: null, work: null })
 const enter = (registry: Registry, name: string) => registry.enter(about(name), look, null)
 
@@ -38,14 +38,22 @@ t.test('actors that have ended are kept for a time and in a number, and names ar
   t.same([...registry.after(0, 10)].map(entry => rowOf(entry).restarts), [1, 0], 'a name that was forgotten begins anew')
 })
 
-t.test('with many actors each keeps fewer steps, and a state has been there as long as its steps say', async t => {
-  const registry = createRegistry({ node: 'n', clock, limits: { manyActors: 1, stepsMax: 4, stepsManyMax: 2 } })
+t.test('where there are many, actors are asked when somebody looks; a state has been there as long as its steps say', async t => {
+  const registry = createRegistry({ node: 'n', clock, limits: { manyActors: 1, stepsMax: 4 } })
   clock.at = 0
-  const [one, other] = [enter(registry, 'a'), enter(registry, 'b')]
-  for (const state of ['x', 'y', 'z', 'z2', 'z2']) { clock.at++; one.seen(state); other.seen(state) }
+  const subject: { now: string; take?: (snapshot: unknown) => void } = { now: 'x' }
+  const [one, other] = [enter(registry, 'a'), registry.enter(about('b'), look, subject)]
+  t.same([one.isAsked, other.isAsked], [false, true])
+  for (const state of ['x', 'y', 'z', 'z2', 'z2']) { clock.at++; one.seen(state); subject.now = state }
   const [few, fewer] = [...registry.after(0, 10)]
   t.same(few!.steps().map(({ snapshot, n }) => [n, snapshot]), [[1, 'x'], [2, 'y'], [3, 'z'], [4, 'z2']], 'the same snapshot is no step')
-  t.same(fewer!.steps().map(({ n }) => n), [3, 4])
+  t.same(fewer!.steps().map(({ n, snapshot }) => [n, snapshot]), [[1, 'z2']])
+  subject.now = 'w'
+  t.equal(rowOf(registry.get('n/2')!).state, 'w')
+  const leave = fewer!.watch()
+  for (const state of ['v1', 'v2']) subject.take!(state)
+  t.same(fewer!.steps().map(({ snapshot }) => snapshot), ['w', 'v1', 'v2'], 'from then on nothing is missed')
+  leave()
   t.same(few!.steps(3).map(({ n }) => n), [4])
   t.equal(rowOf(few!).sinceAt, 4)
 })
