@@ -45,11 +45,11 @@ class LearnOptions:
     seeds: int = 3
     rollouts: int = 500
     """Of the model, in each arm."""
-    conversations: int = 4_000
+    conversations: int = 6_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
-    train_arenas: int = 9
+    train_arenas: int = 12
     held_out_arenas: int = 6
     group: int = 4
     in_flight: int = 6

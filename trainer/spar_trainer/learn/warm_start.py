@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -63,7 +63,9 @@ class Counted:
 def draw_conversation(arenas: Sequence[LearnArena], role: Role, chance: Chance, counted=lambda _: 300, known: float = KNOWN) -> list[Message]:
     """`known`: the share of repairs that are right."""
     arena = chance.choice(arenas)
-    bug = chance.choice(arena.candidates)
+    # A small model finds the last function at once, and takes long to learn to name any that is there.
+    last = [bug for bug in arena.candidates if bug.whole == arena.functions[-1].lines]
+    bug = chance.choice(last if role == "breaker" and last else arena.candidates)
     hidden = draw_hidden(bug, chance)
     # How long commands take depends on the machine: a model that has seen one number only reads nothing from behind another.
     budget = replace(BUDGET, seconds=chance.randint(20, BUDGET.seconds))
