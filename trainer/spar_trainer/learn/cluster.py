@@ -99,7 +99,7 @@ async def open_cluster(folder: Path, weights: Path, *, spar: Sequence[str | Path
 def _home() -> tempfile.TemporaryDirectory[str]:
     """For sandboxes, in memory where there is room: hundreds of small files a second are what a disk is slowest at. What a killed process
     left there is removed."""
-    fits = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    fits = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
     for left in MEMORY.glob("spar-learn-*-*") if fits else ():
         if not Path("/proc", left.name.split("-")[2]).exists():
             shutil.rmtree(left, ignore_errors=True)

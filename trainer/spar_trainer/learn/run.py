@@ -45,7 +45,7 @@ class LearnOptions:
     seeds: int = 3
     rollouts: int = 500
     """Of the model, in each arm."""
-    conversations: int = 6_000
+    conversations: int = 9_000
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
