@@ -1,6 +1,6 @@
 // The contract, run by the process sandbox in each isolation that this host has.
 
-import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -63,6 +63,28 @@ t.test('no more are being made at once than the cores afford', async t => {
   t.equal(readdirSync(join(home, 'sandboxes')).filter(name => /^[0-9a-f]{12}$/.test(name)).length, limit)
   const opened = await Promise.all(opening)
   t.equal(new Set(opened.map(({ id }) => id)).size, limit + 3, 'and all of them are made in the end')
+})
+
+t.test('closing waits for what is being opened, refuses what waits, and leaves neither folder nor control group', async t => {
+  const folder = testFolder(t)
+  const parent = join(folder, 'home', 'sandboxes')
+  const arena = makeArenaFolder(folder)
+  const sandboxes = await createProcessSandboxes({ home: join(folder, 'home'), isolation: 'none', prepared: 0 })
+  t.teardown(() => sandboxes.close())
+  const bases = readdirSync(parent).map(name => join(parent, name, 'cgroups.json')).filter(file => existsSync(file))
+  const groups = bases.map(file => JSON.parse(readFileSync(file, 'utf8')) as { parents: string[]; prefix: string })
+  const left = (): string[] => groups.flatMap(({ parents, prefix }) => parents.flatMap(path => readdirSync(path).filter(name => name.startsWith(prefix))))
+  const limit = startsPerCore * availableParallelism()
+  let settled = 0
+  const opening = Array.from({ length: limit + 3 }, async () => await sandboxes.open(specOf(arena)).then(() => 'opened', (error: { code: string }) => error.code).finally(() => { settled++ }))
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(groups.length === 0 || left().length > 0, 'groups are in use')
+  await sandboxes.close()
+  t.equal(settled, limit + 3)
+  t.same(readdirSync(parent).filter(name => name !== 'layers'), [])
+  t.same(left(), [])
+  const ends = await Promise.all(opening)
+  t.equal(ends.filter(end => end === 'SANDBOX_CLOSED').length, 3)
 })
 
 t.test('a bash that cannot read a command by its length is passed over for a newer one, or refused', async t => {
