@@ -1,10 +1,10 @@
 // The text that is written to the shell, and the marks that it writes back.
 //
 // The shell is a bash that reads its script from standard input; each command is a few lines of it. Bash reads the lines of a
-// pipe byte by byte, with a call of the system for each, so the command itself is read in one piece, by its length. That also
-// means that the line with the end mark is still in the pipe while the command runs: no variable of the shell holds the
-// nonce that the command would have to know to forge its end. (A command may of course take its own shell apart. It then
-// lies to itself: no verdict rests on an exit code alone.)
+// pipe byte by byte, with a call of the system for each, so the command itself is read in one piece, by its length (`read -N`,
+// from bash 4.1 on). That also means that the line with the end mark is still in the pipe while the command runs: no variable
+// of the shell holds the nonce that the command would have to know to forge its end. (A command may of course take its own
+// shell apart. It then lies to itself: no verdict rests on an exit code alone.)
 //
 // Fd 9 is where output goes. Each command gets it afresh, so that `exec >file` in one command does not reach the next.
 

@@ -1,6 +1,6 @@
 // The lease of a sandbox: a file that says whose it is and what belongs to it outside of its own folder, so that a reaper
-// can remove what a dead owner left and never what a live one holds. Each line is the whole lease; the last whole line counts,
-// so that a change is one small write and no file more.
+// can remove what a dead owner left and never what a live one holds. Each line is the whole lease; the last that can be read
+// counts, so that a change is one small write and no file more. Earlier versions wrote one line with no newline behind it.
 
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,7 +28,14 @@ export function writeLease (folder: string, lease: Lease): void {
 /** Null when there is none, or none that can be read. */
 export function readLease (folder: string): Lease | null {
   try {
-    const lease = JSON.parse(readFileSync(join(folder, leaseFile), 'utf8').split('\n').at(-2)!) as Lease
+    const lines = readFileSync(join(folder, leaseFile), 'utf8').split('\n')
+    return lines.reverse().map(parseLease).find(lease => lease !== null) ?? null
+  } catch { return null }
+}
+
+function parseLease (line: string): Lease | null {
+  try {
+    const lease = JSON.parse(line) as Lease
     return typeof lease.owner?.pid === 'number' ? lease : null
   } catch { return null }
 }

@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 
@@ -11,6 +11,7 @@ import { systemClock } from '../../src/clock.ts'
 import { defaultSandboxLimits, idleGroupsMax } from '../../src/sandbox/limits.ts'
 import { findCgroups } from '../../src/sandbox/process/cgroup.ts'
 import { Groups, removeGroupsOf, type Group } from '../../src/sandbox/process/groups.ts'
+import { ProcessHost, type HostOptions, type Shared } from '../../src/sandbox/process/host.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
 const cgroups = findCgroups()
@@ -63,4 +64,25 @@ t.test('so many wait at most, and whoever is left behind is found', skip, async 
   t.match(readFileSync(join(folder, 'cgroups.json'), 'utf8'), /"prefix":"spar-base-\d+-test-/)
   t.equal((await removeGroupsOf(folder, systemClock)).length, idleGroupsMax * cgroups!.parents.length)
   t.equal(taken.filter(({ folders }) => folders.some(folder => existsSync(folder))).length, 0)
+})
+
+t.test('a group that comes back after closing is removed', skip, async t => {
+  const { groups } = open(t)
+  const late = await groups.take(limits)
+  await groups.close()
+  await groups.give(late)
+  t.same(late.folders.filter(folder => existsSync(folder)), [])
+})
+
+t.test('a sandbox whose folder cannot be removed gives its group back', skip, async t => {
+  const { groups, folder } = open(t)
+  const group = await groups.take(limits)
+  const file = join(folder, 'file')
+  writeFileSync(file, '')
+  // Below a file there is nothing that could be removed, whoever asks.
+  const options = { folder: join(file, 'sandbox'), lease: { id: 'test' }, limits, group } as unknown as HostOptions
+  await t.rejects(new ProcessHost({ groups, isolation: 'none' } as Shared, options).remove(), { code: 'ENOTDIR' })
+  const next = await groups.take(limits)
+  t.same(next.folders, group.folders)
+  await groups.give(next)
 })

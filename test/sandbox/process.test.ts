@@ -1,12 +1,14 @@
 // The contract, run by the process sandbox in each isolation that this host has.
 
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { readLease } from '../../src/sandbox/lease.ts'
 import { startsPerCore } from '../../src/sandbox/limits.ts'
 import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
+import { assertBash } from '../../src/sandbox/process/probe.ts'
+import { findBash, findProgram } from '../../src/sandbox/process/tools.ts'
 import { makeArenaFolder, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -61,4 +63,50 @@ t.test('no more are being made at once than the cores afford', async t => {
   t.equal(readdirSync(join(home, 'sandboxes')).filter(name => /^[0-9a-f]{12}$/.test(name)).length, limit)
   const opened = await Promise.all(opening)
   t.equal(new Set(opened.map(({ id }) => id)).size, limit + 3, 'and all of them are made in the end')
+})
+
+t.test('closing waits for what is being opened, refuses what waits, and leaves neither folder nor control group', async t => {
+  const folder = testFolder(t)
+  const parent = join(folder, 'home', 'sandboxes')
+  const arena = makeArenaFolder(folder)
+  const sandboxes = await createProcessSandboxes({ home: join(folder, 'home'), isolation: 'none', prepared: 0 })
+  t.teardown(() => sandboxes.close())
+  const bases = readdirSync(parent).map(name => join(parent, name, 'cgroups.json')).filter(file => existsSync(file))
+  const groups = bases.map(file => JSON.parse(readFileSync(file, 'utf8')) as { parents: string[]; prefix: string })
+  const left = (): string[] => groups.flatMap(({ parents, prefix }) => parents.flatMap(path => readdirSync(path).filter(name => name.startsWith(prefix))))
+  const limit = startsPerCore * availableParallelism()
+  let settled = 0
+  const opening = Array.from({ length: limit + 3 }, async () => await sandboxes.open(specOf(arena)).then(() => 'opened', (error: { code: string }) => error.code).finally(() => { settled++ }))
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(groups.length === 0 || left().length > 0, 'groups are in use')
+  await sandboxes.close()
+  t.equal(settled, limit + 3)
+  t.same(readdirSync(parent).filter(name => name !== 'layers'), [])
+  t.same(left(), [])
+  const ends = await Promise.all(opening)
+  t.equal(ends.filter(end => end === 'SANDBOX_CLOSED').length, 3)
+})
+
+t.test('a bash that cannot read a command by its length is passed over for a newer one, or refused', async t => {
+  const folder = testFolder(t)
+  /** A program that says it is this version: none that old can be had everywhere. */
+  const says = (version: string): string => {
+    const own = join(folder, version)
+    mkdirSync(own)
+    writeFileSync(join(own, 'bash'), `#!/bin/sh\necho '${version}'\n`, { mode: 0o755 })
+    return own
+  }
+  const [old, before, first, later] = ['3.2.57(1)-release', '4.0.44(2)-release', '4.1.0(1)-release', '10.0.1(1)-release'].map(says) as [string, string, string, string]
+  const real = join(folder, 'real')
+  mkdirSync(real)
+  symlinkSync(findProgram('bash')!, join(real, 'bash'))
+  for (const good of [real, first, later]) {
+    const found = findBash([old, before, good])
+    t.equal(found, join(good, 'bash'))
+    t.doesNotThrow(() => assertBash(found))
+  }
+  const refused = findBash([old, before])
+  t.equal(refused, join(old, 'bash'))
+  t.throws(() => assertBash(refused), { code: 'SANDBOX_OLD_BASH', message: `Cannot open sandboxes: ${refused} is bash 3.2, and commands need 4.1 or later. Install a newer one and put its folder in PATH` })
+  t.throws(() => assertBash(findBash([join(folder, 'nothing')])), { code: 'SANDBOX_NO_BASH' })
 })

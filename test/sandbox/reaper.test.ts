@@ -3,15 +3,17 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
-import { readLease } from '../../src/sandbox/lease.ts'
+import { leaseFile, readLease, type Lease } from '../../src/sandbox/lease.ts'
+import { defaultSandboxLimits, unleasedMsMax } from '../../src/sandbox/limits.ts'
 import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
+import { findCgroups } from '../../src/sandbox/process/cgroup.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -108,6 +110,29 @@ t.test('docker: a killed owner leaves nothing after the reaper', async t => {
   t.equal(await volumes(), 0, 'no volume')
   t.equal((await run(mine, 'cat a.txt')).text, 'second\n', 'the live owner\'s sandbox lives')
   await mine.destroy()
+})
+
+t.test('a lease with no newline behind it, as earlier versions wrote it, holds and is reaped like any other', async t => {
+  const home = join(testFolder(t), 'home')
+  const sandboxes = await createProcessSandboxes({ home, isolation: 'none' })
+  t.teardown(() => sandboxes.close())
+  const group = findCgroups()?.make(`spar-test-${process.pid}-former`, defaultSandboxLimits).folders ?? []
+  const long = new Date(Date.now() - 2 * unleasedMsMax)
+  const leave = (id: string, lease: Pick<Lease, 'owner' | 'cgroups'>): string => {
+    const folder = join(home, 'sandboxes', id)
+    mkdirSync(folder)
+    writeFileSync(join(folder, leaseFile), JSON.stringify({ id, run: 'r', purpose: 'solve', openedAt: Date.now(), process: null, ...lease }))
+    utimesSync(folder, long, long)
+    return folder
+  }
+  const live = leave('a'.repeat(12), { owner: currentOwner(), cgroups: [] })
+  const dead = leave('b'.repeat(12), { owner: { ...currentOwner(), startedAt: '1' }, cgroups: group })
+  await sandboxes.reap()
+  t.ok(existsSync(live), 'a live owner keeps its sandbox')
+  t.notOk(existsSync(dead), 'a dead one does not')
+  t.same(group.filter(folder => existsSync(folder)), [], 'nor its control group')
+  appendFileSync(join(live, leaseFile), '\n{"id":"torn')
+  t.equal(readLease(live)?.id, 'a'.repeat(12), 'a line that was not written whole does not count')
 })
 
 t.test('an owner is known by more than its process id', t => {

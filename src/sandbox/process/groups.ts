@@ -5,6 +5,7 @@
 //  1. A group that still holds a process is never used again: it is emptied and removed.
 //  2. A lease names the groups of its sandbox. All groups of an owner are found by the prefix of their names, too, which is
 //     written down before the first is made: whoever is killed leaves none that a reaper does not find.
+//  3. Once closed, no group waits: what is given back later is removed.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -25,6 +26,7 @@ export class Groups {
   /** Given back last, last. */
   readonly #idle: Group[] = []
   #made = 0
+  #closed = false
 
   /** `folder` is the owner's own, and keeps the prefix; its name tells owners apart. */
   constructor (cgroups: Cgroups, folder: string, clock: Clock) {
@@ -51,14 +53,15 @@ export class Groups {
     }
   }
 
-  /** From a sandbox whose processes are gone and whose lease is, too. */
+  /** From a sandbox whose processes are gone and whose lease is, too, unless its folder could not be removed. */
   async give (group: Group): Promise<void> {
-    if (group.folders.some(folder => cgroupPids(folder).length > 0)) return await this.#remove(group)
+    if (this.#closed || group.folders.some(folder => cgroupPids(folder).length > 0)) return await this.#remove(group)
     this.#idle.push(group)
     if (this.#idle.length > idleGroupsMax) await this.#remove(this.#idle.shift()!)
   }
 
   async close (): Promise<void> {
+    this.#closed = true
     await Promise.all(this.#idle.splice(0).map(group => this.#remove(group)))
   }
 

@@ -126,8 +126,11 @@ export class ProcessHost implements SandboxHost {
 
   async remove (): Promise<void> {
     const { folder, group } = this.#options
-    await removeFolder(folder)
-    if (group !== null) await this.#shared.groups!.give(group)
+    try {
+      await removeFolder(folder)
+    } finally {
+      if (group !== null) await this.#shared.groups!.give(group)
+    }
   }
 
   #plan (): LaunchPlan {

@@ -86,6 +86,8 @@ export class ProcessSandboxes implements Sandboxes {
   readonly #shared: Shared
   readonly #settings: Settings
   readonly #open = new Map<string, SandboxSession | null>()
+  /** In flight: whoever closes waits for them. */
+  readonly #opening = new Set<Promise<Opened>>()
   readonly #starts = createLimiter(startsPerCore * availableParallelism())
   readonly #prepared: Prepared<Opened>
   #closing: Promise<void> | null = null
@@ -99,7 +101,7 @@ export class ProcessSandboxes implements Sandboxes {
   }
 
   async open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> {
-    if (this.#closing !== null) throw new SparError('SANDBOX_CLOSED', 'Cannot open a sandbox: the sandboxes were closed')
+    this.#assertOpen()
     if (signal?.aborted === true) throw new SparError('SANDBOX_ABORTED', 'Opening a sandbox was aborted', { retryable: true })
     const ready = this.#prepared.take(spec)
     if (ready === null) return (await this.#openNew(spec, signal)).session
@@ -108,10 +110,19 @@ export class ProcessSandboxes implements Sandboxes {
   }
 
   async #openNew (spec: SandboxSpec, signal?: AbortSignal): Promise<Opened> {
+    const opening = this.#make(spec, signal)
+    this.#opening.add(opening)
+    try {
+      return await opening
+    } finally { this.#opening.delete(opening) }
+  }
+
+  async #make (spec: SandboxSpec, signal?: AbortSignal): Promise<Opened> {
     const id = randomBytes(6).toString('hex')
     this.#open.set(id, null)
     try {
       const { host, session } = await this.#starts.run(async () => {
+        this.#assertOpen()
         const host = await this.#makeHost(id, spec)
         return { host, session: await openSession(host, this.#shared.clock, signal) }
       }, signal)
@@ -151,15 +162,23 @@ export class ProcessSandboxes implements Sandboxes {
       await host.prepare()
       return host
     } catch (error) {
-      await removeFolder(folder)
-      if (group !== null) await groups!.give(group)
+      try {
+        await removeFolder(folder)
+      } finally {
+        if (group !== null) await groups!.give(group)
+      }
       throw error
     }
   }
 
+  #assertOpen (): void {
+    if (this.#closing !== null) throw new SparError('SANDBOX_CLOSED', 'Cannot open a sandbox: the sandboxes were closed')
+  }
+
+  /** What is still being opened destroys itself; what waits for its turn is refused. */
   async #close (): Promise<void> {
     await this.#prepared.close()
-    await Promise.all([...this.#open.values()].map(session => session?.destroy()))
+    await Promise.all([Promise.allSettled(this.#opening), ...[...this.#open.values()].map(session => session?.destroy())])
     await this.#shared.groups?.close()
     await removeFolder(this.#shared.base.folder)
   }

@@ -1,7 +1,6 @@
 // Which isolation works here: tried for real, since what a kernel, a distribution or a container forbids cannot be read
 // anywhere. From the strictest down; what failed says why.
 
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -12,6 +11,7 @@ import { resolveLimits } from '../limits.ts'
 import { ProcessHost, removeFolder, type Shared } from './host.ts'
 import type { Isolation } from './launch.ts'
 import { LayerStore } from './layers.ts'
+import { bashVersion, bashVersionMin, isBashNewEnough } from './tools.ts'
 
 export interface IsolationReport {
   isolation: Isolation
@@ -86,6 +86,8 @@ export async function chooseIsolation (wanted: 'auto' | Isolation, common: Commo
 
 /** Bash is the one program without which there is no sandbox. */
 export function assertBash (bash: string | null): void {
-  const works = bash !== null && spawnSync(bash, ['-c', ':']).status === 0
-  if (!works) throw new SparError('SANDBOX_NO_BASH', 'Cannot open sandboxes: there is no bash on this host. Install it, commands run in it')
+  const version = bash === null ? null : bashVersion(bash)
+  if (version === null) throw new SparError('SANDBOX_NO_BASH', 'Cannot open sandboxes: there is no bash on this host. Install it, commands run in it')
+  if (isBashNewEnough(version)) return
+  throw new SparError('SANDBOX_OLD_BASH', `Cannot open sandboxes: ${bash} is bash ${version}, and commands need ${bashVersionMin} or later. Install a newer one and put its folder in PATH`, { data: { bash, version } })
 }

@@ -25,16 +25,43 @@ export interface HostTools {
   loopbackUp: string[] | null
 }
 
+const searched = (): string[] => [...standardFolders, ...(process.env['PATH'] ?? '').split(':')]
+
 /** Standard folders first: a program that a user's PATH puts in front is not what builds an isolation. */
-export function findProgram (name: string, folders = [...standardFolders, ...(process.env['PATH'] ?? '').split(':')]): string | null {
-  for (const folder of folders) {
-    if (!folder.startsWith('/')) continue
-    try {
-      accessSync(join(folder, name), constants.X_OK)
-      return join(folder, name)
-    } catch { /* not here */ }
-  }
-  return null
+export function findProgram (name: string, folders = searched()): string | null {
+  return findPrograms(name, folders)[0] ?? null
+}
+
+function findPrograms (name: string, folders: string[]): string[] {
+  return folders.filter(folder => folder.startsWith('/')).map(folder => join(folder, name)).filter(isProgram)
+}
+
+function isProgram (path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch { return false }
+}
+
+/** `read -N`, by which a command is read in one piece (frame.ts), came with it. macOS brings 3.2. */
+export const bashVersionMin = '4.1'
+
+/** The first that is new enough; where none is, the first there is, so that the error can name it. */
+export function findBash (folders = searched()): string | null {
+  const found = findPrograms('bash', folders)
+  return found.find(path => isBashNewEnough(bashVersion(path))) ?? found[0] ?? null
+}
+
+/** Major and minor, as in "5.2"; null where it does not run. */
+export function bashVersion (path: string): string | null {
+  const { status, stdout } = spawnSync(path, ['--noprofile', '--norc', '-c', 'echo "$BASH_VERSION"'], { encoding: 'utf8', env: {} })
+  return status === 0 ? /^\d+\.\d+/.exec(stdout)?.[0] ?? null : null
+}
+
+export function isBashNewEnough (version: string | null): boolean {
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
+  const [majorMin = 0, minorMin = 0] = bashVersionMin.split('.').map(Number)
+  return major > majorMin || (major === majorMin && minor >= minorMin)
 }
 
 // SIOCGIFFLAGS and SIOCSIFFLAGS with IFF_UP | IFF_RUNNING on `lo`, for hosts without ip and ifconfig.
@@ -53,7 +80,7 @@ export function findHostTools (): HostTools {
   const bwrap = findProgram('bwrap')
   return {
     sh: '/bin/sh',
-    bash: findProgram('bash'),
+    bash: findBash(),
     cp: findProgram('cp') ?? '/bin/cp',
     mkfifo: findProgram('mkfifo') ?? '/usr/bin/mkfifo',
     chown: findProgram('chown') ?? '/bin/chown',
