@@ -3,11 +3,11 @@
 
 import t, { type Test } from 'tap'
 import { createMemoryBroker } from '../../src/bus/memory.ts'
-import type { Bus } from '../../src/bus/types.ts'
+import type { Bus, Log } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { pack } from '../../src/cluster/codec.ts'
 import { createDocument } from '../../src/cluster/document.ts'
-import { settledKey } from '../../src/cluster/keys.ts'
+import { recordKey, sampleKey, settledKey } from '../../src/cluster/keys.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import type { EpisodesView } from '../../src/inspect/protocol.ts'
 import { busReaderLimits, busReaders } from '../../src/inspect/records/bus.ts'
@@ -21,8 +21,8 @@ const { runsMax, openMax, idleMs, idleManyMs } = busReaderLimits
 interface Shown { bus: Bus; clock: Clock; readers: RunReaders; /** Moves time on. */ pass (ms: number): void }
 
 /** Runs that are over, `r1` the oldest, but for those that are named. */
-async function show (t: Test, runs: number, open: string[] = []): Promise<Shown> {
-  const bus = createMemoryBroker({ clock: systemClock }).connect()
+async function show (t: Test, runs: number, open: string[] = [], around: (bus: Bus) => Bus = bus => bus): Promise<Shown> {
+  const bus = around(createMemoryBroker({ clock: systemClock }).connect())
   let passed = 0
   const clock: Clock = { now: () => systemClock.now() + passed, sleep: systemClock.sleep }
   const readers = busReaders({ bus, clock, retry: createRetry(systemClock, { retryMsMin: 1, retryMsMax: 10, retryForMs: 100 }) })
@@ -74,4 +74,49 @@ t.test('a topic goes on where its run was let go and is followed anew', async t 
   over.abort()
   await Promise.all(topics.map(topic => topic.next()))
   await source.close()
+})
+
+t.test('a record that cannot be read is skipped and counted, and what comes behind it is shown', async t => {
+  const { bus, readers } = await show(t, 1, ['r1'])
+  await settle(bus, 'r1', 'e0001')
+  await bus.log.records.create(settledKey('r1', 'e0002'), pack({ schema_version: 99 }))
+  await bus.log.records.create(recordKey('r1', 'e0003.break', 'ended'), Buffer.from([0xc1]))
+  await bus.log.samples.create(sampleKey('r1', 'e0001.break'), Buffer.from('?'))
+  await settle(bus, 'r1', 'e0004')
+  const reader = (await readers.get('r1'))!
+  await reader.refresh()
+  t.same([...reader.settled().keys()], ['e0001', 'e0004'])
+  t.same(await reader.samples(), [])
+  t.match(reader.faults(), [{ code: 'RECORD_UNREADABLE', count: 3, reason: /Cannot read the sample/, work: 'r1.e0001.break' }])
+})
+
+t.test('where nothing comes any more, whoever looks is told why, and the next look has everything once', async t => {
+  const breaks: ((error: Error) => void)[] = []
+  const { bus, readers } = await show(t, 1, ['r1'], bus => {
+    const breaking = async function * <Entry> (entries: AsyncIterable<Entry>): AsyncGenerator<Entry> {
+      const broken = new Promise<never>((_resolve, reject) => breaks.push(reject))
+      broken.catch(() => {})
+      const each = entries[Symbol.asyncIterator]()
+      for (;;) {
+        const next = await Promise.race([each.next(), broken])
+        if (next.done === true) return
+        yield next.value
+      }
+    }
+    const log = (log: Log): Log => Object.assign(Object.create(log) as Log, { follow: (prefix: string, signal: AbortSignal) => breaking(log.follow(prefix, signal)) })
+    return Object.assign(Object.create(bus) as Bus, { log: { records: log(bus.log.records), samples: log(bus.log.samples) } })
+  })
+  await bus.log.records.create(recordKey('r1', 'e0001.break', 'failed.1'), pack({ delivery: 1, node: 'n', at: 1, code: 'X', reason: 'x' }))
+  const reader = (await readers.get('r1'))!
+  const version = await reader.refresh()
+  await reader.samples()
+  const looks: (() => Promise<unknown>)[] = [() => reader.refresh(), () => reader.samples()]
+  for (const [index, look] of looks.entries()) {
+    await reader.samples()
+    breaks.splice(0)[index]!(new Error('the stream is gone'))
+    await new Promise(resolve => setImmediate(resolve))
+    await t.rejects(look(), { message: 'the stream is gone' })
+    t.ok(await reader.refresh() > version)
+    t.match(reader.faults(), [{ code: 'X', count: 1 }])
+  }
 })
