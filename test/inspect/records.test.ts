@@ -6,9 +6,12 @@ import { createMemoryBroker } from '../../src/bus/memory.ts'
 import type { Bus, Log } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { pack } from '../../src/cluster/codec.ts'
+import { deliver } from '../../src/cluster/deliver.ts'
 import { createDocument } from '../../src/cluster/document.ts'
 import { recordKey, sampleKey, settledKey } from '../../src/cluster/keys.ts'
+import { createRecords } from '../../src/cluster/records.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
+import { SparError } from '../../src/errors.ts'
 import type { EpisodesView } from '../../src/inspect/protocol.ts'
 import { busReaderLimits, busReaders } from '../../src/inspect/records/bus.ts'
 import type { RunReaders } from '../../src/inspect/records/types.ts'
@@ -119,4 +122,24 @@ t.test('where nothing comes any more, whoever looks is told why, and the next lo
     t.ok(await reader.refresh() > version)
     t.match(reader.faults(), [{ code: 'X', count: 1 }])
   }
+})
+
+t.test('a fault counts once: not what a node that drains hands back, nor a quarantine behind its failures', async t => {
+  const { bus, clock, readers } = await show(t, 1, ['r1'])
+  const [failing, lost] = ['e0001.break', 'e0002.break'] as const
+  const records = createRecords(bus, createRetry(systemClock, { retryMsMin: 1, retryMsMax: 10, retryForMs: 100 }))
+  const work = async (id: string, delivery: number, draining = AbortSignal.abort()) => await deliver(
+    { subject: { kind: 'rollout', arena: 'a', run: 'r1', id }, bytes: new Uint8Array(), delivery, ack: async () => {}, working () {}, again () {} },
+    {
+      isDone: async () => false, cancel: async () => {}, play: async () => { throw new SparError('SANDBOX_LOST', 'no engine') },
+      quarantine: async (why, delivery) => { await records.end('r1', id, { kind: 'quarantined', ...why, delivery, node: 'n', startedAt: 1, at: 2 }) }
+    },
+    { clock, records, node: 'n', holder: { hold: () => () => {} }, limits: { failuresMax: 2, deliveriesMax: 3 } }, { cancelled: new AbortController().signal, draining })
+  t.match(await work(failing, 1), { kind: 'handedBack' })
+  for (const delivery of [2, 3]) await work(failing, delivery, new AbortController().signal)
+  t.match(await work(lost, 4, new AbortController().signal), { kind: 'quarantined', code: 'NODE_LOST' })
+  const reader = (await readers.get('r1'))!
+  await reader.refresh()
+  t.match(reader.faults(), [{ code: 'SANDBOX_LOST', count: 2 }, { code: 'NODE_LOST', count: 1 }])
+  t.equal(reader.faults().length, 2)
 })

@@ -4,6 +4,7 @@
 import { followed, type Followed } from '../../bus/now.ts'
 import type { Bus, LogEntry } from '../../bus/types.ts'
 import { unpack } from '../../cluster/codec.ts'
+import { handedBack } from '../../cluster/deliver.ts'
 import { readRecordKey } from '../../cluster/keys.ts'
 import { createLedgerCount, type LedgerCount } from '../../cluster/ledger.ts'
 import { readEnding, type Failure } from '../../cluster/records.ts'
@@ -48,12 +49,13 @@ export function followRun (bus: Bus, run: string, signal: AbortSignal, onChange:
     if (name?.kind !== 'work') return
     if (name.entry.startsWith('failed.')) {
       const { code, reason, at } = unpack<Failure>(entry.bytes, entry.key)
-      endings.failed(name.work, code, reason, at)
+      if (code !== handedBack) endings.failed(name.work, code, reason, at)
     }
     if (name.entry === 'ended') {
       const ending = readEnding(entry.bytes, entry.key)
       endings.ended(name.work, ending.at)
-      if (ending.kind === 'quarantined') endings.failed(name.work, ending.code, ending.reason, ending.at)
+      // Failures that led to it have entries of their own.
+      if (ending.kind === 'quarantined' && ending.failures.length === 0) endings.failed(name.work, ending.code, ending.reason, ending.at)
     }
   }
   const takeSample = (entry: LogEntry): void => {
