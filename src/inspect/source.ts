@@ -41,12 +41,12 @@ export interface SourceParts {
 }
 
 /** What a source reads with. */
-interface Reading extends SourceParts { feed: ActorsFeed | null; live: LiveEpisodes; every: InspectLimits }
+interface Reading extends SourceParts { feed: ActorsFeed | null; every: InspectLimits }
 
 export function createSource (parts: SourceParts): Source {
   const every = { ...inspectLimits, ...parts.limits }
   const feed = parts.nodes === null ? null : createActorsFeed(parts.nodes, { clock: parts.clock, limits: every })
-  const reading: Reading = { ...parts, feed, every, live: (run, episode) => liveEpisode(feed, run, episode) }
+  const reading: Reading = { ...parts, feed, every }
   return {
     kind: parts.kind,
     open: (topic, signal) => open(reading, topic, signal),
@@ -58,10 +58,11 @@ export function createSource (parts: SourceParts): Source {
   }
 }
 
-/** The list is short where it matters: episodes in flight. */
-function liveEpisode (feed: ActorsFeed | null, run: string, episode: string): ReturnType<LiveEpisodes> {
-  for (const row of feed?.rows.values() ?? []) if (row.machine === 'episode' && row.status === 'active' && row.run === run && row.id === episode) return { state: row.state, node: row.node }
-  return null
+/** Of one run, as they are now. */
+function liveEpisodes (feed: ActorsFeed | null, run: string): LiveEpisodes {
+  const live = new Map<string, { state: string; node: string }>()
+  for (const { machine, status, run: of, id, state, node } of feed?.rows.values() ?? []) if (machine === 'episode' && status === 'active' && of === run) live.set(id, { state, node })
+  return live
 }
 
 async function * open (reading: Reading, topic: string, signal: AbortSignal): AsyncGenerator<Update> {
@@ -92,7 +93,7 @@ async function lookInto ({ readers }: Pick<Reading, 'readers'>, run: string): Pr
 type Value = () => Promise<{ mark: string; value: () => Promise<unknown> }>
 
 function valueOf (reading: Reading, topic: Topic): Value {
-  const { readers, live } = reading
+  const { readers, feed } = reading
   if (topic.kind === 'cluster' || topic.kind === 'runs') {
     return async () => {
       const { listed: all, leftOut } = await readers.list()
@@ -105,7 +106,9 @@ function valueOf (reading: Reading, topic: Topic): Value {
   const { run, kind, episode } = topic as Extract<Topic, { run: string }> & { episode: string }
   return async () => {
     const { reader, version } = await lookInto(reading, run)
-    return kind === 'training' ? { mark: `${version}`, value: () => trainingView(reader) } : { mark: `${version} ${JSON.stringify(live(run, episode))}`, value: () => episodeView(reader, episode, live) }
+    if (kind === 'training') return { mark: `${version}`, value: () => trainingView(reader) }
+    const live = liveEpisodes(feed, run)
+    return { mark: `${version} ${JSON.stringify(live.get(episode))}`, value: () => episodeView(reader, episode, live) }
   }
 }
 
@@ -152,7 +155,7 @@ async function * episodes (reading: Reading, run: string, signal: AbortSignal): 
   const told = new Map<string, string>()
   const look: Value = async () => {
     const reader = await readerOf(reading, run)
-    const { rows, leftOut } = await episodeRows(reader, reading.live)
+    const { rows, leftOut } = await episodeRows(reader, liveEpisodes(reading.feed, run))
     return { mark: JSON.stringify(rows), value: async () => ({ rows, leftOut }) }
   }
   for await (const update of looked(reading, signal, look)) {
