@@ -46,6 +46,8 @@ export async function playRollout<Kept> (
   } finally {
     signal.removeEventListener('abort', cancel)
     actor.stop()
+    // Steps that are kept of it keep its system, and a system its session.
+    sessions.delete(actor.system)
     // Only a rollout with a verdict on the policy has a record.
     await session.close(outcome !== null && (outcome.kind === 'submitted' || outcome.kind === 'policy_fault'))
   }

@@ -29,7 +29,7 @@ async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: Sandb
   })
   const actor = createActor(logic, { input: supervision })
   const { run, purpose } = spec.label
-  observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, names.rollout(run, purpose), { ...aboutWork(run, purpose), detail: () => inner }))
+  observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, names.rollout(run, purpose), aboutWork(run, purpose)))
   actor.start()
   const settled = await waitFor(actor, snapshot => snapshot.matches('ready') || snapshot.status === 'done', { timeout: Infinity })
   if (settled.status === 'done' || inner === null) {

@@ -34,7 +34,7 @@ export interface DeliverPorts { clock: Clock; records: Records; node: string; ho
 export type Delivered = { kind: 'settled' | 'known' | 'cancelled' | 'handedBack' | 'abandoned' } | { kind: 'failed' | 'interrupted' | 'quarantined' | 'dropped'; code: string; reason: string }
 
 /** The note of D3, beside the failures. */
-const handedBack = 'HANDED_BACK'
+export const handedBack = 'HANDED_BACK'
 
 const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
 const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')

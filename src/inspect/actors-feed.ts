@@ -44,6 +44,7 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
   }
   const follow = async (node: string, signal: AbortSignal): Promise<void> => {
     for await (const update of nodes.of(node).watch({ topic: 'actors' }, { signal })) {
+      if (signal.aborted) return
       if ('full' in update) {
         const { rows: told, leftOut: more } = update.full as ActorsView
         const keys = new Set(told.map(({ key }) => key))
@@ -54,17 +55,25 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
     }
   }
   const run = async (signal: AbortSignal): Promise<void> => {
-    const followed = new Set<string>()
+    const followed = new Map<string, AbortController>()
     const pause = async (): Promise<void> => { await clock.sleep(againMs, signal).catch(() => {}) }
+    // Followed anew when it is back: changes alone say nothing of actors that are idle.
+    const leave = (node: string): void => {
+      followed.get(node)?.abort()
+      followed.delete(node)
+      dropNode(node)
+      leftOut.delete(node)
+    }
     while (!signal.aborted) {
       const there = await nodes.list().catch(() => null)
       for (const { node } of there ?? []) {
         if (followed.has(node)) continue
-        followed.add(node)
+        const gone = new AbortController()
+        followed.set(node, gone)
         // What it said before is shown until it is known to be gone.
-        void follow(node, signal).catch(() => { heard.add(node) }).then(pause).then(() => { followed.delete(node) })
+        void follow(node, AbortSignal.any([signal, gone.signal])).catch(() => { heard.add(node) }).then(pause).then(() => { if (followed.get(node) === gone) followed.delete(node) })
       }
-      if (there !== null) for (const node of new Set([...rows.values()].map(({ node }) => node))) if (!there.some(row => row.node === node)) { dropNode(node); leftOut.delete(node) }
+      if (there !== null) for (const node of new Set([...followed.keys(), ...[...rows.values()].map(({ node }) => node)])) if (!there.some(row => row.node === node)) leave(node)
       await pause()
     }
     rows.clear()

@@ -111,7 +111,10 @@ export interface ClusterView {
   policies: { model: string; version: string; at: number | null }[]
   /** Largest count first. */
   faults: FaultRow[]
+  /** Those that are not over first. */
   runs: RunRow[]
+  /** Runs that are not here, since there are too many. */
+  runsLeftOut: number
 }
 
 export interface NodeRow {

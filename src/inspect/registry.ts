@@ -4,6 +4,7 @@
 // R1. While nobody looks, a transition costs a reference, a time and a counter; where there are many actors (`manyActors`) nothing: they
 //     are asked for their snapshot when somebody looks, and steps in between are not seen.
 // R2. Everything has a limit: live actors, ended ones, steps of each, names that are counted.
+// R3. What has ended keeps its steps, and nothing of what it worked with: a transcript is as large as a record.
 
 import type { Clock } from '../ports.ts'
 import { inspectLimits, type InspectLimits } from './limits.ts'
@@ -39,9 +40,7 @@ export class Entry {
   /** From 1, in the order in which actors became known. */
   readonly number: number
   readonly key: string
-  readonly about: About
   readonly look: Look
-  readonly subject: unknown
   readonly startedAt: number
   readonly counts: Counts
   /** Key of the parent, as it was when this was made known. */
@@ -67,6 +66,8 @@ export class Entry {
   #leave: (() => void) | null = null
   /** The event that is being worked on, while somebody hears. */
   #event: string | null = null
+  #about: About
+  #subject: unknown
   #clock: Pick<Clock, 'now'>
   #limits: InspectLimits
 
@@ -74,9 +75,9 @@ export class Entry {
     this.number = number
     this.key = key
     this.parent = parent
-    this.about = about
+    this.#about = about
     this.look = look
-    this.subject = subject
+    this.#subject = subject
     this.counts = counts
     this.startedAt = clock.now()
     this.#clock = clock
@@ -86,6 +87,11 @@ export class Entry {
     this.#snapshots = new Array<unknown>(length).fill(null)
     this.#ats = new Array<number>(length).fill(0)
   }
+
+  /** Without `detail` where it has ended (R3). */
+  get about (): About { return this.#about }
+  /** null where it has ended (R3). */
+  get subject (): unknown { return this.#subject }
 
   /** R1. */
   seen (snapshot: unknown): void {
@@ -169,6 +175,9 @@ export class Entry {
     this.endedAt = this.#clock.now()
     this.version++
     this.#stopHearing()
+    const { detail: _, ...about } = this.#about
+    this.#about = about
+    this.#subject = null
   }
 
   #listen (): () => void {

@@ -41,12 +41,12 @@ export interface SourceParts {
 }
 
 /** What a source reads with. */
-interface Reading extends SourceParts { feed: ActorsFeed | null; live: LiveEpisodes; every: InspectLimits }
+interface Reading extends SourceParts { feed: ActorsFeed | null; every: InspectLimits }
 
 export function createSource (parts: SourceParts): Source {
   const every = { ...inspectLimits, ...parts.limits }
   const feed = parts.nodes === null ? null : createActorsFeed(parts.nodes, { clock: parts.clock, limits: every })
-  const reading: Reading = { ...parts, feed, every, live: (run, episode) => liveEpisode(feed, run, episode) }
+  const reading: Reading = { ...parts, feed, every }
   return {
     kind: parts.kind,
     open: (topic, signal) => open(reading, topic, signal),
@@ -58,10 +58,11 @@ export function createSource (parts: SourceParts): Source {
   }
 }
 
-/** The list is short where it matters: episodes in flight. */
-function liveEpisode (feed: ActorsFeed | null, run: string, episode: string): ReturnType<LiveEpisodes> {
-  for (const row of feed?.rows.values() ?? []) if (row.machine === 'episode' && row.status === 'active' && row.run === run && row.id === episode) return { state: row.state, node: row.node }
-  return null
+/** Of one run, as they are now. */
+function liveEpisodes (feed: ActorsFeed | null, run: string): LiveEpisodes {
+  const live = new Map<string, { state: string; node: string }>()
+  for (const { machine, status, run: of, id, state, node } of feed?.rows.values() ?? []) if (machine === 'episode' && status === 'active' && of === run) live.set(id, { state, node })
+  return live
 }
 
 async function * open (reading: Reading, topic: string, signal: AbortSignal): AsyncGenerator<Update> {
@@ -73,38 +74,41 @@ async function * open (reading: Reading, topic: string, signal: AbortSignal): As
     case 'episodes': return yield * episodes(reading, read.run, signal)
     case 'rollout': return yield * rollout(reading, read, topic, signal)
     case 'tokens': return yield * once(await tokensView(await readerOf(reading, read.run), read.rollout, read.segment, read.page))
-    default: return yield * looked(reading, signal, await valueOf(reading, read))
+    default: return yield * looked(reading, signal, valueOf(reading, read))
   }
 }
 
 async function * once (value: unknown): AsyncGenerator<Update> { yield { full: value } }
 
-async function readerOf ({ readers }: Pick<Reading, 'readers'>, run: string): Promise<RunReader> {
+const readerOf = async (reading: Pick<Reading, 'readers'>, run: string): Promise<RunReader> => (await lookInto(reading, run)).reader
+
+/** A run as it is now, and its version. */
+async function lookInto ({ readers }: Pick<Reading, 'readers'>, run: string): Promise<{ reader: RunReader; version: number }> {
   const reader = await readers.get(run)
   if (reader === null) throw notFound(`the run ${run}`)
-  await reader.refresh()
-  return reader
+  return { reader, version: await reader.refresh() }
 }
 
 /** How a topic that is always whole is made; a mark says whether it would be another one. */
 type Value = () => Promise<{ mark: string; value: () => Promise<unknown> }>
 
-async function valueOf (reading: Reading, topic: Topic): Promise<Value> {
-  const { readers, live } = reading
+function valueOf (reading: Reading, topic: Topic): Value {
+  const { readers, feed } = reading
   if (topic.kind === 'cluster' || topic.kind === 'runs') {
     return async () => {
-      const all = await readers.list()
+      const { listed: all, leftOut } = await readers.list()
       const versions = await Promise.all(all.map(reader => reader.refresh()))
       const states = all.map(reader => `${reader.run} ${reader.info().state} ${JSON.stringify(reader.info().wait)}`)
       if (topic.kind === 'runs') return { mark: `${versions.join()} ${states.join()}`, value: async () => all.map(reader => runRow(reader, reading.runs?.verbs ?? [])) }
-      return { mark: reading.kind === 'folder' ? `${versions.join()}` : `${reading.clock.now()}`, value: () => cluster(reading, all) }
+      return { mark: reading.kind === 'folder' ? `${versions.join()}` : `${reading.clock.now()}`, value: () => cluster(reading, all, leftOut) }
     }
   }
   const { run, kind, episode } = topic as Extract<Topic, { run: string }> & { episode: string }
-  const reader = await readerOf(reading, run)
   return async () => {
-    const version = await (await readers.get(run) ?? reader).refresh()
-    return kind === 'training' ? { mark: `${version}`, value: () => trainingView(reader) } : { mark: `${version} ${JSON.stringify(live(run, episode))}`, value: () => episodeView(reader, episode, live) }
+    const { reader, version } = await lookInto(reading, run)
+    if (kind === 'training') return { mark: `${version}`, value: () => trainingView(reader) }
+    const live = liveEpisodes(feed, run)
+    return { mark: `${version} ${JSON.stringify(live.get(episode))}`, value: () => episodeView(reader, episode, live) }
   }
 }
 
@@ -123,11 +127,11 @@ async function * looked ({ clock, every, kind, feed }: Reading, signal: AbortSig
   } finally { release?.() }
 }
 
-async function cluster ({ clock, nodes, feed, around, runs }: Reading, readers: readonly RunReader[]): Promise<ClusterView> {
+async function cluster ({ clock, nodes, feed, around, runs }: Reading, readers: readonly RunReader[], runsLeftOut: number): Promise<ClusterView> {
   const counts = new Map<string, number>()
   for (const { node, status } of feed?.rows.values() ?? []) if (status === 'active') counts.set(node, (counts.get(node) ?? 0) + 1)
   const there = (await nodes?.list() ?? []).map(row => ({ ...row, actors: counts.get(row.node) ?? null }))
-  return clusterView({ at: clock.now(), nodes: there, ...await around(), readers, verbs: runs?.verbs ?? [] })
+  return clusterView({ at: clock.now(), nodes: there, ...await around(), readers, runsLeftOut, verbs: runs?.verbs ?? [] })
 }
 
 async function * fromNode ({ nodes }: Reading, node: string, topic: string, signal: AbortSignal): AsyncGenerator<Update> {
@@ -148,11 +152,10 @@ async function machineOf ({ nodes, machines, every }: Reading, machine: string):
 }
 
 async function * episodes (reading: Reading, run: string, signal: AbortSignal): AsyncGenerator<Update> {
-  const reader = await readerOf(reading, run)
   const told = new Map<string, string>()
   const look: Value = async () => {
-    await (await reading.readers.get(run) ?? reader).refresh()
-    const { rows, leftOut } = await episodeRows(reader, reading.live)
+    const reader = await readerOf(reading, run)
+    const { rows, leftOut } = await episodeRows(reader, liveEpisodes(reading.feed, run))
     return { mark: JSON.stringify(rows), value: async () => ({ rows, leftOut }) }
   }
   for await (const update of looked(reading, signal, look)) {
@@ -166,7 +169,7 @@ async function * episodes (reading: Reading, run: string, signal: AbortSignal): 
 
 /** From its record, or while it has none from the node that plays it; and then from its record. */
 async function * rollout (reading: Reading, { run, rollout, page }: Extract<Topic, { kind: 'rollout' }>, topic: string, signal: AbortSignal): AsyncGenerator<Update> {
-  const reader = await readerOf(reading, run)
+  let reader = await readerOf(reading, run)
   const release = reading.feed?.hold()
   try {
     while (await reader.result(rollout) === null) {
@@ -175,7 +178,7 @@ async function * rollout (reading: Reading, { run, rollout, page }: Extract<Topi
       // The list of actors may be on its way, and a record comes a moment after its rollout.
       else if (reading.feed === null || await gone(reading, signal)) throw notFound(`the rollout ${rollout} of ${run}`)
       if (signal.aborted) return
-      await reader.refresh()
+      reader = await readerOf(reading, run)
     }
   } finally { release?.() }
   yield { full: await rolloutView(reader, rollout, page) }

@@ -4,7 +4,7 @@ import type { ActorRow, ClusterView } from './protocol.ts'
 
 export interface TopOptions { columns: number; rows: number; /** Takes out what a terminal would obey. */ neutral: (text: string) => string }
 
-export function topLines ({ at, nodes, queues, ledger, throughput, policies, faults, runs }: ClusterView, actors: readonly ActorRow[], { columns, rows, neutral }: TopOptions): string[] {
+export function topLines ({ at, nodes, queues, ledger, throughput, policies, faults, runs, runsLeftOut }: ClusterView, actors: readonly ActorRow[], { columns, rows, neutral }: TopOptions): string[] {
   const minutes = throughput.windowMs / 60_000
   const lines = [
     `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}   ${nodes.length} nodes   ${actors.filter(({ status }) => status === 'active').length} actors   last ${minutes} min: ${throughput.episodes} episodes, ${throughput.rollouts} rollouts, ${throughput.works} pieces of work`,
@@ -17,6 +17,7 @@ export function topLines ({ at, nodes, queues, ledger, throughput, policies, fau
     ])),
     '',
     ...table(['RUN', 'STATE', 'EPISODES', 'OPEN', 'TARGET'], runs.map(run => [run.run, run.state + (run.wait === null ? '' : ' (waits)'), `${run.episodes.settled}/${run.episodes.total ?? '∞'}`, String(run.ledger.open), run.targets.join(', ')])),
+    ...runsLeftOut === 0 ? [] : [`${runsLeftOut} more runs are not listed`],
     ...faults.length === 0 ? [] : ['', ...table(['FAULT', 'COUNT', 'LAST'], faults.slice(0, 5).map(({ code, count, work, reason }) => [code, String(count), `${work}: ${reason}`]))],
     '',
     ...table(['ACTOR', 'MACHINE', 'STATE', 'FOR', 'FAILED', 'RUN'], busiest(actors).map(actor => [actor.id, actor.machine, actor.state, age(at - actor.sinceAt), String(actor.failures), actor.run ?? '']))

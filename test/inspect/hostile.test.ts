@@ -96,7 +96,7 @@ t.test('a terminal obeys nothing of it', async t => {
   const cluster = {
     at: 1e12, queues: [], ledger, throughput: { windowMs: 300_000, episodes: 0, rollouts: 0, works: 0 }, policies: [{ model: hostile, version: hostile, at: null }], faults: [{ code: 'X', count: 1, reason: `${hostile}\r\n${hostile}`, work: hostile, at: null }],
     nodes: [{ node: hostile, host: '', pid: 1, version: '', state: hostile, labels: {}, slots: [], arenas: [], refusals: [], delivered: {}, actors: 1, startedAt: 0, seenAt: 0 }],
-    runs: [{ run: hostile, state: 'running', reason: '', targets: [hostile.repeat(1_000)], episodes: { settled: 0, total: null }, ledger, policies: { breaker: '', solver: '' }, group: 1, seed: 1, startedAt: null, wait: null, acts: [] }]
+    runs: [{ run: hostile, state: 'running', reason: '', targets: [hostile.repeat(1_000)], episodes: { settled: 0, total: null }, ledger, policies: { breaker: '', solver: '' }, group: 1, seed: 1, startedAt: null, wait: null, acts: [] }], runsLeftOut: 0
   }
   const lines = topLines(cluster, [], { columns: 120, rows: 30, neutral })
   t.ok(lines.length <= 30 && lines.every(line => line.length <= 120))

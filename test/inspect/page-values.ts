@@ -22,7 +22,7 @@ const node = (name: string, state: string): NodeRow => ({
 })
 export const cluster: ClusterView = {
   at: now, nodes: [node('node-a', 'serving'), node('node-b', 'draining'), node('node-c', 'silent')], queues: [{ kind: 'rollout', waiting: 14, taken: 6 }], ledger, throughput: { windowMs: 300_000, episodes: 4, rollouts: 42, works: 64 },
-  policies: [{ model: 'code-7b', version: '12', at: now - 95_000 }], faults: [{ code: 'SANDBOX_LOST', count: 2, reason: 'the engine does not answer', work: 'e0003.solve.1.2', at: now - 300_000 }], runs: [runRow]
+  policies: [{ model: 'code-7b', version: '12', at: now - 95_000 }], faults: [{ code: 'SANDBOX_LOST', count: 2, reason: 'the engine does not answer', work: 'e0003.solve.1.2', at: now - 300_000 }], runs: [runRow], runsLeftOut: 0
 }
 
 export const actor = (key: string, parent: string | null, machine: string, id: string, state: string, more: Partial<ActorRow> = {}): ActorRow => ({

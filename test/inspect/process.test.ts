@@ -2,6 +2,8 @@
 // Method: real machines and sandboxes of processes through the composition root, with the page's source over them; a policy that waits.
 
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { superviseSandboxes, sandboxSupervision } from '../../actors/sandbox.ts'
 import { playRollout } from '../../actors/rollout.ts'
@@ -57,6 +59,29 @@ t.test('a rollout in flight is known below its work, with its sandbox and its tr
   t.match(await playing, { kind: 'cancelled' })
   go()
   await t.rejects(source.act({ do: 'send', actor: 'local/2', event: 'rollout.cancel' }), { code: 'BRIDGE_FAILED_PRECONDITION' })
+})
+
+t.test('of a rollout that has ended its session is let go, while its steps are kept', async t => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const registry = createRegistry({ node: 'local', clock: systemClock })
+  const play = async (): Promise<WeakRef<object>> => {
+    const session = createRolloutSession({
+      policy: { name: 'p', version: '1', start: () => ({ next: async () => ({ text: 'enough', call: null, fault: 'it has ended', ends: true }), close: async () => {} }) },
+      limits: toolLimits, clock: systemClock, collect: async () => ({ refused: '' }),
+      open: async () => ({ id: 's', kind: 'process', isolation: 'none', tree: '/tree', scratch: '/scratch', readFile: async () => new Uint8Array(), writeFile: async () => {}, destroy: async () => {}, exec: async () => ({ exitCode: 0, output: Buffer.from(''), truncatedBytes: 0, killed: null, durationMs: 1 }) }),
+      task: { role: 'solver', rolloutId: 'e0001.solve.1.0', oraclePatch: '', seed: 1, tree: '', scratch: '', testCommand: null, turnsMax: 9, tokensMax: 9_000, commandMsMax: 1_000 }
+    })
+    await playRollout('solver', session, { rolloutId: 'e0001.solve.1.0', turnsMax: 9, tokensMax: 9_000, openMsMax: 9_000, askMsMax: 60_000, actMsMax: 9_000, collectMsMax: 9_000 }, new AbortController().signal, { registry, run: 'r' })
+    return new WeakRef(session)
+  }
+  const session = await play()
+  for (let left = 100; left > 0 && session.deref() !== undefined; left--) {
+    await new Promise(resolve => setTimeout(resolve, 10))
+    collectGarbage()
+  }
+  t.equal(session.deref(), undefined)
+  t.match(rowOf(registry.get('local/1')!), { machine: 'solver', status: 'done', transitions: Number })
 })
 
 t.test('a folder is shown whole, and a run, an episode or a folder that is not there is told', async t => {

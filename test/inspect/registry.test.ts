@@ -38,6 +38,16 @@ t.test('actors that have ended are kept for a time and in a number, and names ar
   t.same([...registry.after(0, 10)].map(entry => rowOf(entry).restarts), [1, 0], 'a name that was forgotten begins anew')
 })
 
+t.test('what has ended keeps its steps, and nothing of what it worked with', async t => {
+  const registry = createRegistry({ node: 'n', clock })
+  const known = registry.enter({ ...about('a'), detail: () => 'a transcript' }, look, { now: 'x' })
+  known.seen('x')
+  const entry = registry.get('n/1')!
+  t.match(entry, { about: { detail: Function }, subject: { now: 'x' } })
+  known.ended('done')
+  t.same([entry.about.detail, entry.subject, entry.about.name, rowOf(entry).state], [undefined, null, 'a', 'x'])
+})
+
 t.test('where there are many, actors are asked when somebody looks; a state has been there as long as its steps say', async t => {
   const registry = createRegistry({ node: 'n', clock, limits: { manyActors: 1, stepsMax: 4 } })
   clock.at = 0

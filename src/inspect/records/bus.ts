@@ -2,27 +2,29 @@
 // come. A run that nobody has asked for lately is not followed any more.
 
 import { readArtifact } from './bus-artifact.ts'
-import { keptNow, followed, type Followed } from '../../bus/now.ts'
-import type { Bus, LogEntry } from '../../bus/types.ts'
+import { keptNow, type Followed } from '../../bus/now.ts'
+import type { Bus } from '../../bus/types.ts'
 import { unpack } from '../../cluster/codec.ts'
-import { readDocument, type RunDocument } from '../../cluster/document.ts'
-import { episodeKey, readRecordKey } from '../../cluster/keys.ts'
-import { createLedgerCount } from '../../cluster/ledger.ts'
+import { isFinal, readDocument, type RunDocument } from '../../cluster/document.ts'
+import { episodeKey } from '../../cluster/keys.ts'
 import { listNodes } from '../../cluster/presence.ts'
-import { createRecords, readAttachment, readEnding, readEndingResult, type Ending, type Failure, type Records } from '../../cluster/records.ts'
+import { createRecords, readAttachment, readEndingResult, type Ending, type Records } from '../../cluster/records.ts'
 import type { Retry } from '../../cluster/retry.ts'
-import { readSample } from '../../cluster/samples.ts'
+import { SparError } from '../../errors.ts'
 import type { Clock } from '../../ports.ts'
-import type { Sample } from '../../run/results.ts'
 import type { SettledEpisode } from '../../run/settle.ts'
 import { attemptPath, trajectoryPath } from '../../store/episodes.ts'
-import { countEndings } from './endings.ts'
+import { followRun, type FollowedRun } from './bus-follow.ts'
 import type { RunInfo, RunReader, RunReaders } from './types.ts'
 
 export const busReaderLimits = {
-  /** Runs that are followed at a time; whoever was asked for longest ago is dropped. */
+  /** Runs in the list: those that are not over first, and of each the latest. */
   runsMax: 16,
+  /** Runs that are followed at a time, with those that somebody asks for by name. */
+  openMax: 64,
+  /** A run that nobody has asked for so long is not followed any more; the second where there are more of them than the list has. */
   idleMs: 120_000,
+  idleManyMs: 30_000,
   /** How long a run's records may take to come before it is shown without them. */
   readyMs: 10_000
 }
@@ -34,77 +36,83 @@ export function busReaders (ports: Ports): RunReaders {
   const { bus, clock } = ports
   const records = createRecords(bus, ports.retry)
   const open = new Map<string, Open>()
+  // One for all: a run that is followed anew never has a version that was told before.
+  let changes = 0
+  const change = (): number => ++changes
   const drop = (run: string): void => {
     open.get(run)?.over.abort()
     open.delete(run)
   }
   const readerOf = (document: RunDocument): RunReader => {
-    const now = clock.now()
     const known = open.get(document.name)
     open.delete(document.name)
     const over = known?.over ?? new AbortController()
-    const reader = known?.reader ?? readRun(ports, records, document, over.signal)
-    open.set(document.name, { reader, over, askedAt: now })
-    for (const [run, { askedAt }] of open) if (now - askedAt > busReaderLimits.idleMs || open.size > busReaderLimits.runsMax) drop(run)
+    const reader = known?.reader ?? readRun(ports, records, document, change, over.signal)
+    // Whoever was asked for last stands last.
+    open.set(document.name, { reader, over, askedAt: clock.now() })
     return reader
+  }
+  // Never one that is being looked at: it would be followed anew at every look.
+  const dropIdle = (): void => {
+    const now = clock.now()
+    for (const [run, { askedAt }] of open) {
+      const idleMs = open.size > busReaderLimits.runsMax ? busReaderLimits.idleManyMs : busReaderLimits.idleMs
+      if (now - askedAt > idleMs) drop(run)
+    }
   }
   return {
     async list () {
-      const documents = [...(await keptNow(bus.kv.runs, '', readDocument)).values()].sort((one, other) => other.submittedAt - one.submittedAt)
-      return documents.slice(0, busReaderLimits.runsMax).map(readerOf)
+      const documents = [...(await keptNow(bus.kv.runs, '', readDocument)).values()]
+        .sort((one, other) => Number(isFinal(one.state)) - Number(isFinal(other.state)) || other.submittedAt - one.submittedAt)
+      const listed = documents.slice(0, busReaderLimits.runsMax).map(readerOf)
+      dropIdle()
+      return { listed, leftOut: documents.length - listed.length }
     },
     async get (run) {
       const entry = await bus.kv.runs.get(run)
-      return entry === null ? null : readerOf(readDocument(entry.bytes, run))
+      if (entry === null) return null
+      dropIdle()
+      if (!open.has(run) && open.size >= busReaderLimits.openMax) throw tooMany(run)
+      return readerOf(readDocument(entry.bytes, run))
     },
     close () { for (const run of [...open.keys()]) drop(run) }
   }
 }
 
-function readRun ({ bus, retry, clock }: Ports, records: Records, first: RunDocument, signal: AbortSignal): RunReader {
+const tooMany = (run: string): SparError => new SparError('INSPECT_BUSY', `Cannot show the run ${run}: ${busReaderLimits.openMax} runs are looked at already (openMax). Close some of them, and try again after ${busReaderLimits.idleManyMs / 1_000} s`, { retryable: true })
+
+function readRun ({ bus, retry, clock }: Ports, records: Records, first: RunDocument, change: () => number, signal: AbortSignal): RunReader {
   const run = first.name
-  const ledger = createLedgerCount()
-  const endings = countEndings()
-  const settled = new Map<string, SettledEpisode>()
-  const samples = new Map<string, Sample>()
   let document = first
   let wait: RunInfo['wait'] = null
-  let version = 1
-  let following: { records: Followed; samples: Followed | null } | null = null
+  let version = change()
+  const begin = (): FollowedRun => followRun(bus, run, signal, () => { version = change() })
+  let following = begin()
 
-  const take = (entry: LogEntry): void => {
-    version++
-    ledger.enter(entry)
-    const name = readRecordKey(entry.key)
-    if (name?.kind === 'settled') settled.set(name.episode, unpack<{ outcome: SettledEpisode }>(entry.bytes, entry.key).outcome)
-    if (name?.kind !== 'work') return
-    if (name.entry.startsWith('failed.')) {
-      const { code, reason, at } = unpack<Failure>(entry.bytes, entry.key)
-      endings.failed(name.work, code, reason, at)
-    }
-    if (name.entry === 'ended') {
-      const ending = readEnding(entry.bytes, entry.key)
-      endings.ended(name.work, ending.at)
-      if (ending.kind === 'quarantined') endings.failed(name.work, ending.code, ending.reason, ending.at)
-    }
-  }
   const endingOf = async (work: string): Promise<Ending | null> => await records.ending(run, work, work.includes('.promote.') ? 'kept' : 'ended')
   const fileOf = async (work: string, name: string): Promise<Uint8Array | null> => {
     const ending = await endingOf(work)
     const file = ending?.kind === 'settled' ? ending.files.find(file => file.name === name) : undefined
     return file === undefined ? null : await readAttachment(bus, retry, file)
   }
-  const ready = async (wanted: Followed): Promise<void> => {
+  /** Rejects with the reason where nothing comes any more; then all is followed anew from the start, for the next look. */
+  const ready = async (of: FollowedRun, wanted: Followed): Promise<void> => {
     const late = new AbortController()
-    await Promise.race([wanted.ready, clock.sleep(busReaderLimits.readyMs, late.signal)]).catch(() => {})
-    late.abort()
+    try {
+      await Promise.race([wanted.broken, wanted.ready, clock.sleep(busReaderLimits.readyMs, late.signal)])
+    } catch (error) {
+      of.end()
+      if (following === of) following = begin()
+      throw error
+    } finally {
+      late.abort()
+    }
   }
 
   return {
     run,
     async refresh () {
-      following ??= { records: followed(bus.log.records.follow(run, signal), take), samples: null }
-      await ready(following.records)
+      await ready(following, following.records)
       const entry = await bus.kv.runs.get(run)
       if (entry !== null) document = readDocument(entry.bytes, run)
       const waits = document.trainer === null ? [] : (await listNodes(bus)).flatMap(({ waits }) => waits).filter(wait => wait.run === run)
@@ -116,19 +124,15 @@ function readRun ({ bus, retry, clock }: Ports, records: Records, first: RunDocu
       arenas: document.arenas.map(({ target, opened }) => ({ id: opened?.id ?? '', target, commit: opened?.commit ?? '', runner: opened?.runner ?? '' })),
       policies: { breaker: document.options.breaker, solver: document.options.solver }
     }),
-    ledger: () => ledger.totals(),
-    settled: () => settled,
-    endedAt: episode => endings.endedAt(episode),
-    faults: () => endings.faults(),
-    endedSince: at => endings.since(at),
+    ledger: () => following.ledger.totals(),
+    settled: () => following.settled,
+    endedAt: episode => following.endings.endedAt(episode),
+    faults: () => following.endings.faults(),
+    endedSince: at => following.endings.since(at),
     async samples () {
-      following!.samples ??= followed(bus.log.samples.follow(run, signal), entry => {
-        version++
-        const { sample } = readSample(entry)
-        samples.set(sample.rollout_id, sample)
-      })
-      await ready(following!.samples)
-      return [...samples.values()]
+      const { taken, following: wanted } = following.samples()
+      await ready(following, wanted)
+      return [...taken.values()]
     },
     async kept (episode) {
       const entry = await bus.kv.episodes.get(episodeKey(run, episode))

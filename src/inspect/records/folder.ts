@@ -25,7 +25,7 @@ export function folderReaders (dirs: readonly string[], stateOf: (run: string) =
     if (readers.has(reader.run)) throw new SparError('RUN_TWICE', `Cannot show ${dir}: another folder holds a run ${reader.run} too`)
     readers.set(reader.run, reader)
   }
-  return { list: async () => [...readers.values()], get: async run => readers.get(run) ?? null, close () {} }
+  return { list: async () => ({ listed: [...readers.values()], leftOut: 0 }), get: async run => readers.get(run) ?? null, close () {} }
 }
 
 interface LedgerLine { id: string; entry: string; at: number; code?: string; reason?: string }

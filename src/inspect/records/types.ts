@@ -48,8 +48,9 @@ export interface RunReader {
 
 /** Runs by name. */
 export interface RunReaders {
-  list (): Promise<RunReader[]>
-  /** null: there is no such run. */
+  /** Those that are shown, and how many there are beyond. */
+  list (): Promise<{ listed: RunReader[]; leftOut: number }>
+  /** null: there is no such run. Ask again before every look: one that nobody asks for is not followed for long. */
   get (run: string): Promise<RunReader | null>
   close (): void
 }

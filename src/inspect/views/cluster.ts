@@ -14,15 +14,17 @@ export interface ClusterParts {
   queues: QueueRow[]
   policies: ClusterView['policies']
   readers: readonly RunReader[]
+  /** Runs beyond those. */
+  runsLeftOut: number
   verbs: readonly RunVerb[]
 }
 
-export function clusterView ({ at, nodes, queues, policies, readers, verbs }: ClusterParts): ClusterView {
+export function clusterView ({ at, nodes, queues, policies, readers, runsLeftOut, verbs }: ClusterParts): ClusterView {
   const runs = readers.map(reader => runRow(reader, verbs))
   const counts = readers.map(reader => reader.endedSince(at - windowMs))
   const sum = (of: (counted: typeof counts[number]) => number): number => counts.reduce((total, counted) => total + of(counted), 0)
   return {
-    at, nodes, queues, policies, runs, ledger: ledgerOf(runs),
+    at, nodes, queues, policies, runs, runsLeftOut, ledger: ledgerOf(runs),
     throughput: { windowMs, episodes: sum(({ episodes }) => episodes), rollouts: sum(({ rollouts }) => rollouts), works: sum(({ works }) => works) },
     faults: faultsOf(readers.map(reader => reader.faults()))
   }

@@ -14,8 +14,8 @@ import type { KeptEpisode, RunReader } from '../records/types.ts'
 import { cutFile, cutJson } from '../text.ts'
 import { verdictView } from './verdict.ts'
 
-/** What actors say of an episode that is played: its state, and on which node. */
-export type LiveEpisodes = (run: string, episode: string) => { state: string; node: string } | null
+/** What actors say of the episodes of a run that are played, by id: the state, and on which node. */
+export type LiveEpisodes = ReadonlyMap<string, { state: string; node: string }>
 
 const { textBytesMax, namesShownMax } = inspectLimits
 
@@ -27,7 +27,7 @@ export async function episodeRows (reader: RunReader, live: LiveEpisodes, most =
   const last = Math.max(0, ...numbers)
   // Those in flight lie between the settled ones, or within a few behind them.
   const begun = Array.from({ length: Math.min(options.episodes, last + 100) }, (_, index) => index + 1)
-    .filter(number => number <= last || live(reader.run, episodeIdOf(number)) !== null)
+    .filter(number => number <= last || live.has(episodeIdOf(number)))
   const shown = begun.slice(-most)
   const rows: EpisodeRow[] = []
   for (const number of shown) rows.push(rowOf(reader, number, settled.get(episodeIdOf(number)) ?? await reader.kept(episodeIdOf(number)), live))
@@ -38,14 +38,14 @@ function rowOf (reader: RunReader, number: number, episode: SettledEpisode | Kep
   const { options } = reader.info()
   const id = episodeIdOf(number)
   const settled = reader.settled().get(id) ?? null
-  const now = live(reader.run, id)
+  const now = settled === null ? live.get(id) : undefined
   return {
     run: reader.run, episode: id, number, strategy: drawEpisode(options, number).strategy,
     state: settled !== null ? 'done' : now?.state ?? (episode as KeptEpisode | null)?.state ?? 'waiting',
     ending: settled === null ? null : endingOf(settled.ending),
     bugs: (episode?.bugs ?? []).map(({ bugId, order, attempts }) => ({ bug: bugId, order, group: options.group, ...countAttempts(attempts) })),
     breakerReward: settled === null ? null : rewardBreaker(options, settled),
-    node: settled === null ? now?.node ?? null : null
+    node: now?.node ?? null
   }
 }
 
@@ -60,7 +60,7 @@ export async function episodeView (reader: RunReader, id: string, live: LiveEpis
   const draw = drawEpisode(options, number)
   const settled = reader.settled().get(id) ?? null
   const kept = settled ?? await reader.kept(id)
-  if (number < 1 || number > options.episodes || (kept === null && live(reader.run, id) === null)) throw notFound(`the episode ${id} of ${reader.run}`)
+  if (number < 1 || number > options.episodes || (kept === null && !live.has(id))) throw notFound(`the episode ${id} of ${reader.run}`)
   const samples = new Map((await reader.samples()).filter(sample => sample.episode_id === id).map(sample => [sample.rollout_id, sample]))
   const verdict = await reader.result<Verdict>(verifyId(id))
   const arena = arenas[draw.arena]

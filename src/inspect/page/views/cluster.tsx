@@ -21,7 +21,7 @@ const summedMax = 3
 function Shown ({ cluster }: { cluster: ClusterView }) {
   const now = useNow()
   const source = useLink().hello()?.source
-  const { nodes, queues, ledger, throughput, policies, faults, runs } = cluster
+  const { nodes, queues, ledger, throughput, policies, faults, runs, runsLeftOut } = cluster
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting, 0)
   const minutes = throughput.windowMs / 60_000
   return (
@@ -34,7 +34,7 @@ function Shown ({ cluster }: { cluster: ClusterView }) {
         <Stat label='episodes' value={count(runs.reduce((sum, run) => sum + run.episodes.settled, 0))} note='settled' />
         <Stat label='given up' value={<span class={ledger.quarantined > 0 ? 'bad' : ''}>{count(ledger.quarantined)}</span>} note={`${count(ledger.cancelled)} cancelled`} />
       </dl>
-      <Panel title='Runs' note={plural(runs.length, 'run')}>
+      <Panel title='Runs' note={`${plural(runs.length, 'run')}${runsLeftOut > 0 ? `, ${count(runsLeftOut)} more are not listed` : ''}`}>
         {runs.length === 0 ? <Empty title='No run yet'>Start one with <code>spar play</code>, or <code>spar run</code> on a cluster.</Empty> : <Runs runs={runs} now={now} />}
       </Panel>
       {source !== 'folder' && <Panel title={source === 'process' ? 'This process' : 'Nodes'} note={plural(nodes.length, 'node')}>
