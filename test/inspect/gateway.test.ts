@@ -58,6 +58,17 @@ t.test('on loopback programs of this machine look, and no page of another site',
   t.equal((await act(port, { do: 'send', actor: 'local/1', event: 'stop' })).status, 403, 'looking is not acting')
 })
 
+t.test('a target that is no path is refused, and costs nobody else anything', async t => {
+  const gateway = await openGateway(t, { source: await sourceOf(t, testRegistry()) })
+  const upgrade = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }
+  for (const path of ['//', 'http://[', '//:0/socket']) {
+    t.equal((await get(gateway.port, path)).status, 400, path)
+    t.equal((await get(gateway.port, path, upgrade)).status, 400, `${path} as a WebSocket`)
+  }
+  const browser = await openBrowser(t, gateway)
+  await browser.wait('hello')
+})
+
 t.test('with tokens: in a cookie or a header; acting has its own', async t => {
   const registry = testRegistry()
   const sent: string[] = []
