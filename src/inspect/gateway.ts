@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
-import { accessOf, checkAccess, cookieOf, type AccessOptions } from './access.ts'
+import { accessOf, checkAccess, cookieOf, mayEnter, type AccessOptions } from './access.ts'
 import { failureOf } from './failure.ts'
 import { inspectLimits, type InspectLimits } from './limits.ts'
 import { readPage, securityHeaders, type PageFile } from './page-files.ts'
@@ -19,7 +19,7 @@ export interface GatewayOptions {
   clock: Clock
   /** `host:port`; port 0: any. */
   at: string
-  access: Omit<AccessOptions, 'host'>
+  access: Omit<AccessOptions, 'host' | 'port'>
   /** Version of Spar. */
   version: string
   /** Told of every action that was asked for. */
@@ -35,8 +35,7 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
   const { source, clock, at, version, onAct = () => {}, page = readPage() } = options
   const limits = { ...inspectLimits, ...options.limits }
   const { host, port } = readAddress(at)
-  const access: AccessOptions = { ...options.access, host }
-  checkAccess(access)
+  checkAccess({ ...options.access, host })
   const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false })
   const hello = (mayAct: boolean): Hello => ({ type: 'hello', protocol: protocolVersion, spar: version, source: source.kind, mayAct, now: clock.now(), everyMs: limits.everyMs })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
@@ -45,6 +44,7 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => upgrade(request, socket, head))
   await listen(server, host, port, at)
   const bound = (server.address() as { port: number }).port
+  const access: AccessOptions = { ...options.access, host, port: bound }
 
   async function answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
@@ -54,7 +54,8 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
     const { mayLook, mayAct } = accessOf(request, access)
     if (url.pathname === '/healthz') return json(response, 200, { alive: true })
     if (given !== null && url.pathname === '/' && request.method === 'GET') {
-      response.setHeader('set-cookie', cookieOf(given))
+      if (mayEnter(request, given, access)) response.setHeader('set-cookie', cookieOf(given, bound))
+      else if (!mayLook) return denied(response, access.token !== null)
       response.writeHead(303, { location: '/' })
       response.end()
       return

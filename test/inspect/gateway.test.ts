@@ -78,13 +78,19 @@ t.test('with tokens: in a cookie or a header; acting has its own', async t => {
   const { port } = gateway
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
   t.equal((await get(port, '/healthz')).status, 200)
-  for (const headers of [{}, bearer('wrong'), bearer(`${token}x`), bearer(''), { cookie: 'spar-inspect=%' }, { cookie: `other-spar-inspect=${token}` }]) {
+  for (const headers of [{}, bearer('wrong'), bearer(`${token}x`), bearer(''), { cookie: `spar-inspect-${port}=%` }, { cookie: `other-spar-inspect-${port}=${token}` }, { cookie: `spar-inspect-${port + 1}=${token}` }]) {
     t.equal((await get(port, '/', headers)).status, 401, JSON.stringify(headers))
     await t.rejects(openBrowser(t, gateway, { headers }), /401/)
   }
   const entered = await get(port, `/?token=${token}`)
-  t.match(entered, { status: 303, headers: { location: '/', 'set-cookie': [/^spar-inspect=a-token-of-some-length; HttpOnly; SameSite=Strict; Path=\/$/] } })
-  t.equal((await get(port, '/', { cookie: `a=b; spar-inspect=${token}; c=d` })).status, 200)
+  t.match(entered, { status: 303, headers: { location: '/', 'set-cookie': [`spar-inspect-${port}=a-token-of-some-length; HttpOnly; SameSite=Strict; Path=/`] } })
+  t.match(await get(port, `/?token=${actToken}`), { status: 303 })
+  for (const [given, headers] of [['wrong', {}], [token, { host: 'evil.example' }], [token, { origin: 'http://evil.example' }]] as const) {
+    const refused = await get(port, `/?token=${given}`, headers)
+    t.equal(refused.status, 401, given)
+    t.notOk('set-cookie' in refused.headers, `a cookie that is there stays: ${given}, ${JSON.stringify(headers)}`)
+  }
+  t.equal((await get(port, '/', { cookie: `a=b; spar-inspect-${port}=${token}; spar-inspect-1=other; c=d` })).status, 200)
   t.equal((await get(port, '/value?topic=actors', bearer(token))).status, 200)
   t.equal((await get(port, '/', { ...bearer(token), host: 'evil.example' })).status, 401, 'also with a token a name of another site is none of ours on loopback')
   const send = { do: 'send', actor: 'local/1', event: 'stop' }
