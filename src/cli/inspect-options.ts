@@ -34,3 +34,14 @@ export async function servePage (source: Source, at: string, values: InspectValu
   io.err(`Inspect: ${gateway.url}${token === null ? '' : '?token=…'}`)
   return gateway
 }
+
+/** As `servePage`; the source is closed with its page, and where that cannot be served. */
+export async function serveSource (source: Source, at: string, values: InspectValues, io: Pick<Io, 'err'>): Promise<Gateway> {
+  try {
+    const gateway = await servePage(source, at, values, io)
+    return { ...gateway, async close () { await gateway.close(); await source.close() } }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}

@@ -3,6 +3,7 @@
 
 import { request } from 'node:http'
 import t from 'tap'
+import { serveSource } from '../../src/cli/inspect-options.ts'
 import { checkAccess } from '../../src/inspect/access.ts'
 import { readAddress } from '../../src/inspect/gateway.ts'
 import { inspectLimits } from '../../src/inspect/limits.ts'
@@ -56,6 +57,19 @@ t.test('on loopback programs of this machine look, and no page of another site',
   t.equal((await get(port, '/value?topic=nothing')).status, 400)
   t.equal((await get(port, '/value?topic=actor%2Flocal%252F9')).status, 404)
   t.equal((await act(port, { do: 'send', actor: 'local/1', event: 'stop' })).status, 403, 'looking is not acting')
+})
+
+t.test('a source is closed with its page, and where that cannot be served', async t => {
+  let closed = 0
+  const source = { ...await sourceOf(t, testRegistry()), close: async () => { closed++ } }
+  const io = { err: () => {} }
+  const page = await serveSource(source, '127.0.0.1:0', {}, io)
+  t.equal(closed, 0)
+  await t.rejects(serveSource(source, `127.0.0.1:${page.port}`, {}, io), { code: 'INSPECT_HTTP' })
+  await t.rejects(serveSource(source, '127.0.0.1:0', { token: 'short' }, io), { code: 'OPTION_INVALID' })
+  t.equal(closed, 2)
+  await page.close()
+  t.equal(closed, 3)
 })
 
 t.test('a target that is no path is refused, and costs nobody else anything', async t => {
