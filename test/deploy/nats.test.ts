@@ -107,7 +107,7 @@ for (const kind of natsServers()) {
       const registry = createRegistry({ node: 'n9', clock: systemClock })
       const bridge = createBridgeServer({ bus, clock: systemClock })
       let drained = 0
-      await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => { drained++ }, limits: { everyMs: 20 } })
+      await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => { drained++ }, limits: { everyMs: 20, lookShare: 1 } })
       const known = registry.enter({ name: 'a', within: '', machine: 'm', id: 'a', run: null, episode: null, rollout: null, work: null }, numbersLook, null)
       for (const role of ['watcher', 'submitter', 'node', 'operator'] as const) {
         const caller = createBridgeClient({ bus: await server.connect(role), clock: systemClock })
