@@ -2,7 +2,7 @@
 // not listed is refused. The subjects are those of src/bus/subjects.ts, and those that the client sends on behalf of src/bus.
 //
 //   operator   makes streams, submits quarantined work again, everything else
-//   node       does the work: pulls, acknowledges, writes endings, samples, snapshots and presence
+//   node       does the work: pulls, acknowledges, writes endings, samples, snapshots and presence; looks into nodes
 //   submitter  puts runs on the bus, pauses, resumes and cancels them
 //   watcher    follows, looks into nodes, and writes nothing
 //   trainer    takes and acknowledges samples, reads objects, writes policy versions
@@ -57,10 +57,12 @@ export function accounts (prefix, keys) {
         // An object whose writing failed half-way takes its pieces along; without this, a full stream reads as a denial.
         `$JS.API.STREAM.PURGE.${objects}`,
         `${signals}.steps.>`,
+        // With a page on it (--inspect) a node looks into the others; in one account what a call says on goes below `calls`.
+        ...look, `${prefix}.calls.>`,
         answers, mapped
       ],
       // `$SRV`: whoever serves is listed by NATS's own tools.
-      subscribe: ['_INBOX.>', `${signals}.control.>`, inspect('*'), `${prefix}.calls.>`, '$SRV.>']
+      subscribe: ['_INBOX.>', `${signals}.control.>`, inspect('*'), `${prefix}.calls.>`, answers, '$SRV.>']
     },
     submitter: {
       publish: [...read(readable), `$JS.API.CONSUMER.INFO.${work}.*`, `$KV.${prefix}_runs.*`, `${prefix}.work.run.>`, ...look, mapped],

@@ -22,15 +22,29 @@ export const withInspectAt = (argv: readonly string[]): string[] => argv.map(arg
 
 export const createOwnSource = (parts: Omit<SourceParts, 'machines' | 'clock'>): Source => createSource({ ...parts, machines: machineViews, clock: systemClock })
 
+export function tokensOf (values: InspectValues): { token: string | null; actToken: string | null } {
+  const { env } = process
+  return { token: values.token ?? (env['SPAR_INSPECT_TOKEN'] || null), actToken: values['act-token'] ?? (env['SPAR_INSPECT_ACT_TOKEN'] || null) }
+}
+
 /** Serves the page at `at` (`host:port`), and says where. */
 export async function servePage (source: Source, at: string, values: InspectValues, io: Pick<Io, 'err'>): Promise<Gateway> {
-  const { env } = process
-  const token = values.token ?? (env['SPAR_INSPECT_TOKEN'] || null)
-  const actToken = values['act-token'] ?? (env['SPAR_INSPECT_ACT_TOKEN'] || null)
+  const { token, actToken } = tokensOf(values)
   const gateway = await serveGateway({
     source, at, clock: systemClock, version: version(), onAct: what => io.err(`inspection: ${neutral(what)}`),
     access: { token, actToken, actions: values['allow-actions'] === true || actToken !== null }
   })
   io.err(`Inspect: ${gateway.url}${token === null ? '' : '?token=…'}`)
   return gateway
+}
+
+/** As `servePage`; the source is closed with its page, and where that cannot be served. */
+export async function serveSource (source: Source, at: string, values: InspectValues, io: Pick<Io, 'err'>): Promise<Gateway> {
+  try {
+    const gateway = await servePage(source, at, values, io)
+    return { ...gateway, async close () { await gateway.close(); await source.close() } }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
 }

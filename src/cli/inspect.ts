@@ -7,7 +7,7 @@ import type { Source } from '../inspect/source.ts'
 import { serveStately } from '../inspect/stately.ts'
 import { parseWhole } from '../run/options.ts'
 import type { Io } from './command.ts'
-import { inspectAtDefault, inspectOptionTypes, inspectUsage, servePage } from './inspect-options.ts'
+import { inspectAtDefault, inspectOptionTypes, inspectUsage, servePage, tokensOf } from './inspect-options.ts'
 import { clusterSource, folderSource } from './inspect-sources.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { untilInterrupted } from './until-interrupted.ts'
@@ -16,7 +16,8 @@ const usage = `Usage: spar inspect [options]                a cluster
        spar inspect --run <folder> [--run <folder>]   runs by their folders, played or over
 Serves the page on which a cluster, its actors and its runs are seen, until it is ended.
   --listen 127.0.0.1:8322  address of the page; 0 as the port: any
-  --stately 8323           Stately's inspector can attach here, on loopback: createWebSocketReceiver({ server: 'ws://127.0.0.1:8323' })
+  --stately 8323           Stately's inspector can attach here, on loopback: createWebSocketReceiver({ server: 'ws://127.0.0.1:8323' });
+                           whoever is on this machine may, so not together with a token
 ${inspectUsage}
 ${natsUsage}`
 
@@ -29,6 +30,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     return 0
   }
   if (values.run !== undefined && values.nats !== undefined) throw new SparError('OPTION_INVALID', 'Cannot look at folders and at a cluster together: give --run or --nats')
+  if (values.stately !== undefined && tokensOf(values).token !== null) throw new SparError('OPTION_INVALID', 'Cannot use --stately together with a token (--token or SPAR_INSPECT_TOKEN): its receivers bring none, and whoever is on this machine would read everything. Leave one of them out')
   const bus = values.run === undefined ? await openBus(values as NatsValues, 'spar inspect', (status, detail) => io.err(`the bus is ${status}: ${detail}`)) : null
   try {
     return await serve(bus === null ? folderSource(values.run!) : clusterSource(bus), values, io)

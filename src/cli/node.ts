@@ -14,6 +14,7 @@ import { clusterLimits, slotDefaults, type Slots } from '../cluster/limits.ts'
 import { followPolicies } from '../cluster/policy-versions.ts'
 import { systemClock } from '../clock.ts'
 import { SparError, toPlain } from '../errors.ts'
+import type { Gateway } from '../inspect/gateway.ts'
 import { createRegistry, type Registry } from '../inspect/registry.ts'
 import { serveInspect } from '../inspect/serve.ts'
 import { createLimiter } from '../limiter.ts'
@@ -28,7 +29,7 @@ import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
-import { inspectOptionTypes, inspectUsage, servePage, withInspectAt } from './inspect-options.ts'
+import { inspectOptionTypes, inspectUsage, serveSource, withInspectAt } from './inspect-options.ts'
 import { clusterSource } from './inspect-sources.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { serveHealth } from './node-health.ts'
@@ -93,7 +94,10 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const over = new AbortController()
   const served = followPolicies(bus, (code, reason) => report({ type: 'fault', code, reason }), over.signal)
   const policies = createPolicyCache(own, { workers, versionsOf: served.of, onLine: line => log({ type: 'progress', line }) })
+  let page: Gateway | null = null
   try {
+    // Before the node is there: an address or a token that will not do ends the command before anything is taken.
+    if (values.inspect !== undefined) page = await serveSource(clusterSource(bus), values.inspect, values, io)
     await served.ready
     const { removed } = await sandboxes.reap()
     if (removed.length > 0) log({ type: 'reaped', removed })
@@ -118,16 +122,10 @@ export async function run (argv: string[], io: Io): Promise<number> {
       const { code, message } = toPlain(error)
       report({ type: 'fault', code, reason: message })
     })
-    const source = values.inspect === undefined ? null : clusterSource(bus)
-    const page = source === null ? null : await servePage(source, values.inspect!, values, io)
-    try {
-      return await serve(node, bus, values.http ?? '127.0.0.1:8321', log, metrics)
-    } finally {
-      await page?.close()
-      await source?.close()
-    }
+    return await serve(node, bus, values.http ?? '127.0.0.1:8321', log, metrics)
   } finally {
     over.abort()
+    await page?.close()
     await Promise.allSettled([bridge.destroy(), sandboxes.close(), workers.close(), policies.close()])
     await bus.close()
     await watch.close()

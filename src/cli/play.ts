@@ -24,7 +24,7 @@ import { createLimiter } from '../limiter.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
-import { inspectOptionTypes, inspectUsage, servePage, withInspectAt, type InspectValues } from './inspect-options.ts'
+import { inspectOptionTypes, inspectUsage, serveSource, withInspectAt, type InspectValues } from './inspect-options.ts'
 import { countWork, processSource } from './inspect-sources.ts'
 import { sandboxesFor } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
@@ -114,8 +114,7 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
   const work = countWork()
   const ports = { clock: systemClock, sandboxes, verify, policies, ...page === null ? {} : { registry: page.registry } }
   // The page is there before the first actor is; what it does to the run comes later.
-  const source = page === null ? null : await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work })
-  const gateway = source === null ? null : await servePage(source, page!.at, page!.values, io)
+  const gateway = page === null ? null : await serveSource(await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work }), page.at, page.values, io)
   const playing = startSystem({ store, arena, jobs, options, ports, onStep: view.onStep, onQueue: event => { work.onQueue(event); view.onQueue(event) } })
   let drained: Promise<void> | null = null
   const interrupt = (): void => {
@@ -150,7 +149,6 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
     await gateway?.close()
-    await source?.close()
   }
 }
 

@@ -2,9 +2,10 @@
 // is gone takes its actors along.
 
 import type { Clock } from '../ports.ts'
+import { failureOf } from './failure.ts'
 import type { InspectLimits } from './limits.ts'
 import type { Nodes } from './nodes.ts'
-import type { ActorRow, ActorsChange, ActorsView } from './protocol.ts'
+import type { ActorRow, ActorsChange, ActorsView, SilentNode } from './protocol.ts'
 import type { Update } from './service.ts'
 
 export interface ActorsFeed {
@@ -27,6 +28,8 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
   const readers = new Set<Set<string>>()
   /** Nodes that have told their actors since somebody holds the list, or failed to. */
   const heard = new Set<string>()
+  /** Why a node did not tell its actors when it was asked last. */
+  const silent = new Map<string, SilentNode>()
   let holders = 0
   let over = new AbortController()
 
@@ -51,6 +54,7 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
         for (const key of [...rows.keys()]) if (key.startsWith(`${node}/`) && !keys.has(key)) drop(key)
         take(node, { rows: told, gone: [], leftOut: more })
         heard.add(node)
+        silent.delete(node)
       } else take(node, update.change as ActorsChange)
     }
   }
@@ -63,6 +67,7 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
       followed.delete(node)
       dropNode(node)
       leftOut.delete(node)
+      silent.delete(node)
     }
     while (!signal.aborted) {
       const there = await nodes.list().catch(() => null)
@@ -71,13 +76,17 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
         const gone = new AbortController()
         followed.set(node, gone)
         // What it said before is shown until it is known to be gone.
-        void follow(node, AbortSignal.any([signal, gone.signal])).catch(() => { heard.add(node) }).then(pause).then(() => { if (followed.get(node) === gone) followed.delete(node) })
+        void follow(node, AbortSignal.any([signal, gone.signal])).catch(error => {
+          heard.add(node)
+          if (!signal.aborted && !gone.signal.aborted) silent.set(node, { node, ...failureOf(error) })
+        }).then(pause).then(() => { if (followed.get(node) === gone) followed.delete(node) })
       }
-      if (there !== null) for (const node of new Set([...followed.keys(), ...[...rows.values()].map(({ node }) => node)])) if (!there.some(row => row.node === node)) leave(node)
+      if (there !== null) for (const node of new Set([...followed.keys(), ...silent.keys(), ...[...rows.values()].map(({ node }) => node)])) if (!there.some(row => row.node === node)) leave(node)
       await pause()
     }
     rows.clear()
     heard.clear()
+    silent.clear()
   }
   const first = async (signal: AbortSignal): Promise<void> => {
     const until = clock.now() + firstMs
@@ -104,16 +113,20 @@ export function createActorsFeed (nodes: Nodes, { clock, limits }: { clock: Cloc
       const changed = new Set<string>()
       readers.add(changed)
       const more = (): number => [...leftOut.values()].reduce((sum, count) => sum + count, 0)
+      const rest = (): Pick<ActorsView, 'leftOut' | 'silent'> => ({ leftOut: more(), ...silent.size === 0 ? {} : { silent: [...silent.values()] } })
       try {
         await first(signal)
         changed.clear()
-        yield { full: { rows: [...rows.values()], leftOut: more() } satisfies ActorsView }
+        let told = JSON.stringify(rest())
+        yield { full: { rows: [...rows.values()], ...rest() } satisfies ActorsView }
         while (!signal.aborted) {
           await clock.sleep(limits.everyMs, signal).catch(() => {})
-          if (changed.size === 0 || signal.aborted) continue
+          const tells = JSON.stringify(rest())
+          if ((changed.size === 0 && tells === told) || signal.aborted) continue
+          told = tells
           const keys = [...changed]
           changed.clear()
-          yield { change: { rows: keys.flatMap(key => rows.get(key) ?? []), gone: keys.filter(key => !rows.has(key)), leftOut: more() } satisfies ActorsChange }
+          yield { change: { rows: keys.flatMap(key => rows.get(key) ?? []), gone: keys.filter(key => !rows.has(key)), ...rest() } satisfies ActorsChange }
         }
       } finally {
         readers.delete(changed)

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
-import { accessOf, checkAccess, cookieOf, type AccessOptions } from './access.ts'
+import { accessOf, checkAccess, cookieOf, mayEnter, type AccessOptions } from './access.ts'
 import { failureOf } from './failure.ts'
 import { inspectLimits, type InspectLimits } from './limits.ts'
 import { readPage, securityHeaders, type PageFile } from './page-files.ts'
@@ -19,7 +19,7 @@ export interface GatewayOptions {
   clock: Clock
   /** `host:port`; port 0: any. */
   at: string
-  access: Omit<AccessOptions, 'host'>
+  access: Omit<AccessOptions, 'host' | 'port'>
   /** Version of Spar. */
   version: string
   /** Told of every action that was asked for. */
@@ -35,8 +35,7 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
   const { source, clock, at, version, onAct = () => {}, page = readPage() } = options
   const limits = { ...inspectLimits, ...options.limits }
   const { host, port } = readAddress(at)
-  const access: AccessOptions = { ...options.access, host }
-  checkAccess(access)
+  checkAccess({ ...options.access, host })
   const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false })
   const hello = (mayAct: boolean): Hello => ({ type: 'hello', protocol: protocolVersion, spar: version, source: source.kind, mayAct, now: clock.now(), everyMs: limits.everyMs })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
@@ -45,15 +44,18 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => upgrade(request, socket, head))
   await listen(server, host, port, at)
   const bound = (server.address() as { port: number }).port
+  const access: AccessOptions = { ...options.access, host, port: bound }
 
   async function answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
-    const url = new URL(request.url ?? '/', 'http://localhost')
+    const url = urlOf(request)
+    if (url === null) return json(response, 400, { error: { code: 'HTTP_TARGET', message: 'The target of the request is no path. Ask for one that begins with a single /' } })
     const given = url.searchParams.get('token')
     const { mayLook, mayAct } = accessOf(request, access)
     if (url.pathname === '/healthz') return json(response, 200, { alive: true })
     if (given !== null && url.pathname === '/' && request.method === 'GET') {
-      response.setHeader('set-cookie', cookieOf(given))
+      if (mayEnter(request, given, access)) response.setHeader('set-cookie', cookieOf(given, bound))
+      else if (!mayLook) return denied(response, access.token !== null)
       response.writeHead(303, { location: '/' })
       response.end()
       return
@@ -81,9 +83,11 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
   function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refuse = (status: string): void => { socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`) }
     socket.on('error', () => socket.destroy())
+    const url = urlOf(request)
+    if (url === null) return refuse('400 Bad Request')
     const { mayLook, mayAct } = accessOf(request, access)
     if (!mayLook) return refuse(access.token === null ? '403 Forbidden' : '401 Unauthorized')
-    if (new URL(request.url ?? '/', 'http://localhost').pathname !== '/socket') return refuse('404 Not Found')
+    if (url.pathname !== '/socket') return refuse('404 Not Found')
     if (sockets.clients.size >= limits.socketsMax) return refuse('503 Service Unavailable')
     sockets.handleUpgrade(request, socket, head, socket => {
       serveSocket(socket, { source, clock, limits, mayAct, onAct })
@@ -107,6 +111,11 @@ export function readAddress (at: string): { host: string; port: number } {
   const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):)?(\d{1,5})$/.exec(at)
   if (match === null || Number(match[3]) > 65_535) throw new SparError('OPTION_INVALID', `Cannot use "${at}" as an address of the page: it takes host:port, such as 127.0.0.1:8322`)
   return { host: match[1] ?? match[2] ?? '127.0.0.1', port: Number(match[3]) }
+}
+
+/** null: the target of a request is what its sender likes, and need not be a path. */
+function urlOf ({ url = '/' }: IncomingMessage): URL | null {
+  return URL.canParse(url, 'http://localhost') ? new URL(url, 'http://localhost') : null
 }
 
 const listen = (server: Server, host: string, port: number, at: string): Promise<void> => new Promise((resolve, reject) => {

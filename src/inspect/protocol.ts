@@ -172,10 +172,14 @@ export interface ActorsView {
   rows: ActorRow[]
   /** Rows that are not here, since there are more than `actorRowsMax`. */
   leftOut: number
+  /** Nodes that do not tell their actors, and why; not there where all do. */
+  silent?: SilentNode[]
 }
 
+export interface SilentNode extends Failure { node: string }
+
 /** Rows that are new or have changed, whole; and keys of those that nobody keeps any more. */
-export interface ActorsChange { rows: ActorRow[]; gone: string[]; leftOut: number }
+export interface ActorsChange { rows: ActorRow[]; gone: string[]; leftOut: number; silent?: SilentNode[] }
 
 export interface ActorRow {
   /** Names the actor for good: `<node>/<n>`. */

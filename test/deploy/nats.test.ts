@@ -13,7 +13,9 @@ import { changeDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
 import { listNodes } from '../../src/cluster/presence.ts'
 import { systemClock } from '../../src/clock.ts'
-import { topics } from '../../src/inspect/protocol.ts'
+import { createActorsFeed } from '../../src/inspect/actors-feed.ts'
+import { inspectLimits } from '../../src/inspect/limits.ts'
+import { topics, type NodeRow } from '../../src/inspect/protocol.ts'
 import { createRegistry, type Look } from '../../src/inspect/registry.ts'
 import { serveInspect } from '../../src/inspect/serve.ts'
 import { inspectService } from '../../src/inspect/service.ts'
@@ -105,9 +107,9 @@ for (const kind of natsServers()) {
       const registry = createRegistry({ node: 'n9', clock: systemClock })
       const bridge = createBridgeServer({ bus, clock: systemClock })
       let drained = 0
-      await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => { drained++ }, limits: { everyMs: 20 } })
+      await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => { drained++ }, limits: { everyMs: 20, lookShare: 1 } })
       const known = registry.enter({ name: 'a', within: '', machine: 'm', id: 'a', run: null, episode: null, rollout: null, work: null }, numbersLook, null)
-      for (const role of ['watcher', 'submitter', 'operator'] as const) {
+      for (const role of ['watcher', 'submitter', 'node', 'operator'] as const) {
         const caller = createBridgeClient({ bus: await server.connect(role), clock: systemClock })
         const client = caller.of(inspectService('n9'))
         t.equal((await client.machines(null)).length, 8, role)
@@ -125,6 +127,11 @@ for (const kind of natsServers()) {
       t.equal(drained, 1)
       const trainer = createBridgeClient({ bus: await server.connect('trainer'), clock: systemClock })
       await t.rejects(trainer.of(inspectService('n9')).machines(null, { deadlineMs: 2_000 }), { code: 'BRIDGE_PERMISSION_DENIED' })
+      const nodes = { list: async () => [{ node: 'n9' } as NodeRow], of: (node: string) => trainer.of(inspectService(node)), close: async () => {} }
+      for await (const update of createActorsFeed(nodes, { clock: systemClock, limits: inspectLimits }).updates(new AbortController().signal)) {
+        t.match(update, { full: { rows: { length: 0 }, silent: [{ node: 'n9', code: 'BRIDGE_PERMISSION_DENIED', message: /n9\.watch/ }] } }, 'who may not look is told so')
+        break
+      }
       trainer.close()
       await bridge.destroy()
     })

@@ -6,6 +6,7 @@ import { machineViews } from '../../actors/definitions.ts'
 import { createBridgeServer } from '../../src/bridge/server.ts'
 import { clusterSource } from '../../src/cli/inspect-sources.ts'
 import { getDocument } from '../../src/cluster/document.ts'
+import { listNodes } from '../../src/cluster/presence.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { ActorRow, ActorsChange, ActorsView, ClusterView, EpisodesView, EpisodeView, TrainingView } from '../../src/inspect/protocol.ts'
 import { createRegistry } from '../../src/inspect/registry.ts'
@@ -104,6 +105,10 @@ t.test('two nodes and a run, from its start to its end', { skip: skipWithoutNats
     t.equal(inspect.code, 0, inspect.err)
     t.match(page, /"run":"r1"/)
     t.match(await spar(['inspect', ...at, '--listen', '0.0.0.0:0'], options), { code: 64, err: /--token/ })
+    const node = await spar(['node', ...at, '--name', 'n3', '--http', 'off', '--sandbox', 'process', '--log-level', 'debug', '--inspect=127.0.0.1:0', '--token', 'short'], options)
+    t.match(node, { code: 64, err: /token/ })
+    t.notMatch(node.out + node.err, /has joined/, 'a node whose page cannot be served has not joined')
+    t.notOk((await listNodes(bus)).some(({ node }) => node === 'n3'))
   })
 
   over.abort()

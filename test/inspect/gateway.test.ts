@@ -3,6 +3,7 @@
 
 import { request } from 'node:http'
 import t from 'tap'
+import { serveSource } from '../../src/cli/inspect-options.ts'
 import { checkAccess } from '../../src/inspect/access.ts'
 import { readAddress } from '../../src/inspect/gateway.ts'
 import { inspectLimits } from '../../src/inspect/limits.ts'
@@ -58,6 +59,30 @@ t.test('on loopback programs of this machine look, and no page of another site',
   t.equal((await act(port, { do: 'send', actor: 'local/1', event: 'stop' })).status, 403, 'looking is not acting')
 })
 
+t.test('a source is closed with its page, and where that cannot be served', async t => {
+  let closed = 0
+  const source = { ...await sourceOf(t, testRegistry()), close: async () => { closed++ } }
+  const io = { err: () => {} }
+  const page = await serveSource(source, '127.0.0.1:0', {}, io)
+  t.equal(closed, 0)
+  await t.rejects(serveSource(source, `127.0.0.1:${page.port}`, {}, io), { code: 'INSPECT_HTTP' })
+  await t.rejects(serveSource(source, '127.0.0.1:0', { token: 'short' }, io), { code: 'OPTION_INVALID' })
+  t.equal(closed, 2)
+  await page.close()
+  t.equal(closed, 3)
+})
+
+t.test('a target that is no path is refused, and costs nobody else anything', async t => {
+  const gateway = await openGateway(t, { source: await sourceOf(t, testRegistry()) })
+  const upgrade = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }
+  for (const path of ['//', 'http://[', '//:0/socket']) {
+    t.equal((await get(gateway.port, path)).status, 400, path)
+    t.equal((await get(gateway.port, path, upgrade)).status, 400, `${path} as a WebSocket`)
+  }
+  const browser = await openBrowser(t, gateway)
+  await browser.wait('hello')
+})
+
 t.test('with tokens: in a cookie or a header; acting has its own', async t => {
   const registry = testRegistry()
   const sent: string[] = []
@@ -67,13 +92,19 @@ t.test('with tokens: in a cookie or a header; acting has its own', async t => {
   const { port } = gateway
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
   t.equal((await get(port, '/healthz')).status, 200)
-  for (const headers of [{}, bearer('wrong'), bearer(`${token}x`), bearer(''), { cookie: 'spar-inspect=%' }, { cookie: `other-spar-inspect=${token}` }]) {
+  for (const headers of [{}, bearer('wrong'), bearer(`${token}x`), bearer(''), { cookie: `spar-inspect-${port}=%` }, { cookie: `other-spar-inspect-${port}=${token}` }, { cookie: `spar-inspect-${port + 1}=${token}` }]) {
     t.equal((await get(port, '/', headers)).status, 401, JSON.stringify(headers))
     await t.rejects(openBrowser(t, gateway, { headers }), /401/)
   }
   const entered = await get(port, `/?token=${token}`)
-  t.match(entered, { status: 303, headers: { location: '/', 'set-cookie': [/^spar-inspect=a-token-of-some-length; HttpOnly; SameSite=Strict; Path=\/$/] } })
-  t.equal((await get(port, '/', { cookie: `a=b; spar-inspect=${token}; c=d` })).status, 200)
+  t.match(entered, { status: 303, headers: { location: '/', 'set-cookie': [`spar-inspect-${port}=a-token-of-some-length; HttpOnly; SameSite=Strict; Path=/`] } })
+  t.match(await get(port, `/?token=${actToken}`), { status: 303 })
+  for (const [given, headers] of [['wrong', {}], [token, { host: 'evil.example' }], [token, { origin: 'http://evil.example' }]] as const) {
+    const refused = await get(port, `/?token=${given}`, headers)
+    t.equal(refused.status, 401, given)
+    t.notOk('set-cookie' in refused.headers, `a cookie that is there stays: ${given}, ${JSON.stringify(headers)}`)
+  }
+  t.equal((await get(port, '/', { cookie: `a=b; spar-inspect-${port}=${token}; spar-inspect-1=other; c=d` })).status, 200)
   t.equal((await get(port, '/value?topic=actors', bearer(token))).status, 200)
   t.equal((await get(port, '/', { ...bearer(token), host: 'evil.example' })).status, 401, 'also with a token a name of another site is none of ours on loopback')
   const send = { do: 'send', actor: 'local/1', event: 'stop' }

@@ -10,6 +10,8 @@ import { about, names, observe } from '../../actors/observe.ts'
 import { run } from '../../machines/run.ts'
 import { configOf, serveStately, valueOf } from '../../src/inspect/stately.ts'
 import { sourceOf, testRegistry } from '../helpers/inspect-fixture.ts'
+import { spar } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 t.test('a receiver is told what happens', async t => {
   const registry = testRegistry()
@@ -37,6 +39,14 @@ t.test('no page of another site attaches', async t => {
   for (const headers of [{ origin: 'http://evil.example' }, { host: 'evil.example' }]) {
     await t.rejects(new Promise((resolve, reject) => { new WebSocket(`ws://127.0.0.1:${stately.port}`, { headers }).once('open', resolve).once('error', reject) }), /401/)
   }
+})
+
+t.test('where a token is needed, nobody attaches without one: the command refuses both together', async t => {
+  const folder = testFolder(t)
+  const inspect = (args: string[], env: Record<string, string>) => spar(['inspect', '--run', folder, '--stately', '0', ...args], { home: folder, cwd: folder, env })
+  const token = 'a-token-of-some-length'
+  t.match(await inspect(['--token', token], {}), { code: 64, err: /Cannot use --stately together with a token/ })
+  t.match(await inspect([], { SPAR_INSPECT_TOKEN: token }), { code: 64, err: /Cannot use --stately together with a token/ })
 })
 
 t.test('a definition makes the same machine again, and states have the values that XState gives them', async t => {

@@ -17,27 +17,27 @@ function foldWhole (): Fold {
   return { full: given => { value = given }, change: () => {}, value: () => value }
 }
 
-/** Rows by key; the list is made when somebody asks for it. */
+/** Rows by key, and what stands beside them; the list is made when somebody asks for it. */
 function foldRows<Row, View extends { rows: Row[]; leftOut: number }> (keyOf: (row: Row) => string): Fold {
   const rows = new Map<string, Row>()
-  let leftOut = 0
-  let made: { rows: Row[]; leftOut: number } | null = null
+  let rest: object = { leftOut: 0 }
+  let made: object | null = null
   return {
     full (value) {
-      const view = value as View
+      const { rows: all, ...others } = value as View
       rows.clear()
-      for (const row of view.rows) rows.set(keyOf(row), row)
-      leftOut = view.leftOut
+      for (const row of all) rows.set(keyOf(row), row)
+      rest = others
       made = null
     },
     change (change) {
-      const { rows: changed, gone = [], leftOut: left } = change as { rows: Row[]; gone?: string[]; leftOut: number }
+      const { rows: changed, gone = [], ...others } = change as { rows: Row[]; gone?: string[]; leftOut: number }
       for (const row of changed) rows.set(keyOf(row), row)
       for (const key of gone) rows.delete(key)
-      leftOut = left
+      rest = others
       made = null
     },
-    value: () => made ??= { rows: [...rows.values()], leftOut }
+    value: () => made ??= { rows: [...rows.values()], ...rest }
   }
 }
 

@@ -1,8 +1,9 @@
 // The tree of all actors, live: who supervises whom, in which state, for how long. Thousands of rows: only those in sight are drawn.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { topics } from '../../protocol.ts'
+import { topics, type SilentNode } from '../../protocol.ts'
 import { Empty, Failed, Loading, toneOf } from '../parts/bits.tsx'
+import { Word } from '../parts/text.tsx'
 import { Virtual } from '../parts/virtual.tsx'
 import { links } from '../route.ts'
 import { treeOf, type TreeRow } from '../tree.ts'
@@ -14,10 +15,10 @@ export function Actors ({ search }: { search: string }) {
   const isFolder = useLink().hello()?.source === 'folder'
   if (isFolder) return <Empty title='This run is over: nobody acts any more'>Its episodes, rollouts and figures are all there. Watch actors with <code>spar play --inspect</code> or <code>spar inspect</code> while a run is played.</Empty>
   if (value === undefined) return failure ? <Failed failure={failure} /> : <Loading what='the actors' />
-  return <Tree rows={value.rows} leftOut={value.leftOut} lag={lag} search={search} />
+  return <Tree rows={value.rows} leftOut={value.leftOut} silent={value.silent ?? []} lag={lag} search={search} />
 }
 
-function Tree ({ rows: actors, leftOut, lag, search }: { rows: Parameters<typeof treeOf>[0]; leftOut: number; lag: number; search: string }) {
+function Tree ({ rows: actors, leftOut, silent, lag, search }: { rows: Parameters<typeof treeOf>[0]; leftOut: number; silent: SilentNode[]; lag: number; search: string }) {
   const now = useNow()
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set())
   const [withEnded, setWithEnded] = useState(false)
@@ -55,6 +56,7 @@ function Tree ({ rows: actors, leftOut, lag, search }: { rows: Parameters<typeof
         <label><input type='checkbox' checked={withEnded} onChange={event => setWithEnded(event.currentTarget.checked)} /> ended too</label>
         <span class='muted'>{plural(live, 'live actor')}{rows.length === live ? '' : `, ${count(rows.length)} rows`}{leftOut > 0 ? `, ${count(leftOut)} more are not listed` : ''}{lag > 0 ? `, ${count(lag)} changes left out` : ''}</span>
       </div>
+      {silent.map(({ node, code, message }) => <p key={node} class='bad' role='status'><Word>{node}</Word> does not tell its actors: <Word>{message}</Word> (<code>{code}</code>)</p>)}
       {rows.length === 0
         ? <Empty title={search === '' ? 'No actor is live' : 'No actor matches'}>{search === '' ? 'They appear as soon as a run is played.' : 'Every word has to be found in its machine, id, state, node or run.'}</Empty>
         : <Virtual label='Actors' role='tree' count={rows.length} selected={selected} onSelect={move} onOpen={open} row={index => {
