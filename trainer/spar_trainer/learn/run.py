@@ -49,7 +49,7 @@ class LearnOptions:
     """That the warm start clones."""
     family: int = 1_000
     """Arenas that the conversations are of."""
-    train_arenas: int = 12
+    train_arenas: int = 9
     held_out_arenas: int = 6
     group: int = 4
     in_flight: int = 6
