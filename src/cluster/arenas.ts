@@ -57,7 +57,6 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
       if (stands.id !== arena.id) throw new SparError('ARENA_DIFFERS', `This node finds another arena than the run plays on (${arena.id} at ${arena.commit.slice(0, 12)}, wanted ${stands.id} at ${stands.commit.slice(0, 12)}): its toolchain, its registry or its copy of the repository differ`)
       held.set(arena.id, arena)
       refused.delete(keyOf(place))
-      makeRoom(arena.id)
     } catch (error) {
       if (signal.aborted) throw error
       const plain = toPlain(error)
@@ -81,13 +80,18 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
     await retry(() => changeDocument(bus, run, document => document.arenas[index]!.opened !== null || isFinal(document.state) ? null : { ...document, state: 'failed', reason: `${message} [${code}]` }))
   }
 
-  /** Arenas that no run needs go first, the oldest of them. */
-  function makeRoom (latest: string): void {
+  /** Whether one more may be held. An arena that no run needs makes room, the oldest of them. */
+  function hasRoom (): boolean {
+    if (held.size < arenasMax) return true
     const needed = new Set(runs.active().flatMap(({ arenas }) => arenas.map(({ opened }) => opened?.id)))
-    for (const id of held.keys()) {
-      if (held.size <= arenasMax) return
-      if (id !== latest && !needed.has(id)) held.delete(id)
-    }
+    const spare = [...held.keys()].find(id => !needed.has(id))
+    return spare !== undefined && held.delete(spare)
+  }
+
+  function refuseForRoom ({ arenas }: RunDocument, index: number): void {
+    const place = arenas[index]!
+    refused.set(keyOf(place), { target: place.target, code: 'ARENA_NO_ROOM', reason: `this node holds ${held.size} arenas that runs need, as many as it may: end a run, or start another node`, at: clock.now() })
+    onChange()
   }
 
   return {
@@ -99,8 +103,12 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
       const leave = runs.listen(() => wake())
       try {
         while (!signal.aborted) {
-          const next = held.size < arenasMax ? wanted() : null
-          if (next !== null) { await hold(next.document, next.index, signal); continue }
+          const next = wanted()
+          if (next !== null) {
+            if (hasRoom()) await hold(next.document, next.index, signal)
+            else refuseForRoom(next.document, next.index)
+            continue
+          }
           const woken = new AbortController()
           wake = () => woken.abort()
           await clock.sleep(arenaRetryMs, AbortSignal.any([signal, woken.signal])).catch(() => {})
