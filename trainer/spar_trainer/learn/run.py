@@ -43,7 +43,7 @@ class LearnOptions:
     """How the command of Spar is started."""
     nats_server: str
     seeds: int = 3
-    rollouts: int = 500
+    rollouts: int = 400
     """Of the model, in each arm."""
     conversations: int = 9_000
     """That the warm start clones."""
