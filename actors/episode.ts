@@ -26,7 +26,7 @@ export interface EpisodeSystem {
   queue: Pick<WorkQueue, 'add'>
   policies: Record<Role, PlayedPolicy>
   onStep: (step: EpisodeStep) => void
-  registry?: Registry
+  registry?: Registry | undefined
   /** Name of what it is within, for whoever looks. */
   within?: string
 }

@@ -32,8 +32,6 @@ export interface NodeOptions {
   onEvent?: (event: NodeReport) => void
 }
 
-export type { NodeReport } from '../src/cluster/report.ts'
-
 export interface RunningNode {
   readonly nodeId: string
   /** Resolves when it takes work; rejects when it could not join. */

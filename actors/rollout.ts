@@ -25,7 +25,7 @@ const holes = {
 const machines = { breaker: breaker.provide(holes), solver: solver.provide(holes) }
 
 export async function playRollout<Kept> (
-  role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal, seen: { registry?: Registry; run: string } = { run: '' }
+  role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal, seen: { registry?: Registry | undefined; run: string } = { run: '' }
 ): Promise<RolloutOutcome> {
   const actor: ActorRefFrom<typeof breaker> = createActor(machines[role] as typeof breaker, { id: input.rolloutId, input })
   sessions.set(actor.system, session)

@@ -14,7 +14,7 @@ const inFlightMax = 100
 export interface RunActor { ended: Promise<RunOutcome>; drain (): void; halt (reason: string): void; pause (): void; resume (): void; wait (): void; go (): void }
 
 /** What a run is played with: whether it has to be told to go, how one of its episodes is played to its end, and what is done when all are. */
-export interface RunSystem { run: string; episodes: number; inFlight: number; waiting: boolean; episode (number: number): Promise<unknown>; summarise (): Promise<void>; registry?: Registry; /** Name of what it is within, for whoever looks. */ within?: string }
+export interface RunSystem { run: string; episodes: number; inFlight: number; waiting: boolean; episode (number: number): Promise<unknown>; summarise (): Promise<void>; registry?: Registry | undefined; /** Name of what it is within, for whoever looks. */ within?: string }
 
 export function playRun (system: System): RunActor {
   return runActor({
@@ -24,7 +24,7 @@ export function playRun (system: System): RunActor {
     waiting: false,
     episode: number => playEpisode(system, number),
     summarise: async () => { summariseRun(system.folder) },
-    ...system.registry === undefined ? {} : { registry: system.registry }
+    registry: system.registry
   })
 }
 

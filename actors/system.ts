@@ -44,7 +44,7 @@ export function startSystem (input: SystemOptions): PlayingRun {
   const queue = createMemoryQueue({ slots: jobs, clock: ports.clock, onEvent })
   const episodes = folderEpisodes(store)
   const place: Workplace = { options: input.options, arena: input.arena, ports, store: episodes }
-  const system: System = { folder: store, jobs, store: episodes, options: input.options, arena: input.arena, policies: ports.policies, queue, onStep, ...registry === undefined ? {} : { registry } }
+  const system: System = { folder: store, jobs, store: episodes, options: input.options, arena: input.arena, policies: ports.policies, queue, onStep, registry }
   for (const kind of workKinds) {
     queue.handle(kind, async delivery => {
       try {

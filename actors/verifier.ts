@@ -15,7 +15,7 @@ export const createVerifier = (verification: Pick<Verification, 'stage'>): typeo
  * The verdict on a bug. Never rejects for what the artifact does, nor for a fault of ours: then `decided` is false and a
  * check says `error`. An abort gives an undecided verdict too. No sandbox outlives the call.
  */
-export async function verifyBug (request: VerifyRequest, ports: VerifyPorts, signal?: AbortSignal, seen: { registry?: Registry; work: string } = { work: '' }): Promise<Verdict> {
+export async function verifyBug (request: VerifyRequest, ports: VerifyPorts, signal?: AbortSignal, seen: { registry?: Registry | undefined; work: string } = { work: '' }): Promise<Verdict> {
   const verification = openVerification(request, ports)
   const actor = createActor(createVerifier(verification), { clock: timersOf(ports.clock), input: { bugId: request.bug.id, stageMsMax: verification.stageMsMax } })
   const { run, bug } = request

@@ -49,7 +49,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
         const onStep = (step: unknown): void => bus.signal(`steps.${run}.${nodeId}`, pack({ node: nodeId, step }))
-        await playEpisode({ store, options, arena, queue: { add: work => orLeave(add(work), over) }, policies, onStep, ...ports.registry === undefined ? {} : { registry: ports.registry }, within: names.work(run, episode) }, number, following)
+        await playEpisode({ store, options, arena, queue: { add: work => orLeave(add(work), over) }, policies, onStep, registry: ports.registry, within: names.work(run, episode) }, number, following)
         await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
       } finally {
         over.abort()

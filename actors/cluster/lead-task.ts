@@ -41,7 +41,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         episodes: document.options.episodes,
         inFlight: document.inFlight,
         waiting: document.trainer !== null,
-        ...system.ports.registry === undefined ? {} : { registry: system.ports.registry },
+        registry: system.ports.registry,
         within: names.work(run, message.subject.id),
         episode: number => noted(playOnQueue(system, run, number, settled)),
         summarise: () => noted((async () => {

@@ -29,7 +29,7 @@ export interface NodePorts {
   watch?: ((run: { name: string; submittedAt: number }) => WorkWatch | undefined) | undefined
   metrics?: Metrics | undefined
   /** Where actors are made known. */
-  registry?: Registry
+  registry?: Registry | undefined
 }
 
 export interface NodeSystem {

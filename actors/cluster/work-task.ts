@@ -28,7 +28,7 @@ export function workTask (system: NodeSystem, message: QueueMessage): Task {
       const store = busEpisodes({ bus, retry, records, run, entry: 'ended', by: () => made(delivery), find: (work, entry) => records.ending(run, work, entry) })
       const { clock, sandboxes, verify } = ports
       await handleWork(
-        { options, arena, store, ports: { clock, sandboxes, verify, policies: await ports.policiesOf(options), watch: ports.watch?.(runs.get(run)!), ...ports.registry === undefined ? {} : { registry: ports.registry } } },
+        { options, arena, store, ports: { clock, sandboxes, verify, policies: await ports.policiesOf(options), watch: ports.watch?.(runs.get(run)!), registry: ports.registry } },
         { work: { id, kind, priority: priorities[kind], payload }, delivery, signal },
         ports.handlers
       )

@@ -9,7 +9,7 @@ import type { WorkWatch } from '../../src/rollout/watch.ts'
 import type { EpisodeStore, WorkOutput } from '../../src/store/episodes.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
 
-export interface WorkPorts { clock: Clock; sandboxes: Sandboxes; verify: VerifyPorts; policies: Record<Role, Policy>; watch?: WorkWatch | undefined; /** Where actors are made known. */ registry?: Registry }
+export interface WorkPorts { clock: Clock; sandboxes: Sandboxes; verify: VerifyPorts; policies: Record<Role, Policy>; watch?: WorkWatch | undefined; /** Where actors are made known. */ registry?: Registry | undefined }
 
 /** The run and the arena that work belongs to, and what it is done with. */
 export interface Workplace { options: RunOptions; arena: Arena; ports: WorkPorts; store: EpisodeStore }

@@ -12,6 +12,7 @@ import { listPolicies } from '../cluster/policy-versions.ts'
 import { listNodes } from '../cluster/presence.ts'
 import { createRetry } from '../cluster/retry.ts'
 import { systemClock } from '../clock.ts'
+import { SparError } from '../errors.ts'
 import { badAction } from '../inspect/failure.ts'
 import { busNodes, ownNode } from '../inspect/nodes.ts'
 import type { NodeRow, QueueRow, RunVerb } from '../inspect/protocol.ts'
@@ -22,6 +23,7 @@ import type { Source } from '../inspect/source.ts'
 import type { Policies } from './policies.ts'
 import type { RunStore } from '../store/run.ts'
 import { createOwnSource } from './inspect-options.ts'
+import { openBus, type NatsValues } from './nats-options.ts'
 import { version } from './version.ts'
 
 export const folderSource = (dirs: readonly string[]): Source => createOwnSource({
@@ -58,6 +60,17 @@ async function queuesOf (bus: Bus): Promise<QueueRow[]> {
     return { kind, waiting: depths.reduce((sum, { waiting }) => sum + waiting, 0), taken: depths.reduce((sum, { taken }) => sum + taken, 0) }
   }
   return await Promise.all([depth('run', [anyArena]), depth('episode', [anyArena]), depth('rollout', arenas), depth('verify', arenas), depth('grade', arenas)])
+}
+
+/** Folders of runs, or else the cluster on the bus of the options, which is closed with its source. Throws OPTION_INVALID, and what `openBus` throws. */
+export async function openSource (values: NatsValues & { run?: string[] | undefined }, name: string, onStatus?: (status: string, detail: string) => void): Promise<Source> {
+  if (values.run === undefined) {
+    const bus = await openBus(values, name, onStatus)
+    const source = clusterSource(bus)
+    return { ...source, async close () { await source.close().finally(() => bus.close()) } }
+  }
+  if (values.nats !== undefined) throw new SparError('OPTION_INVALID', 'Cannot look at folders and at a cluster together: give --run or --nats')
+  return folderSource(values.run)
 }
 
 /** Work of a process's own queue, counted as it goes by. */

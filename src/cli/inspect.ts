@@ -8,8 +8,8 @@ import { serveStately } from '../inspect/stately.ts'
 import { parseWhole } from '../run/options.ts'
 import type { Io } from './command.ts'
 import { inspectAtDefault, inspectOptionTypes, inspectUsage, servePage, tokensOf } from './inspect-options.ts'
-import { clusterSource, folderSource } from './inspect-sources.ts'
-import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
+import { openSource } from './inspect-sources.ts'
+import { natsOptionTypes, natsUsage, type NatsValues } from './nats-options.ts'
 import { untilInterrupted } from './until-interrupted.ts'
 
 const usage = `Usage: spar inspect [options]                a cluster
@@ -29,14 +29,8 @@ export async function run (argv: string[], io: Io): Promise<number> {
     io.out(usage)
     return 0
   }
-  if (values.run !== undefined && values.nats !== undefined) throw new SparError('OPTION_INVALID', 'Cannot look at folders and at a cluster together: give --run or --nats')
   if (values.stately !== undefined && tokensOf(values).token !== null) throw new SparError('OPTION_INVALID', 'Cannot use --stately together with a token (--token or SPAR_INSPECT_TOKEN): its receivers bring none, and whoever is on this machine would read everything. Leave one of them out')
-  const bus = values.run === undefined ? await openBus(values as NatsValues, 'spar inspect', (status, detail) => io.err(`the bus is ${status}: ${detail}`)) : null
-  try {
-    return await serve(bus === null ? folderSource(values.run!) : clusterSource(bus), values, io)
-  } finally {
-    await bus?.close()
-  }
+  return await serve(await openSource(values as NatsValues & { run?: string[] }, 'spar inspect', (status, detail) => io.err(`the bus is ${status}: ${detail}`)), values, io)
 }
 
 async function serve (source: Source, values: Parameters<typeof servePage>[2] & { listen?: string | undefined; stately?: string | undefined }, io: Io): Promise<number> {

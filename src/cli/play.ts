@@ -112,7 +112,7 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
   const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
   const view = playView(store, io)
   const work = countWork()
-  const ports = { clock: systemClock, sandboxes, verify, policies, ...page === null ? {} : { registry: page.registry } }
+  const ports = { clock: systemClock, sandboxes, verify, policies, registry: page?.registry }
   // The page is there before the first actor is; what it does to the run comes later.
   const gateway = page === null ? null : await serveSource(await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work }), page.at, page.values, io)
   const playing = startSystem({ store, arena, jobs, options, ports, onStep: view.onStep, onQueue: event => { work.onQueue(event); view.onQueue(event) } })

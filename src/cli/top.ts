@@ -2,13 +2,12 @@
 
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
-import { SparError } from '../errors.ts'
 import { topics, type ActorRow, type ActorsChange, type ActorsView, type ClusterView } from '../inspect/protocol.ts'
 import { readValue, type Source } from '../inspect/source.ts'
 import { topLines } from '../inspect/top-view.ts'
 import type { Io } from './command.ts'
-import { clusterSource, folderSource } from './inspect-sources.ts'
-import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
+import { openSource } from './inspect-sources.ts'
+import { natsOptionTypes, natsUsage, type NatsValues } from './nats-options.ts'
 import { neutral, neutralJson } from './terminal.ts'
 import { untilInterrupted } from './until-interrupted.ts'
 
@@ -33,16 +32,13 @@ export async function run (argv: string[], io: Io): Promise<number> {
     io.out(usage)
     return 0
   }
-  if (values.run !== undefined && values.nats !== undefined) throw new SparError('OPTION_INVALID', 'Cannot look at a folder and at a cluster together: give --run or --nats')
-  const bus = values.run === undefined ? await openBus(values as NatsValues, 'spar top') : null
-  const source = bus === null ? folderSource(values.run!) : clusterSource(bus)
+  const source = await openSource(values as NatsValues & { run?: string[] }, 'spar top')
   try {
     if (values.json === true || values.once === true || !process.stdout.isTTY) await printOnce(source, values.json === true, io)
     else await drawLive(source, process.stdout)
     return 0
   } finally {
     await source.close()
-    await bus?.close()
   }
 }
 

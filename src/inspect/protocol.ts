@@ -226,14 +226,7 @@ export interface ActorView {
 }
 
 /** New steps and events go behind those that are there; the page keeps at most as many as `stepsMax` and `eventsMax`. */
-export interface ActorChange {
-  row: ActorRow
-  steps: Step[]
-  stepsLeftOut: number
-  events: EventLine[]
-  eventsLeftOut: number
-  children: { id: string; status: string }[]
-}
+export type ActorChange = ActorView
 
 /** A snapshot. */
 export interface Step {

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { SparError } from '../errors.ts'
 import { isLoopback } from './access.ts'
-import { topics, type ActorChange, type ActorRow, type ActorsChange, type ActorsView, type ActorView, type EventLine, type MachineView, type StateNode, type Step, type Transition } from './protocol.ts'
+import { topics, type ActorRow, type ActorsChange, type ActorsView, type ActorView, type EventLine, type MachineView, type StateNode, type Step, type Transition } from './protocol.ts'
 import type { Source } from './source.ts'
 
 export const statelyLimits = { receiversMax: 4, detailsMax: 32, bufferedBytesMax: 8 * 2 ** 20 }
@@ -52,7 +52,7 @@ async function tell (socket: WebSocket, source: Source, definitions: ReadonlyMap
     send(row, { type: '@xstate.snapshot', event: { type: event ?? 'unknown' }, snapshot: { status, value, context, tags: row.tags, children: {} } })
   const follow = async (row: ActorRow, signal: AbortSignal): Promise<void> => {
     for await (const update of source.open(topics.actor(row.key), signal)) {
-      const { steps, events } = ('full' in update ? update.full : update.change) as ActorView | ActorChange
+      const { steps, events } = ('full' in update ? update.full : update.change) as ActorView
       for (const event of events) send(row, { type: '@xstate.event', event: eventOf(event), sourceId: event.from ?? undefined })
       for (const step of steps) snapshot(row, valueOf(step.state), statusOf(step.status), step.event, contextOf(step))
     }

@@ -9,6 +9,7 @@ import { createDocument, getDocument, type RunDocument } from '../../src/cluster
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
 import { createLedgerCount, type LedgerCount } from '../../src/cluster/ledger.ts'
 import { clusterLimits, type Slots } from '../../src/cluster/limits.ts'
+import type { NodeReport } from '../../src/cluster/report.ts'
 import { systemClock } from '../../src/clock.ts'
 import { checkNames, type Arena, type Verdict } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
@@ -17,7 +18,7 @@ import type { Clock } from '../../src/ports.ts'
 import { deriveSeed } from '../../src/random.ts'
 import { runDefaults, type RunOptions } from '../../src/run/options.ts'
 import { attemptPath, bugFolder, output, submissionFolder, trajectoryPath, type WorkOutput } from '../../src/store/episodes.ts'
-import { startNode, type NodeReport, type RunningNode } from '../../actors/node.ts'
+import { startNode, type RunningNode } from '../../actors/node.ts'
 import type { Delivery } from '../../src/bus/work.ts'
 import type { WorkHandlers, Workplace } from '../../actors/work/types.ts'
 import type { BreakResult, GradeResult, SolveResult } from '../../src/run/results.ts'
@@ -89,7 +90,7 @@ export function startTestNode ({ bus, nodeId, clock = systemClock, slots, standI
   const node = startNode({
     nodeId, bus, drainMs, slots: { start: 2, run: 4, verify: 2, grade: 2, own: 4, ...slots }, about: { host: 'here', pid: 1, version: '0', labels: {} },
     limits: { heartbeatMs: 200, redeliverMs: 5, ...limits }, open: async ({ target }) => await open(target), onEvent: event => events.push(event),
-    ports: { clock, sandboxes: null as never, verify: null as never, policiesOf: async () => ({ breaker: policy as never, solver: policy as never }), handlers: handlers ?? standInHandlers(standIn), ...registry === undefined ? {} : { registry } }
+    ports: { clock, sandboxes: null as never, verify: null as never, policiesOf: async () => ({ breaker: policy as never, solver: policy as never }), handlers: handlers ?? standInHandlers(standIn), registry }
   })
   return Object.assign(node, { events })
 }
