@@ -19,6 +19,7 @@ import { createRuns } from '../src/cluster/runs.ts'
 import { createSlotWork, type SlotGroup } from './cluster/slots.ts'
 import type { NodePorts, NodeSystem } from './cluster/types.ts'
 import { about as aboutActor, names, observe, observeChildren } from './observe.ts'
+import { timersOf } from './timers.ts'
 
 export interface NodeOptions {
   nodeId: string
@@ -82,7 +83,7 @@ export function startNode (options: NodeOptions): RunningNode {
       }),
       leave: fromPromise<void, { nodeId: string }>(async () => { await bus.kv.nodes.remove(nodeId) })
     }
-  }), { id: nodeId, input: { nodeId, drainMs, abortMs: limits.abortMs, slots: groups.flatMap(({ ids }) => ids.map(slotId => ({ slotId, restMs: limits.retryMsMin, restMsMax: limits.retryMsMax }))) } })
+  }), { id: nodeId, clock: timersOf(ports.clock), input: { nodeId, drainMs, abortMs: limits.abortMs, slots: groups.flatMap(({ ids }) => ids.map(slotId => ({ slotId, restMs: limits.retryMsMin, restMsMax: limits.retryMsMax }))) } })
 
   observe(ports.registry, actor, aboutActor('node', nodeId, names.node(nodeId), ''))
   observeChildren(ports.registry, actor, id => id.startsWith('slot.') ? aboutActor('slot', id.slice('slot.'.length), names.slot(id.slice('slot.'.length)), names.node(nodeId)) : null)

@@ -5,9 +5,12 @@ import { createActor, fromPromise, type ActorRefFrom, type AnyActorRef } from 'x
 import type { Acted, Asked, Collected, RolloutInput, RolloutOutcome } from '../machines/rollout.ts'
 import { breaker } from '../machines/breaker.ts'
 import { solver } from '../machines/solver.ts'
+import { systemClock } from '../src/clock.ts'
 import type { Registry } from '../src/inspect/registry.ts'
+import type { Clock } from '../src/ports.ts'
 import type { RolloutSession, Spent } from '../src/rollout/session.ts'
 import { about, aboutWork, names, observe } from './observe.ts'
+import { timersOf } from './timers.ts'
 
 /** The session of a rollout, by the actor system that plays it: a machine's context is no place for handles. */
 const sessions = new WeakMap<AnyActorRef['system'], RolloutSession<unknown>>()
@@ -25,9 +28,9 @@ const holes = {
 const machines = { breaker: breaker.provide(holes), solver: solver.provide(holes) }
 
 export async function playRollout<Kept> (
-  role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal, seen: { registry?: Registry | undefined; run: string } = { run: '' }
+  role: 'breaker' | 'solver', session: RolloutSession<Kept>, input: RolloutInput, signal: AbortSignal, seen: { registry?: Registry | undefined; run: string; /** Of its deadlines. */ clock: Clock } = { run: '', clock: systemClock }
 ): Promise<RolloutOutcome> {
-  const actor: ActorRefFrom<typeof breaker> = createActor(machines[role] as typeof breaker, { id: input.rolloutId, input })
+  const actor: ActorRefFrom<typeof breaker> = createActor(machines[role] as typeof breaker, { id: input.rolloutId, input, clock: timersOf(seen.clock) })
   sessions.set(actor.system, session)
   const { rolloutId } = input
   observe(seen.registry, actor, about(role, rolloutId, names.rollout(seen.run, rolloutId), names.work(seen.run, rolloutId), { ...aboutWork(seen.run, rolloutId), detail: () => session }))

@@ -3,18 +3,22 @@
 
 import { createActor, fromPromise, waitFor } from 'xstate'
 import { sandbox as machine, type SandboxInput } from '../machines/sandbox.ts'
+import { systemClock } from '../src/clock.ts'
 import { SparError } from '../src/errors.ts'
 import type { Registry } from '../src/inspect/registry.ts'
-import type { Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
+import type { Clock, Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
 import { about, aboutWork, names, observe } from './observe.ts'
+import { timersOf } from './timers.ts'
+
+export interface Supervising { supervision?: SandboxInput; registry?: Registry | undefined; clock?: Clock }
 
 export const sandboxSupervision: SandboxInput = { opensMax: 3, openMsMax: 120_000, backoffMs: 200, idleMsMax: 30 * 60_000 }
 
-export function superviseSandboxes (sandboxes: Sandboxes, supervision: SandboxInput = sandboxSupervision, registry?: Registry): Sandboxes {
-  return { kind: sandboxes.kind, reap: () => sandboxes.reap(), close: () => sandboxes.close(), open: (spec, signal) => open(sandboxes, spec, supervision, registry, signal) }
+export function superviseSandboxes (sandboxes: Sandboxes, { supervision = sandboxSupervision, registry, clock = systemClock }: Supervising = {}): Sandboxes {
+  return { kind: sandboxes.kind, reap: () => sandboxes.reap(), close: () => sandboxes.close(), open: (spec, signal) => open(sandboxes, spec, { supervision, registry, clock }, signal) }
 }
 
-async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: SandboxInput, registry: Registry | undefined, signal?: AbortSignal): Promise<Sandbox> {
+async function open (sandboxes: Sandboxes, spec: SandboxSpec, { supervision, registry, clock }: Required<Pick<Supervising, 'supervision' | 'clock'>> & Pick<Supervising, 'registry'>, signal?: AbortSignal): Promise<Sandbox> {
   let inner: Sandbox | null = null
   const logic = machine.provide({
     actors: {
@@ -27,7 +31,7 @@ async function open (sandboxes: Sandboxes, spec: SandboxSpec, supervision: Sandb
       close: fromPromise<void, void>(async () => { await inner?.destroy() })
     }
   })
-  const actor = createActor(logic, { input: supervision })
+  const actor = createActor(logic, { clock: timersOf(clock), input: supervision })
   const { run, purpose } = spec.label
   observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, names.rollout(run, purpose), aboutWork(run, purpose)))
   actor.start()

@@ -3,10 +3,10 @@
 import { createActor, fromPromise, waitFor } from 'xstate'
 import { verifier } from '../machines/verifier.ts'
 import type { Verdict } from '../src/domain.ts'
-import type { Clock } from '../src/ports.ts'
 import type { Registry } from '../src/inspect/registry.ts'
 import { openVerification, toVerdict, type Verification, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
 import { about, aboutWork, names, observe } from './observe.ts'
+import { timersOf } from './timers.ts'
 
 export const createVerifier = (verification: Pick<Verification, 'stage'>): typeof verifier =>
   verifier.provide({ actors: { stage: fromPromise(async ({ input }) => await verification.stage(input.stage)) } })
@@ -31,25 +31,5 @@ export async function verifyBug (request: VerifyRequest, ports: VerifyPorts, sig
     signal?.removeEventListener('abort', cancel)
     actor.stop()
     await verification.close()
-  }
-}
-
-/** The port's clock as a machine's: a delay that is cancelled leaves no timer. */
-const timersOf = (clock: Clock) => {
-  const timers = new Map<number, AbortController>()
-  let last = 0
-  return {
-    setTimeout (callback: (...args: unknown[]) => void, delayMs: number) {
-      const id = ++last
-      const abort = new AbortController()
-      timers.set(id, abort)
-      clock.sleep(delayMs, abort.signal).then(() => { if (timers.delete(id)) callback() }, () => {})
-      return id
-    },
-    clearTimeout (id: number) {
-      const timer = timers.get(id)
-      timers.delete(id)
-      timer?.abort()
-    }
   }
 }

@@ -1,6 +1,7 @@
 // A node of the load bench: everything is real but the policies and the sandboxes, which answer at set latencies. Verification
 // and grading are answered by their work's id, since there is nothing to run. Says `ready`, and at SIGUSR2 what it uses.
 
+import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -82,7 +83,7 @@ const node = startNode({
   slots: { start: 2, run: Number(values.run), verify: Number(values.check), grade: Number(values.check), own: Number(values.own) },
   open: async ({ target }) => standInArena(target),
   onEvent,
-  ports: { clock: systemClock, sandboxes: metrics === undefined ? sandboxes : measureSandboxes(sandboxes, metrics, systemClock), metrics, watch: counted && (run => joinWatches(tracer === null ? [counted] : [counted, traceRollouts(tracer, run, traced, systemClock.now)])), verify: null as never, policiesOf: async () => ({ breaker: policy, solver: policy }), handlers: { ...answered, break: workHandlers.break, solve: workHandlers.solve } }
+  ports: { clock: systemClock, newId: randomUUID, sandboxes: metrics === undefined ? sandboxes : measureSandboxes(sandboxes, metrics, systemClock), metrics, watch: counted && (run => joinWatches(tracer === null ? [counted] : [counted, traceRollouts(tracer, run, traced, systemClock.now)])), verify: null as never, policiesOf: async () => ({ breaker: policy, solver: policy }), handlers: { ...answered, break: workHandlers.break, solve: workHandlers.solve } }
 })
 if (metrics !== undefined) {
   measureNode(metrics, node, { bus, clock: systemClock })

@@ -44,7 +44,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       let mailbox: Mailbox | null = null
       try {
         mailbox = await openMailbox({ bus, retry, records, clock: ports.clock, readdMs: limits.readdMs }, { run, episode, arena: arena.id }, following)
-        const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find })
+        const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find, claim: ports.newId() })
         const { add } = mailbox
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)

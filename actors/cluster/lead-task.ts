@@ -5,7 +5,7 @@ import { followed, type Followed } from '../../src/bus/now.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
 import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
-import { anyArena, settledPrefix } from '../../src/cluster/keys.ts'
+import { anyArena, ledKinds, settledPrefix } from '../../src/cluster/keys.ts'
 import { createRounds, type Rounds } from '../../src/cluster/ahead.ts'
 import { cancelRest } from '../../src/cluster/cancel.ts'
 import { waitForTrainer } from '../../src/cluster/wait-for-trainer.ts'
@@ -47,7 +47,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         summarise: () => noted((async () => {
           await playReopened(system, run, following)
           // A server that crashed may bring back a message whose work has ended, and gives it to nobody any more.
-          await retry(() => bus.queue.purge(run))
+          await retry(() => bus.queue.purge(run, ledKinds))
           await playReopened(system, run, following)
           await end('done')
         })())

@@ -25,6 +25,8 @@ export interface NodePorts {
   /** The policies that a run names; the same for the same options. */
   policiesOf: (options: RunOptions) => Promise<Record<Role, Policy>>
   handlers?: WorkHandlers
+  /** Another one every time, on every node. */
+  newId: () => string
   /** Who looks on while rollouts of a run are played. */
   watch?: ((run: { name: string; submittedAt: number }) => WorkWatch | undefined) | undefined
   metrics?: Metrics | undefined

@@ -79,7 +79,7 @@ async function playInstance (instance: EvalInstance, attempt: number, delivery: 
     }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
-  const ended = await playRollout('solver', session, { rolloutId, turnsMax, tokensMax, ...rolloutDeadlines }, signal)
+  const ended = await playRollout('solver', session, { rolloutId, turnsMax, tokensMax, ...rolloutDeadlines }, signal, { run: 'eval', clock: ports.clock })
   signal.throwIfAborted()
   const turns = session.turns.length
   if (ended.kind === 'infra_fault') return { turns, fault: evalGrade('error', `${ended.code}: ${ended.reason}`, { retryable: true }) }

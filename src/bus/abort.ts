@@ -17,10 +17,10 @@ export function onAbort (signals: readonly AbortSignal[], call: () => void): () 
   return leave
 }
 
-/** A controller that also aborts with any of the signals; `leave` ends that. */
+/** A controller that also aborts with any of the signals, for its reason; `leave` ends that. */
 export function linked (signals: readonly AbortSignal[]): { controller: AbortController; leave: () => void } {
   const controller = new AbortController()
-  return { controller, leave: onAbort(signals, () => controller.abort()) }
+  return { controller, leave: onAbort(signals, () => controller.abort(signals.find(({ aborted }) => aborted)!.reason)) }
 }
 
 /** Null where one of the signals aborts before the answer is there; what comes of it then is for whoever gives it. */

@@ -60,7 +60,7 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
       return {
         kind: 'memory',
         valueBytesMax,
-        queue: { ackWaitMs, add: open(add), pull: async (kind, arena, { waitMs, signal }) => await pull(kind, arena, waitMs, until(signal)), depth: open(depth), subjects: open(subjects), purge: open(purge) },
+        queue: { ackWaitMs, add: open(add), pull: async (kind, arena, { waitMs, signal }) => await pull(kind, arena, waitMs, signal, closed.signal), depth: open(depth), subjects: open(subjects), purge: open(purge) },
         log: each<LogName, Log>(logs, name => connectLog(logOf[name])),
         kv: each<Bucket, KeyValue>(buckets, name => connectValues(valuesOf[name])),
         objects: { put: open(objects.put), get: open(objects.get), remove: open(objects.remove) },

@@ -17,8 +17,8 @@ export interface Names {
   work (subject: WorkSubject): string
   /** Everything that waits at one place. */
   place (kind: QueueKind, arena: string): string
-  /** Everything of a run, and of all runs. */
-  workOf (run: string | undefined): string
+  /** Everything of a run, or of all runs; of one kind, or of all. */
+  workOf (run: string | undefined, kind?: QueueKind): string
   consumer (kind: QueueKind, arena: string): string
   readWork (subject: string): WorkSubject
   logStream (log: LogName): string
@@ -83,7 +83,7 @@ export function createNames (prefix: string): Names {
     workStream: `${upper}_WORK`,
     work: ({ kind, arena, run, id }) => `${work}.${kind}.${checkArena(arena)}.${checkRun(run)}.${checkKey(id)}`,
     place: (kind, arena) => `${work}.${kind}.${checkArena(arena)}.>`,
-    workOf: run => run === undefined ? `${work}.>` : `${work}.*.*.${checkRun(run)}.>`,
+    workOf: (run, kind) => run === undefined ? `${work}.>` : `${work}.${kind ?? '*'}.*.${checkRun(run)}.>`,
     consumer: (kind, arena) => `${kind}_${checkArena(arena)}`,
     readWork (subject) {
       const [kind, arena, run, ...id] = subject.slice(work.length + 1).split('.')

@@ -42,8 +42,8 @@ export interface Queue {
   depth (kind: QueueKind, arena: string): Promise<{ waiting: number; taken: number }>
   /** Kinds and arenas that hold work, of one run or of all. */
   subjects (run?: string): Promise<WorkSubject[]>
-  /** Removes the work of a run, waiting or taken. */
-  purge (run: string): Promise<void>
+  /** Removes the work of a run of these kinds, waiting or taken. */
+  purge (run: string, kinds: readonly QueueKind[]): Promise<void>
 }
 
 export interface LogEntry {

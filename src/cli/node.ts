@@ -1,9 +1,10 @@
 // `spar node`: one node of the cluster. Joins the bus, opens the arenas that runs need, takes what its slots can do, and drains
 // when it is told to end.
 
+import { randomUUID } from 'node:crypto'
 import { hostname, availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { sandboxSupervision, superviseSandboxes } from '../../actors/sandbox.ts'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { machineViews } from '../../actors/definitions.ts'
 import { startNode, type RunningNode } from '../../actors/node.ts'
 import { openArena } from '../arena/open.ts'
@@ -111,7 +112,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       about: { host: hostname(), pid: process.pid, version: version(), labels },
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
-        clock: systemClock, registry, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
+        clock: systemClock, newId: randomUUID, registry, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
         verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
       }
     })
@@ -172,7 +173,7 @@ async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortS
 
 /** Sandboxes that start are bounded apart from those that run: a storm of starts slows everybody. */
 async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots, registry: Registry, metrics: Metrics): Promise<Sandboxes> {
-  const inner = measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }), sandboxSupervision, registry), metrics, systemClock)
+  const inner = measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }), { registry }), metrics, systemClock)
   const starts = createLimiter(start)
   return { kind: inner.kind, reap: () => inner.reap(), close: () => inner.close(), open: (spec, signal) => starts.run(() => inner.open(spec, signal), signal) }
 }

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { sandboxSupervision, superviseSandboxes } from '../../actors/sandbox.ts'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { startSystem } from '../../actors/system.ts'
 import { openArena } from '../arena/open.ts'
 import { systemClock } from '../clock.ts'
@@ -87,7 +87,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
 
   const home = sparHome()
   const registry = values.inspect === undefined ? undefined : createRegistry({ node: 'local', clock: systemClock })
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }), sandboxSupervision, registry)
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }), { registry })
   const workers = createPool()
   let policies: Policies | null = null
   try {

@@ -4,7 +4,7 @@
 import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
-import { readRecordKey } from './keys.ts'
+import { ledKinds, readRecordKey } from './keys.ts'
 import type { Records } from './records.ts'
 import type { Retry } from './retry.ts'
 
@@ -13,7 +13,7 @@ export interface CancelPorts { bus: Bus; retry: Retry; records: Records; nodeId:
 export async function cancelRest ({ bus, retry, records, nodeId, ports }: CancelPorts, run: string, reason: string): Promise<void> {
   // The queue first: work that comes onto it later meets a node that knows the run is given up, and ends it.
   for (;;) {
-    await retry(() => bus.queue.purge(run))
+    await retry(() => bus.queue.purge(run, ledKinds))
     const open = await retry(() => openWork(bus, `${run}.work`))
     if (open.length === 0) return await retry(() => removeSnapshots(bus, run))
     for (const work of open) await records.end(run, work, { kind: 'cancelled', reason, delivery: 0, node: nodeId, startedAt: ports.clock.now(), at: ports.clock.now() })

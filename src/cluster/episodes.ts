@@ -4,7 +4,6 @@
 // F1. Whoever takes an episode over writes its snapshot once: from then on the former owner's revision is stale, and its next
 //     write is refused (STORE_FENCED).
 
-import { randomUUID } from 'node:crypto'
 import type { Artifact } from '../artifact/index.ts'
 import type { Bus } from '../bus/types.ts'
 import { SparError } from '../errors.ts'
@@ -30,11 +29,11 @@ export interface BusEpisodes {
   /** What an output that is kept says of its making, and under which entry. */
   by: () => Made
   entry: Committed
+  /** Of this taking-over of an episode, and of no other: a server that crashed may count deliveries anew. */
+  claim: string
 }
 
-export function busEpisodes ({ bus, retry, records, run, find, by, entry }: BusEpisodes): EpisodeStore {
-  /** Of this taking-over of the episode, and of no other: a server that crashed may count deliveries anew. */
-  const claim = randomUUID()
+export function busEpisodes ({ bus, retry, records, run, find, by, entry, claim }: BusEpisodes): EpisodeStore {
   let revision = 0
   const resultOf = async <T>(work: string): Promise<T | null> => {
     if (work.endsWith('.settle')) {

@@ -17,6 +17,8 @@ import { SparError } from '../errors.ts'
 export const anyArena = 'any'
 /** Id of the message whose taker leads a run. */
 export const leadId = 'lead'
+/** What a run has on the queue beside that message, which goes last: without it nobody would end the run of a leader that died. */
+export const ledKinds: readonly QueueKind[] = ['episode', 'rollout', 'verify', 'grade']
 
 /** Both roles' rollouts wait in one line: a slot takes whichever comes. */
 export const queueKindOf = (kind: WorkKind): QueueKind => kind === 'break' || kind === 'solve' ? 'rollout' : kind

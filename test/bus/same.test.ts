@@ -84,7 +84,7 @@ async function play (bus: Bus, calls: readonly Call[]): Promise<unknown[]> {
       case 'purge': {
         isPurged ||= taken !== null
         taken = null
-        return await bus.queue.purge('r')
+        return await bus.queue.purge('r', ['rollout'])
       }
       case 'depth': {
         const { waiting, taken } = await depth()

@@ -36,7 +36,7 @@ const attempts: Record<string, (bus: Bus) => Promise<unknown>> = {
   'start a run': bus => bus.queue.add({ kind: 'run', arena: anyArena, run: 'forged', id: leadId }, bytes),
   'add work': bus => bus.queue.add({ kind: 'rollout', arena: 'a', run: 'forged', id: 'e0001.break' }, bytes),
   'take work': bus => bus.queue.pull('rollout', 'a', { waitMs: 50, signal: new AbortController().signal }),
-  'empty the queue': bus => bus.queue.purge('forged'),
+  'empty the queue': bus => bus.queue.purge('forged', ['episode']),
   'write a record': bus => bus.log.records.create('forged.work.e0001.break.ended', bytes),
   'remove a record': bus => bus.log.records.remove('forged.work.e0001.break.ended'),
   'write a sample': bus => bus.log.samples.create('forged.e0001.break', bytes),
@@ -190,7 +190,7 @@ for (const kind of natsServers()) {
         await bus.close()
         const fresh = await server.connect(role as keyof typeof may)
         t.ok(fresh.isConnected, 'and may come back')
-        await operator.queue.purge('forged')
+        await operator.queue.purge('forged', ['episode'])
         await operator.log.records.remove('forged.work.e0001.break.ended')
         await operator.log.samples.remove('forged.e0001.break')
         await operator.kv.runs.remove('forged')

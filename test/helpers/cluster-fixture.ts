@@ -1,6 +1,7 @@
 // A cluster in one process: nodes on a bus, with handlers that decide by the id of the work instead of playing. Everything
 // between them is real: machines, actors, records, deliveries.
 
+import { randomUUID } from 'node:crypto'
 import { createBug, createManifest } from '../../src/artifact/index.ts'
 import { onAbort } from '../../src/bus/abort.ts'
 import { upToNow } from '../../src/bus/now.ts'
@@ -90,7 +91,7 @@ export function startTestNode ({ bus, nodeId, clock = systemClock, slots, standI
   const node = startNode({
     nodeId, bus, drainMs, slots: { start: 2, run: 4, verify: 2, grade: 2, own: 4, ...slots }, about: { host: 'here', pid: 1, version: '0', labels: {} },
     limits: { heartbeatMs: 200, redeliverMs: 5, ...limits }, open: async ({ target }) => await open(target), onEvent: event => events.push(event),
-    ports: { clock, sandboxes: null as never, verify: null as never, policiesOf: async () => ({ breaker: policy as never, solver: policy as never }), handlers: handlers ?? standInHandlers(standIn), registry }
+    ports: { clock, newId: randomUUID, sandboxes: null as never, verify: null as never, policiesOf: async () => ({ breaker: policy as never, solver: policy as never }), handlers: handlers ?? standInHandlers(standIn), registry }
   })
   return Object.assign(node, { events })
 }

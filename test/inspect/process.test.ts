@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { superviseSandboxes, sandboxSupervision } from '../../actors/sandbox.ts'
+import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { playRollout } from '../../actors/rollout.ts'
 import { observeWork } from '../../actors/observe.ts'
 import { machineViews } from '../../actors/definitions.ts'
@@ -41,12 +41,12 @@ t.test('a rollout in flight is known below its work, with its sandbox and its tr
     id: 's', kind: 'process', isolation: 'none', tree: '/tree', scratch: '/scratch', readFile: async () => new Uint8Array(), writeFile: async () => {}, destroy: async () => {},
     exec: async () => ({ exitCode: 0, output: Buffer.from('a.js\n'), truncatedBytes: 0, killed: null, durationMs: 1 })
   }
-  const sandboxes = superviseSandboxes({ kind: 'process', open: async () => place, reap: async () => ({ removed: [] }), close: async () => {} }, sandboxSupervision, registry)
+  const sandboxes = superviseSandboxes({ kind: 'process', open: async () => place, reap: async () => ({ removed: [] }), close: async () => {} }, { registry })
   const session = createRolloutSession({
     policy, limits: toolLimits, clock: systemClock, open: signal => sandboxes.open({ arena: null as never, view: 'tree', network: 'none', label: { run: store.run, purpose: rollout } }, signal), collect: async () => ({ refused: '' }),
     task: { role: 'solver', rolloutId: rollout, oraclePatch: '', seed: 1, tree: '', scratch: '', testCommand: null, turnsMax: 9, tokensMax: 9_000, commandMsMax: 1_000 }
   })
-  const playing = observeWork(registry, { run: store.run, id: rollout, delivery: 1, within: '' }, () => playRollout('solver', session, { rolloutId: rollout, turnsMax: 9, tokensMax: 9_000, openMsMax: 9_000, askMsMax: 60_000, actMsMax: 9_000, collectMsMax: 9_000 }, new AbortController().signal, { registry, run: store.run }))
+  const playing = observeWork(registry, { run: store.run, id: rollout, delivery: 1, within: '' }, () => playRollout('solver', session, { rolloutId: rollout, turnsMax: 9, tokensMax: 9_000, openMsMax: 9_000, askMsMax: 60_000, actMsMax: 9_000, collectMsMax: 9_000 }, new AbortController().signal, { registry, run: store.run, clock: systemClock }))
   const source = await sourceOf(t, registry, { everyMs: 10, recordsMs: 20 }, [store.dir])
   for (let left = 500; left > 0 && registry.named(`rollout/${store.run}/${rollout}`)?.transitions !== 4; left--) await new Promise(resolve => setTimeout(resolve, 10))
   const rows = [...registry.after(0, 10)].map(rowOf)
@@ -72,7 +72,7 @@ t.test('of a rollout that has ended its session is let go, while its steps are k
       open: async () => ({ id: 's', kind: 'process', isolation: 'none', tree: '/tree', scratch: '/scratch', readFile: async () => new Uint8Array(), writeFile: async () => {}, destroy: async () => {}, exec: async () => ({ exitCode: 0, output: Buffer.from(''), truncatedBytes: 0, killed: null, durationMs: 1 }) }),
       task: { role: 'solver', rolloutId: 'e0001.solve.1.0', oraclePatch: '', seed: 1, tree: '', scratch: '', testCommand: null, turnsMax: 9, tokensMax: 9_000, commandMsMax: 1_000 }
     })
-    await playRollout('solver', session, { rolloutId: 'e0001.solve.1.0', turnsMax: 9, tokensMax: 9_000, openMsMax: 9_000, askMsMax: 60_000, actMsMax: 9_000, collectMsMax: 9_000 }, new AbortController().signal, { registry, run: 'r' })
+    await playRollout('solver', session, { rolloutId: 'e0001.solve.1.0', turnsMax: 9, tokensMax: 9_000, openMsMax: 9_000, askMsMax: 60_000, actMsMax: 9_000, collectMsMax: 9_000 }, new AbortController().signal, { registry, run: 'r', clock: systemClock })
     return new WeakRef(session)
   }
   const session = await play()

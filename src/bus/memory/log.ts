@@ -9,6 +9,8 @@ export interface MemoryReader {
   /** The oldest entries that it was not given yet, up to `most`. */
   take (most: number): LogEntry[]
   acknowledge (entry: LogEntry): void
+  /** What it was given and has not acknowledged: a server gives it again to a reader that comes back. */
+  held (): LogEntry[]
 }
 
 export type MemoryLog = Omit<Log, 'follow'> & {
@@ -72,7 +74,8 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
           }
           return taken
         },
-        acknowledge: ({ sequence }) => { reading.held.delete(sequence) }
+        acknowledge: ({ sequence }) => { reading.held.delete(sequence) },
+        held: () => [...entries.values()].filter(({ sequence }) => reading.held.has(sequence))
       }
     }
   }

@@ -61,7 +61,9 @@ export function createQueue (link: Link, ackWaitMs: number): Queue {
       const { state } = await told(link, 'list the queue', () => jsm.streams.info(names.workStream, { subjects_filter: names.workOf(run) }))
       return Object.keys(state.subjects ?? {}).map(names.readWork)
     },
-    async purge (run) { await told(link, `empty the queue of ${run}`, () => jsm.streams.purge(names.workStream, { filter: names.workOf(run) })) }
+    async purge (run, kinds) {
+      await Promise.all(kinds.map(kind => told(link, `empty the queue of ${run}`, () => jsm.streams.purge(names.workStream, { filter: names.workOf(run, kind) }))))
+    }
   }
 }
 

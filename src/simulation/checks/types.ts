@@ -1,0 +1,15 @@
+// What every checker is given, and what it says.
+
+import type { Bus } from '../../bus/types.ts'
+import type { Retry } from '../../cluster/retry.ts'
+import type { RunDocument } from '../../cluster/document.ts'
+
+export const rules = ['ledger', 'settles-once', 'samples', 'rewards', 'infrastructure-scored', 'truth', 'fencing', 'sandboxes', 'limits', 'order', 'liveness', 'leftovers', 'defect'] as const
+export type Rule = typeof rules[number]
+
+export interface Violation { rule: Rule; what: string }
+
+export type Say = (rule: Rule, what: string) => void
+
+/** What is looked at once everything is over: a connection that nothing befalls. */
+export interface Aftermath { inner: Bus; retry: Retry; document: RunDocument }
