@@ -3,7 +3,6 @@
 // lost sight of the product, and says so.
 
 import { runners } from '../arena/runners/index.ts'
-import { touchedPaths, readPatch } from '../artifact/index.ts'
 import { attemptCommand, attemptFile } from '../rollout/collect.ts'
 import { roomCommand } from '../rollout/tools.ts'
 import type { SandboxFolders } from '../ports.ts'
@@ -16,7 +15,7 @@ import { applyCommand } from '../verify/tree.ts'
 import type { Tree, TreeFile } from '../workers/diff/index.ts'
 import { printParsed, printRun, type Printed } from './pytest-log.ts'
 import { runSuite } from './suite.ts'
-import { commitOf, diffTrees, overlaid, patched, perTree } from './trees.ts'
+import { commitOf, diffTrees, overlaid, patched, perThing, remembered } from './trees.ts'
 
 export const folders: SandboxFolders = { tree: '/testbed', scratch: '/spar' }
 
@@ -54,12 +53,11 @@ const scriptFull = answer(70, `mktemp: failed to create directory via template '
 export const roomLeft = (kilobytes: number): Printed => answer(0, `overlay 51343840 ${51343840 - kilobytes} ${kilobytes} ${kilobytes === 0 ? 100 : 20}% /\n`)
 
 const pathsOf = (stdin: Uint8Array | undefined): string[] =>
-  Buffer.from(stdin ?? []).toString('utf8').split('\0').filter(path => path !== '').map(path => path.replace(/^\.\//, ''))
+  utf8(stdin).split('\0').filter(path => path !== '').map(path => path.replace(/^\.\//, ''))
 
-const apply: Run = (contents, stdin, argument) => {
+const apply: Run = (contents, stdin) => {
   const bytes = stdin ?? new Uint8Array()
   if (contents.tree.has('.gitattributes')) throw new Error('The simulation knows no .gitattributes')
-  if (argument !== applyArgument(bytes)) throw new Error(`The simulation was told to apply a patch to ${argument}, which are not its files`)
   const result = patched(contents.tree, bytes)
   if ('refused' in result) return answer(result.refused.code === 'PATCH_MALFORMED' ? 128 : 1, `error: ${result.refused.message}\n`)
   contents.tree = result.tree
@@ -75,7 +73,7 @@ const keep: Run = (contents, stdin) => {
 }
 
 /** The same files of the same tree are one list, by which trees with them are found again. */
-const keptFiles = perTree((tree, paths) => paths.split('\0').map((path): [string, TreeFile] => [path, tree.get(path)!]))
+const keptFiles = perThing((tree: Tree, paths) => paths.split('\0').map((path): [string, TreeFile] => [path, tree.get(path)!]))
 
 const restore: Run = contents => {
   if (contents.originals === null) return answer(1, `cp: cannot stat '${folders.scratch}/.originals/.': No such file or directory\n`)
@@ -98,23 +96,18 @@ const diff: Run = ({ tree, base, scratch }, _stdin, id) => {
   return done
 }
 
-const runOf = perTree((tree, files) => printRun(runSuite(tree, files.split('\0'))))
-
-const scriptFiles = new Map<string, string>()
+const runOf = perThing((tree: Tree, files) => printRun(runSuite(tree, files.split('\0'))))
 
 /** The files that a script of the runner's names. */
-function filesOf (script: Uint8Array | undefined): string {
-  const text = Buffer.from(script ?? []).toString('utf8')
-  const known = scriptFiles.get(text)
-  if (known !== undefined) return known
-  const files = [...(/^files=\(\n([^)]*)\)$/m.exec(text)?.[1] ?? '').matchAll(/^ {2}'(.*)'$/gm)].map(match => match[1]!)
-  if (text !== runners.pytest.script(files)) throw new Error(`The simulation knows no test script but pytest's own:\n${text}`)
-  if (scriptFiles.size > 1000) scriptFiles.clear()
-  scriptFiles.set(text, files.join('\0'))
+const filesOf = remembered(script => {
+  const files = [...(/^files=\(\n([^)]*)\)$/m.exec(script)?.[1] ?? '').matchAll(/^ {2}'(.*)'$/gm)].map(match => match[1]!)
+  if (script !== runners.pytest.script(files)) throw new Error(`The simulation knows no test script but pytest's own:\n${script}`)
   return files.join('\0')
-}
+})
 
-const test: Run = ({ tree, scratch }) => runOf(tree, filesOf(scratch.get(scriptPath(folders))))
+const utf8 = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8')
+
+const test: Run = ({ tree, scratch }) => runOf(tree, filesOf(utf8(scratch.get(scriptPath(folders)))))
 
 /** A parser that reads nothing, for bugs that are to be refused. */
 export const silentParser = '#!/usr/bin/env python3\n'
@@ -122,7 +115,7 @@ const parserPath = `${folders.scratch}/${runners.pytest.parser.name}`
 const parsed = new WeakMap<Uint8Array, Printed>()
 
 const parse: Run = ({ scratch }, stdin) => {
-  const source = Buffer.from(scratch.get(parserPath) ?? []).toString('utf8')
+  const source = utf8(scratch.get(parserPath))
   if (source === silentParser) return done
   if (source !== runners.pytest.parser.source) throw new Error(`The simulation knows no parser but pytest's own:\n${source}`)
   const log = stdin ?? new Uint8Array()
@@ -131,7 +124,7 @@ const parse: Run = ({ scratch }, stdin) => {
   return known
 }
 
-const listOf = perTree(tree => {
+const listOf = perThing((tree: Tree) => {
   const paths = [...tree.keys()].filter(path => /^(?:src|tests)\/[^/.][^/]*\.py$/.test(path))
   const shown = [...paths.filter(path => path.startsWith('src/')).sort(), ...paths.filter(path => path.startsWith('tests/')).sort()]
   return { exitCode: 0, output: Buffer.concat(shown.flatMap((path, index) => [Buffer.from(`${index === 0 ? '' : '\n'}==> ${path} <==\n`), tree.get(path)!.bytes])) }
@@ -164,21 +157,6 @@ const withArgument: readonly (Known & { before: string; after: string })[] = [
   { name: 'apply', full: inputFull, run: apply, ...pattern(applyCommand(folders, [hole]).replace(`'./${hole}'`, hole)) },
   { name: 'diff', full: gitFull, run: diff, ...pattern(attemptCommand(folders, hole)) }
 ]
-
-const applyArguments = new Map<string, string>()
-
-/** How the paths of a patch stand in the command that applies it. */
-function applyArgument (patch: Uint8Array): string {
-  const key = Buffer.from(patch.buffer, patch.byteOffset, patch.length).toString('latin1')
-  const known = applyArguments.get(key)
-  if (known !== undefined) return known
-  const { before, after } = withArgument[0]!
-  const command = applyCommand(folders, readPatch(patch).flatMap(touchedPaths))
-  const argument = command.slice(before.length, command.length - after.length)
-  if (applyArguments.size > 4096) applyArguments.clear()
-  applyArguments.set(key, argument)
-  return argument
-}
 
 /** What a command does to these contents once it is run. Throws for one that nobody knows. */
 export function commandOf (text: string, contents: Contents, stdin: Uint8Array | undefined): Command {

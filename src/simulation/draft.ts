@@ -5,17 +5,18 @@ import { textFile } from './arena.ts'
 import { listCommand } from './commands.ts'
 import { insists, type Play } from './play.ts'
 import { readTests } from './suite.ts'
+import { remembered } from './trees.ts'
 
 /** Text by path. */
 export type Texts = ReadonlyMap<string, string>
 
 /** As `tail` shows files: each under its name, with an empty line in front of the next name. */
-export function readListing (text: string): Texts {
+export const readListing = remembered((text): Texts => {
   const parts = text.split(/^==> (.*) <==\n/m).slice(1)
   const texts = new Map<string, string>()
   for (let at = 0; at < parts.length; at += 2) texts.set(parts[at]!, at + 2 < parts.length ? parts[at + 1]!.slice(0, -1) : parts[at + 1]!)
   return texts
-}
+})
 
 /** null: it could not be shown. */
 export function * look (): Play<Texts | null> {
@@ -26,7 +27,7 @@ export function * look (): Play<Texts | null> {
 export interface Claim { module: string; name: string; value: number }
 
 /** What the tests of a file claim, by test. */
-export const claimsOf = (text: string): { name: string; claims: readonly Claim[] }[] => readTests(textFile(text))?.tests ?? []
+export const claimsOf = remembered((text): { name: string; claims: readonly Claim[] }[] => readTests(textFile(text))?.tests ?? [])
 
 export const valueOf = (text: string, name: string): number | null => {
   const value = new RegExp(`^${name} = (\\d+)$`, 'm').exec(text)?.[1]

@@ -269,6 +269,7 @@ class SimulatedSandbox implements Sandbox {
 
   #assertUsable (): void {
     if (this.#fault !== null) throw this.#fault
+    if (this.#destroyed !== null) throw lost(this.id, 'it was destroyed')
   }
 
   #find (path: string): Uint8Array | undefined {
@@ -292,7 +293,6 @@ class SimulatedSandbox implements Sandbox {
 
   async #destroy (): Promise<void> {
     const { clock, random, latency, strike, live } = this.#place
-    this.#fault ??= lost(this.id, 'it was destroyed')
     this.#ended?.abort()
     const struck = strike('destroy', this.#label, null)
     await clock.sleep(struck === 'hang' ? killMsMax : drawSpan(latency.destroy, random) * (struck === 'slow' ? slowFactor : 1))

@@ -6,27 +6,36 @@ import { createHash } from 'node:crypto'
 import { SparError } from '../errors.ts'
 import { applyPatch, diffLines, type Tree, type TreeFile } from '../workers/diff/index.ts'
 
-/** What is kept with one tree of each kind, at most. */
+/** Of one kind of answers, at most: past it all are forgotten, and worked out again. */
 const keptMax = 2048
 
-/** Answers to the same question about the same tree, worked out once. */
-export function perTree<Answer> (work: (tree: Tree, question: string) => Answer): (tree: Tree, question: string) => Answer {
-  const known = new WeakMap<Tree, Map<string, Answer>>()
-  return (tree, question) => {
-    let answers = known.get(tree)
-    if (answers === undefined) known.set(tree, answers = new Map())
+/** Answers to questions, worked out once. */
+export function remembered<Answer> (work: (question: string) => Answer): (question: string) => Answer {
+  const answers = new Map<string, Answer>()
+  return question => {
     const found = answers.get(question)
     if (found !== undefined) return found
-    const answer = work(tree, question)
+    const answer = work(question)
     if (answers.size >= keptMax) answers.clear()
     answers.set(question, answer)
     return answer
   }
 }
 
+/** Answers to questions about a thing that never changes, kept as long as the thing is. */
+export function perThing<Thing extends object, Answer> (work: (thing: Thing, question: string) => Answer): (thing: Thing, question: string) => Answer {
+  const known = new WeakMap<Thing, (question: string) => Answer>()
+  return (thing, question) => {
+    let answers = known.get(thing)
+    // A WeakMap lets go of a thing that only its own answers hold.
+    if (answers === undefined) known.set(thing, answers = remembered(question => work(thing, question)))
+    return answers(question)
+  }
+}
+
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 
-const applyText = perTree((tree, patch): { tree: Tree } | { refused: SparError } => {
+const applyText = perThing((tree: Tree, patch): { tree: Tree } | { refused: SparError } => {
   try {
     return { tree: applyPatch(Buffer.from(patch, 'latin1'), tree) }
   } catch (error) {
@@ -87,7 +96,7 @@ const commitSeconds = Date.UTC(2000, 0, 1) / 1000
 const person = `spar <spar@localhost> ${commitSeconds} +0000`
 
 /** Of the one commit that a solver's tree has: the same as git's own (src/verify/solver-tree.ts). */
-export const commitOf = perTree((tree, message) =>
+export const commitOf = perThing((tree: Tree, message) =>
   objectId('commit', Buffer.from(`tree ${treeId(foldersOf(tree)).toString('hex')}\nauthor ${person}\ncommitter ${person}\n\n${message}`)).toString('hex'))
 
 const nothing = new Uint8Array(0)
@@ -97,9 +106,15 @@ export function diffTrees (before: Tree, after: Tree): Uint8Array {
   const paths = [...new Set([...before.keys(), ...after.keys()])].filter(path => before.get(path) !== after.get(path)).sort()
   return Buffer.concat(paths.map(path => {
     const [old, young] = [before.get(path), after.get(path)]
-    return diffFile(path, old, young)
+    return old?.mode === '100644' && young?.mode === '100644' ? changedFile(old, `${path}\0${textOf(young.bytes)}`) : diffFile(path, old, young)
   }))
 }
+
+/** Solvers come by the same repairs. */
+const changedFile = perThing((before: TreeFile, pathAndText): Uint8Array => {
+  const at = pathAndText.indexOf('\0')
+  return diffFile(pathAndText.slice(0, at), before, { mode: '100644', bytes: Buffer.from(pathAndText.slice(at + 1), 'latin1') })
+})
 
 function diffFile (path: string, before: TreeFile | undefined, after: TreeFile | undefined): Uint8Array {
   const bytes = diffLines(before?.bytes ?? nothing, after?.bytes ?? nothing, { path, beforeMode: before?.mode ?? null, afterMode: after?.mode ?? null })
