@@ -85,6 +85,9 @@ export interface Sandbox {
   destroy (): Promise<void>
 }
 
+/** Where a sandbox has its two folders: what commands for it are written with. */
+export type SandboxFolders = Pick<Sandbox, 'tree' | 'scratch'>
+
 export interface Sandboxes {
   readonly kind: 'docker' | 'process'
   open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox>

@@ -3,7 +3,7 @@
 import { basename } from 'node:path/posix'
 import type { ArtifactFiles, ToolCall } from '../domain.ts'
 import { SparError } from '../errors.ts'
-import type { Sandbox } from '../ports.ts'
+import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { bareGit } from '../verify/tree.ts'
 import type { Submission } from './session.ts'
@@ -47,16 +47,18 @@ function parserName (path: string): string {
 /** Options that make a diff canonical: the same bytes whatever git's configuration says. */
 export const canonicalDiff = '--no-renames --binary --full-index --no-ext-diff --no-textconv --no-color -U3 --src-prefix=a/ --dst-prefix=b/'
 
-const diffFile = 'spar-attempt.diff'
+/** Where the diff of an attempt is written to. */
+export const attemptFile = ({ scratch }: SandboxFolders): string => `${scratch}/spar-attempt.diff`
+
+export const attemptCommand = (folders: SandboxFolders, base: string): string =>
+  `(cd ${shellQuote(folders.tree)} && ${bareGit} add -A && ${bareGit} diff --cached ${canonicalDiff} ${base} > ${shellQuote(attemptFile(folders))})`
 
 /** The diff of the solver's tree against its first commit; files that git ignores are no part of it. */
 export async function collectPatch (sandbox: Sandbox, base: string, limits = collectLimits): Promise<Submission<Uint8Array>> {
-  const target = `${sandbox.scratch}/${diffFile}`
-  const command = `(cd ${shellQuote(sandbox.tree)} && ${bareGit} add -A && ${bareGit} diff --cached ${canonicalDiff} ${base} > ${shellQuote(target)})`
-  const result = await sandbox.exec(command, { timeoutMs: limits.diffMsMax, outputBytesMax: 64 * 1024 })
+  const result = await sandbox.exec(attemptCommand(sandbox, base), { timeoutMs: limits.diffMsMax, outputBytesMax: 64 * 1024 })
   if (result.exitCode !== 0) return { refused: `Cannot take the diff of the tree: ${Buffer.from(result.output).toString('utf8').slice(0, 500)}` }
   try {
-    return { kept: await sandbox.readFile(target, limits.patchBytesMax) }
+    return { kept: await sandbox.readFile(attemptFile(sandbox), limits.patchBytesMax) }
   } catch (error) {
     if (error instanceof SparError && error.code === 'SANDBOX_FILE_TOO_LARGE') return { refused: `The diff is larger than ${limits.patchBytesMax} bytes.` }
     throw error

@@ -4,7 +4,7 @@
 
 import type { ToolCall } from '../domain.ts'
 import { SparError } from '../errors.ts'
-import type { Sandbox } from '../ports.ts'
+import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 
 export interface ToolLimits {
@@ -54,9 +54,11 @@ async function runBash (sandbox: Sandbox, command: string, limits: ToolLimits, s
 /** Below this much room a disk counts as full. */
 const roomKilobytesMin = 1024
 
+export const roomCommand = ({ tree }: SandboxFolders): string => `df -Pk -- ${shellQuote(tree)} | tail -n 1`
+
 /** A program may say what it likes; the disk under the tree is asked. */
 async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promise<void> {
-  const { output } = await sandbox.exec(`df -Pk -- ${shellQuote(sandbox.tree)} | tail -n 1`, { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
+  const { output } = await sandbox.exec(roomCommand(sandbox), { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
   const available = /\s(\d+)\s+\d+%\s/.exec(Buffer.from(output).toString('utf8'))?.[1]
   if (available !== undefined && Number(available) < roomKilobytesMin) {
     throw new SparError('SANDBOX_DISK_FULL', `Cannot go on in sandbox ${sandbox.id}: the disk under it has ${available} kB left. Free some space, or move SPAR_HOME to another disk`, { retryable: true })

@@ -23,6 +23,9 @@ export function parserCommand (path: string, source: Uint8Array): string | null 
   return source[0] === 0x23 && source[1] === 0x21 ? shellQuote(path) : null
 }
 
+/** What a parser says beside its one object is nobody's. */
+export const quietly = (command: string): string => `${command} 2>/dev/null`
+
 /** `sandbox` is fresh and of the `empty` view. */
 export async function runParser (sandbox: Sandbox, suite: Suite, log: Uint8Array, limits: VerifyLimits, signal?: AbortSignal): Promise<Parsed> {
   const path = `${sandbox.scratch}/${suite.parserName}`
@@ -43,7 +46,7 @@ interface Printed { exitCode: number; output: Uint8Array }
 
 async function runOnce (sandbox: Sandbox, command: string, log: Uint8Array, limits: VerifyLimits, signal?: AbortSignal): Promise<Printed | string> {
   const options = { timeoutMs: limits.parserMsMax, outputBytesMax: limits.parserOutputBytesMax, stdin: log, ...(signal ? { signal } : {}) }
-  const { exitCode, output, killed, truncatedBytes } = await sandbox.exec(`${command} 2>/dev/null`, options).then(result => {
+  const { exitCode, output, killed, truncatedBytes } = await sandbox.exec(quietly(command), options).then(result => {
     throwIfAborted(result, signal)
     return result
   })

@@ -2,21 +2,27 @@
 // inside the sandbox: nothing that a model wrote runs in between, only git.
 
 import { SparError } from '../errors.ts'
-import type { Sandbox } from '../ports.ts'
+import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
 import { execGit } from './tree.ts'
 
-const folder = (sandbox: Sandbox): string => shellQuote(`${sandbox.scratch}/.originals`)
+const folder = ({ scratch }: SandboxFolders): string => shellQuote(`${scratch}/.originals`)
+
+/** Paths come on standard input, with a NUL behind each. */
+export const keepCommand = (folders: SandboxFolders): string =>
+  `( mkdir -p ${folder(folders)} && cd -- ${shellQuote(folders.tree)} && xargs -0 cp -a --parents -t ${folder(folders)} -- )`
+
+export const restoreCommand = (folders: SandboxFolders): string =>
+  `( cp -a ${folder(folders)}/. ${shellQuote(folders.tree)}/ && rm -rf ${folder(folders)} )`
 
 export async function keepTestFiles (sandbox: Sandbox, testFiles: readonly string[], limits: VerifyLimits, signal?: AbortSignal): Promise<void> {
   const list = Buffer.from(testFiles.map(path => `./${path}\0`).join(''))
-  const copy = `xargs -0 cp -a --parents -t ${folder(sandbox)} --`
-  await run(sandbox, `( mkdir -p ${folder(sandbox)} && cd -- ${shellQuote(sandbox.tree)} && ${copy} )`, limits, signal, list)
+  await run(sandbox, keepCommand(sandbox), limits, signal, list)
 }
 
 export async function restoreTestFiles (sandbox: Sandbox, limits: VerifyLimits, signal?: AbortSignal): Promise<void> {
-  await run(sandbox, `( cp -a ${folder(sandbox)}/. ${shellQuote(sandbox.tree)}/ && rm -rf ${folder(sandbox)} )`, limits, signal)
+  await run(sandbox, restoreCommand(sandbox), limits, signal)
 }
 
 async function run (sandbox: Sandbox, command: string, limits: VerifyLimits, signal?: AbortSignal, stdin?: Uint8Array): Promise<void> {

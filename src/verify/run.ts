@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { runners } from '../arena/runners/index.ts'
 import type { Arena } from '../domain.ts'
-import type { ExecResult, Sandbox, SandboxSpec } from '../ports.ts'
+import type { ExecResult, Sandbox, SandboxFolders, SandboxSpec } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { createLimiter, type Limiter } from '../limiter.ts'
 import type { VerifyLimits } from './limits.ts'
@@ -92,10 +92,12 @@ const command = 'bash test_script.sh'
 /** End of the log that is kept where no test was found in it. */
 const logKeptBytes = 2 ** 20
 
+export const scriptPath = ({ scratch }: SandboxFolders): string => `${scratch}/test_script.sh`
+export const scriptCommand = (folders: SandboxFolders): string => `cd -- ${shellQuote(folders.tree)} && bash ${shellQuote(scriptPath(folders))} < /dev/null`
+
 async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
-  const path = `${sandbox.scratch}/test_script.sh`
-  await sandbox.writeFile(path, suite.script, 0o755)
-  const result = await cores.run(async () => await sandbox.exec(`cd -- ${shellQuote(sandbox.tree)} && bash ${shellQuote(path)} < /dev/null`, {
+  await sandbox.writeFile(scriptPath(sandbox), suite.script, 0o755)
+  const result = await cores.run(async () => await sandbox.exec(scriptCommand(sandbox), {
     timeoutMs: limits.scriptMsMax,
     outputBytesMax: limits.scriptOutputBytesMax,
     ...(signal ? { signal } : {})

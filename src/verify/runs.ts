@@ -5,7 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import type { PatchFile } from '../artifact/index.ts'
 import { SparError } from '../errors.ts'
-import type { Sandbox } from '../ports.ts'
+import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { cleanRunKey } from './clean-runs.ts'
 import { unitName, withoutUnits, type Plan } from './plan.ts'
@@ -88,10 +88,13 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
   return runs
 }
 
+/** Paths come on standard input, with a NUL behind each; a line for each says 1 where a file is. */
+export const presentCommand = ({ tree }: SandboxFolders): string =>
+  `( cd -- ${shellQuote(tree)} && while IFS= read -r -d '' path; do if [ -f "$path" ] && [ ! -L "$path" ]; then echo 1; else echo 0; fi; done )`
+
 async function absentPaths (sandbox: Sandbox, paths: readonly string[]): Promise<string[]> {
   const list = Buffer.from(paths.map(path => `./${path}\0`).join(''))
-  const command = `( cd -- ${shellQuote(sandbox.tree)} && while IFS= read -r -d '' path; do if [ -f "$path" ] && [ ! -L "$path" ]; then echo 1; else echo 0; fi; done )`
-  const { output, exitCode } = await sandbox.exec(command, { timeoutMs: 30_000, outputBytesMax: 2 ** 20, stdin: list })
+  const { output, exitCode } = await sandbox.exec(presentCommand(sandbox), { timeoutMs: 30_000, outputBytesMax: 2 ** 20, stdin: list })
   const answers = Buffer.from(output).toString('utf8').split('\n').filter(line => line !== '')
   if (exitCode !== 0 || answers.length !== paths.length) throw new SparError('SANDBOX_LOST', `Cannot look for test files in sandbox ${sandbox.id}: it answers ${answers.length} of ${paths.length}`, { retryable: true })
   return paths.filter((_, index) => answers[index] === '0')

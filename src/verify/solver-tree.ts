@@ -4,7 +4,7 @@
 import { reversePatch } from '../artifact/index.ts'
 import type { Bug } from '../domain.ts'
 import { SparError } from '../errors.ts'
-import type { Sandbox } from '../ports.ts'
+import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { bugPatches } from './grade.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
@@ -32,13 +32,12 @@ export async function prepareSolverTree (sandbox: Sandbox, bug: Bug, limits: Ver
 
 /** The same with any patches on the arena's tree; `name` is what they make, for errors. */
 export async function prepareTree (sandbox: Sandbox, name: string, patches: readonly NamedPatch[], limits: VerifyLimits = verifyLimits, signal?: AbortSignal): Promise<string> {
-  const tree = shellQuote(sandbox.tree)
-  await run(sandbox, `( cd -- ${tree} && find . -name .git -prune -exec rm -rf {} + )`, limits, signal)
+  await run(sandbox, forgetCommand(sandbox), limits, signal)
   for (const patch of patches) {
     const reason = await applyPatch(sandbox, patch, limits, signal)
     if (reason !== null) throw new SparError('BUG_INAPPLICABLE', `Cannot prepare ${name}: ${patch.name} does not apply: ${reason}`)
   }
-  return (await run(sandbox, `( cd -- ${tree} && ${purge} && ${evenDates} && ${commit} )`, limits, signal)).trim()
+  return (await run(sandbox, commitCommand(sandbox), limits, signal)).trim()
 }
 
 const anyOf = (names: readonly string[]): string => names.map(name => `-name ${shellQuote(name)}`).join(' -o ')
@@ -55,6 +54,12 @@ export const commit = `${bareGit} init -q --template= --initial-branch=main . &&
   ${bareGit} ls-files -z --others --ignored --exclude-standard --directory | while IFS= read -r -d '' path; do name=\${path%/}; case "\${name##*/}" in ${buildOutput.join('|')}) rm -rf -- "./$path";; esac; done &&
   ${bareGit} add -A -f -- . ${environment.flatMap(name => [`:(exclude,glob)**/${name}`, `:(exclude,glob)**/${name}/**`]).map(shellQuote).join(' ')} &&
   GIT_AUTHOR_DATE=${date} GIT_COMMITTER_DATE=${date} ${bareGit} commit -q --allow-empty --no-verify --cleanup=verbatim -m 'Initial commit' && { ${readCommit}; }`
+
+/** Removes every repository of the tree. */
+export const forgetCommand = ({ tree }: SandboxFolders): string => `( cd -- ${shellQuote(tree)} && find . -name .git -prune -exec rm -rf {} + )`
+
+/** Makes the tree a new repository of one commit, and prints its id. */
+export const commitCommand = ({ tree }: SandboxFolders): string => `( cd -- ${shellQuote(tree)} && ${purge} && ${evenDates} && ${commit} )`
 
 async function run (sandbox: Sandbox, command: string, limits: VerifyLimits, signal?: AbortSignal): Promise<string> {
   const { exitCode, output } = await execGit(sandbox, command, limits, signal)

@@ -4,7 +4,7 @@
 
 import { readPatch, touchedPaths } from '../artifact/index.ts'
 import { SparError } from '../errors.ts'
-import type { ExecResult, Sandbox } from '../ports.ts'
+import type { ExecResult, Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
 import type { NamedPatch } from './types.ts'
@@ -31,8 +31,8 @@ export async function applyPatch (sandbox: Sandbox, patch: NamedPatch, limits: V
  * fit as it is, the second try honours them (a diff has line feeds where `eol=crlf` puts carriage returns into the files);
  * only there it is kept in a file, for the call.
  */
-function applyCommand (sandbox: Sandbox, paths: readonly string[]): string {
-  const [tree, patch, repository] = [sandbox.tree, `${sandbox.scratch}/.apply`, `${sandbox.scratch}/.apply.git`].map(shellQuote)
+export function applyCommand (folders: SandboxFolders, paths: readonly string[]): string {
+  const [tree, patch, repository] = [folders.tree, `${folders.scratch}/.apply`, `${folders.scratch}/.apply.git`].map(shellQuote)
   const apply = 'apply --whitespace=nowarn --'
   return `( cd -- ${tree} || exit 96
     for path in ${paths.map(path => shellQuote(`./${path}`)).join(' ')}; do [ -L "$path" ] && { echo "error: $path: is a symbolic link"; exit ${linkExit}; }; done
