@@ -11,6 +11,7 @@ import type { Arena } from '../../src/domain.ts'
 import type { Random } from '../../src/ports.ts'
 import { runDefaults } from '../../src/run/options.ts'
 import { checkEpisodes, checkLedger, readKept } from '../../src/simulation/checks/records.ts'
+import { checkTruth } from '../../src/simulation/checks/truth.ts'
 import { watchOwners } from '../../src/simulation/checks/owners.ts'
 import type { Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
 import type { FaultPlan, Rate } from '../../src/simulation/faults.ts'
@@ -117,6 +118,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   const kept = await readKept(aftermath, say)
   checkLedger(kept, say)
   await checkEpisodes(aftermath, kept, say)
+  await checkTruth(aftermath, kept, say)
   for (const { id, owner } of place.sandboxes()) say('sandboxes', `the sandbox ${id} of ${owner} is still there after every node has left`)
   const kinds = { settled: 0, cancelled: 0, quarantined: 0 }
   for (const { kind } of kept.endings.values()) kinds[kind]++

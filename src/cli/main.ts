@@ -22,6 +22,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ run: Com
   top: { summary: 'the cluster in a terminal, live', load: () => import('./top.ts') },
   policy: { summary: 'which weights of a model are served: told to all nodes', load: () => import('./policy.ts') },
   proxy: { summary: 'record agents that have a loop of their own', load: () => import('./proxy.ts') },
+  simulate: { summary: 'a whole cluster in virtual time, from one seed, with faults', load: () => import('./simulate.ts') },
   doctor: { summary: 'what this machine has, and what follows', load: () => import('./doctor.ts') }
 }
 

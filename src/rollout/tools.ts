@@ -4,8 +4,8 @@
 
 import type { ToolCall } from '../domain.ts'
 import { SparError } from '../errors.ts'
-import type { Sandbox, SandboxFolders } from '../ports.ts'
-import { shellQuote } from '../quote.ts'
+import type { Sandbox } from '../ports.ts'
+import { assertRoom, saysFull } from '../sandbox/room.ts'
 
 export interface ToolLimits {
   /** Deadline of one bash command. CWM's limit is 120 s. */
@@ -47,22 +47,8 @@ async function runBash (sandbox: Sandbox, command: string, limits: ToolLimits, s
   })
   if (result.killed === 'abort') throw new SparError('ROLLOUT_ABORTED', 'The rollout was aborted while a command ran', { retryable: true })
   const text = Buffer.from(result.output).toString('utf8')
-  if (/No space left on device|Disk quota exceeded|\bENOSPC\b/.test(text)) await assertRoom(sandbox, signal)
+  if (saysFull(text)) await assertRoom(sandbox, signal)
   return { exitCode: result.exitCode, text: text + ending(result.killed, result.truncatedBytes, limits), truncatedBytes: result.truncatedBytes, timedOut: result.killed === 'timeout' }
-}
-
-/** Below this much room a disk counts as full. */
-const roomKilobytesMin = 1024
-
-export const roomCommand = ({ tree }: SandboxFolders): string => `df -Pk -- ${shellQuote(tree)} | tail -n 1`
-
-/** A program may say what it likes; the disk under the tree is asked. */
-async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promise<void> {
-  const { output } = await sandbox.exec(roomCommand(sandbox), { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
-  const available = /\s(\d+)\s+\d+%\s/.exec(Buffer.from(output).toString('utf8'))?.[1]
-  if (available !== undefined && Number(available) < roomKilobytesMin) {
-    throw new SparError('SANDBOX_DISK_FULL', `Cannot go on in sandbox ${sandbox.id}: the disk under it has ${available} kB left. Free some space, or move SPAR_HOME to another disk`, { retryable: true })
-  }
 }
 
 function ending (killed: string | null, truncatedBytes: number, limits: ToolLimits): string {

@@ -4,11 +4,12 @@
 
 import { runners } from '../arena/runners/index.ts'
 import { attemptCommand, attemptFile } from '../rollout/collect.ts'
-import { roomCommand } from '../rollout/tools.ts'
+
 import type { SandboxFolders } from '../ports.ts'
 import { parserCommand, quietly } from '../verify/parser.ts'
 import { keepCommand, restoreCommand } from '../verify/restore.ts'
 import { presentCommand } from '../verify/runs.ts'
+import { roomCommand } from '../sandbox/room.ts'
 import { scriptCommand, scriptPath } from '../verify/run.ts'
 import { commitCommand, forgetCommand } from '../verify/solver-tree.ts'
 import { applyCommand } from '../verify/tree.ts'

@@ -2,7 +2,8 @@
 // standard input, twice, and must print the same one object both times.
 
 import type { TestMap } from '../domain.ts'
-import type { Sandbox } from '../ports.ts'
+import type { ExecResult, Sandbox } from '../ports.ts'
+import { assertRoom, saysFull } from '../sandbox/room.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
 import { throwIfAborted } from './tree.ts'
@@ -46,10 +47,15 @@ interface Printed { exitCode: number; output: Uint8Array }
 
 async function runOnce (sandbox: Sandbox, command: string, log: Uint8Array, limits: VerifyLimits, signal?: AbortSignal): Promise<Printed | string> {
   const options = { timeoutMs: limits.parserMsMax, outputBytesMax: limits.parserOutputBytesMax, stdin: log, ...(signal ? { signal } : {}) }
-  const { exitCode, output, killed, truncatedBytes } = await sandbox.exec(quietly(command), options).then(result => {
+  const exec = async (): Promise<ExecResult> => {
+    const result = await sandbox.exec(quietly(command), options)
     throwIfAborted(result, signal)
+    if (result.exitCode !== 0 && saysFull(Buffer.from(result.output).toString('utf8'))) await assertRoom(sandbox, signal)
     return result
-  })
+  }
+  const first = await exec()
+  // What strikes once may be the machine's doing.
+  const { exitCode, output, killed, truncatedBytes } = first.killed === 'timeout' || first.killed === 'memory' ? await exec() : first
   if (killed === 'timeout') return `the parser does not end within ${limits.parserMsMax} ms (parserMsMax)`
   if (killed === 'output' || truncatedBytes > 0) return `the parser prints more than ${limits.parserOutputBytesMax} bytes (parserOutputBytesMax)`
   if (killed !== null || exitCode === null) return `the parser was killed (${killed ?? 'signal'})`

@@ -16,16 +16,19 @@ export interface Kept {
   /** By id of the work: what stands on the queue's side. */
   endings: Map<string, Ending>
   dispatched: Set<string>
+  /** Bugs that failed attempts became, by the id of the work that made them. */
+  promoted: Map<string, Ending>
   outcomes: Map<string, SettledEpisode>
   samples: Map<string, Sample>
 }
 
 export async function readKept ({ inner, document }: Aftermath, say: Say): Promise<Kept> {
-  const kept: Kept = { endings: new Map(), dispatched: new Set(), outcomes: new Map(), samples: new Map() }
+  const kept: Kept = { endings: new Map(), dispatched: new Set(), promoted: new Map(), outcomes: new Map(), samples: new Map() }
   for await (const { key, bytes } of upToNow(signal => inner.log.records.follow(document.name, signal))) {
     const name = readRecordKey(key)
     if (name?.kind === 'settled') kept.outcomes.set(name.episode, unpack<{ outcome: SettledEpisode }>(bytes, key).outcome)
     else if (name?.entry === 'dispatched') kept.dispatched.add(name.work)
+    else if (name?.entry === 'kept') kept.promoted.set(name.work, readEnding(bytes, key))
     else if (name?.entry === 'ended') {
       if (kept.endings.has(name.work)) say('settles-once', `${name.work} has two endings`)
       kept.endings.set(name.work, readEnding(bytes, key))

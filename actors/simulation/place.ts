@@ -1,0 +1,65 @@
+// What simulated nodes work with: sandboxes of their machine, a policy, verification, each behind the process's own clock.
+
+import { superviseSandboxes } from '../sandbox.ts'
+import { followPolicies } from '../../src/cluster/policy-versions.ts'
+import { createLimiter } from '../../src/limiter.ts'
+import type { Clock, Sandboxes } from '../../src/ports.ts'
+import { simulatedArena } from '../../src/simulation/arena.ts'
+import type { Chance } from '../../src/simulation/faults.ts'
+import { createSimulatedPolicy } from '../../src/simulation/policy.ts'
+import { createSimulatedMachine, type SandboxFault, type SandboxStrike, type SimulatedMachine } from '../../src/simulation/sandboxes.ts'
+import { createCleanRunCache } from '../../src/verify/clean-runs.ts'
+import { readLogHere } from '../../src/workers/logs.ts'
+import type { SimulatedPlace } from './simulate.ts'
+
+const sandboxFaults: [Chance, SandboxFault][] = [['sandboxLost', 'lost'], ['sandboxHang', 'hang'], ['sandboxFull', 'full'], ['sandboxMemory', 'memory'], ['sandboxSlow', 'slow']]
+/** Cores of a machine, and sandboxes that start on it at a time. */
+const cores = 4
+const starts = 2
+/** Runs of tests that are not killed after one that was. */
+const testsSpared = 20
+/** How often a process removes what dead owners left on its machine. */
+const reapMs = 60_000
+
+export function openPlace (): SimulatedPlace {
+  const machines: SimulatedMachine[] = []
+  return {
+    open: target => simulatedArena(Number(target.split('-')[1])),
+    sandboxes: () => machines.flatMap(machine => machine.alive()),
+    portsOf ({ fates }, name) {
+      const machine = createSimulatedMachine({ name })
+      machines.push(machine)
+      return ({ host: { name: owner, clock }, random, bus }) => {
+        let spared = 0
+        const strike: SandboxStrike = (_operation, _label, command) => {
+          const fault = sandboxFaults.find(([chance]) => fates.strikes(chance))?.[1] ?? null
+          if ((command !== 'test' && command !== 'parse') || (fault !== 'hang' && fault !== 'memory')) return fault
+          // Nobody can tell a machine that kills every run of a script from a script that deserves it.
+          if (spared-- > 0) return null
+          spared = testsSpared
+          return fault
+        }
+        const inner = superviseSandboxes(machine.connect({ owner, clock, random: random.fork('sandboxes'), strike }), { clock })
+        const starting = createLimiter(starts)
+        const sandboxes: Sandboxes = { ...inner, open: (spec, signal) => starting.run(() => inner.open(spec, signal), signal) }
+        void keepReaping(sandboxes, clock)
+        const served = followPolicies(bus, () => {}, new AbortController().signal)
+        const policy = createSimulatedPolicy({
+          name: 'policy', clock, random: random.fork('policy'), versions: served.of('policy', { current: () => 'step-0' }),
+          strike: () => fates.strikes('policyError') ? 'error' : fates.strikes('policyHang') ? 'hang' : fates.strikes('policySlow') ? 'slow' : null
+        })
+        return {
+          sandboxes, policiesOf: async () => ({ breaker: policy, solver: policy }),
+          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock }
+        }
+      }
+    }
+  }
+}
+
+async function keepReaping (sandboxes: Sandboxes, clock: Clock): Promise<void> {
+  for (;;) {
+    await sandboxes.reap().catch(() => {})
+    await clock.sleep(reapMs)
+  }
+}

@@ -1,0 +1,22 @@
+// Whether a disk is full. A program may say so, and may have filled it itself; whose fault that is cannot be seen, so it is nobody's.
+
+import { SparError } from '../errors.ts'
+import type { Sandbox, SandboxFolders } from '../ports.ts'
+import { shellQuote } from '../quote.ts'
+
+/** Below this much room a disk counts as full. */
+const roomKilobytesMin = 1024
+
+export const roomCommand = ({ tree }: SandboxFolders): string => `df -Pk -- ${shellQuote(tree)} | tail -n 1`
+
+/** What programs print that have no room. */
+export const saysFull = (text: string): boolean => /No space left on device|Disk quota exceeded|\bENOSPC\b/.test(text)
+
+/** Throws SANDBOX_DISK_FULL. A program may say what it likes; the disk under the tree is asked. */
+export async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promise<void> {
+  const { output } = await sandbox.exec(roomCommand(sandbox), { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
+  const available = /\s(\d+)\s+\d+%\s/.exec(Buffer.from(output).toString('utf8'))?.[1]
+  if (available !== undefined && Number(available) < roomKilobytesMin) {
+    throw new SparError('SANDBOX_DISK_FULL', `Cannot go on in sandbox ${sandbox.id}: the disk under it has ${available} kB left. Free some space, or move SPAR_HOME to another disk`, { retryable: true })
+  }
+}
