@@ -60,13 +60,14 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
       return {
         kind: 'memory',
         valueBytesMax,
-        queue: { ackWaitMs, add: open(add), pull: async (kind, arena, { waitMs, signal }) => await pull(kind, arena, waitMs, until(signal)), depth: open(depth), subjects: open(subjects), purge: open(purge) },
+        queue: { ackWaitMs, add: open(add), pull: async (kind, arena, { waitMs, signal }) => await pull(kind, arena, waitMs, signal, closed.signal), depth: open(depth), subjects: open(subjects), purge: open(purge) },
         log: each<LogName, Log>(logs, name => connectLog(logOf[name])),
         kv: each<Bucket, KeyValue>(buckets, name => connectValues(valuesOf[name])),
         objects: { put: open(objects.put), get: open(objects.get), remove: open(objects.remove) },
         signal (topic, bytes) {
           checkKey(topic)
-          if (!closed.signal.aborted) for (const [listener, prefix] of listeners) if (isInside(topic, prefix)) listener.push({ topic, bytes: new Uint8Array(bytes) })
+          const told = accept(bytes)
+          if (!closed.signal.aborted) for (const [listener, prefix] of listeners) if (isInside(topic, prefix)) listener.push({ topic, bytes: told })
         },
         signals (prefix, signal) {
           checkPrefix(prefix)

@@ -1,5 +1,5 @@
-// The queue of the memory bus. Leases are times, not timers: whoever asks for work finds what fell free, and whoever waits for
-// it wakes when the next piece does.
+// The queue of the memory bus. Leases are times, not timers: whoever asks for work finds what fell free, and of those who wait
+// for it the longest is given the next piece that does.
 
 import { SparError } from '../../errors.ts'
 import type { Clock } from '../../ports.ts'
@@ -9,84 +9,137 @@ import type { Queue, QueueKind, QueueMessage, WorkSubject } from '../types.ts'
 
 export interface QueueOptions { accept (bytes: Uint8Array): Uint8Array; clock: Clock; ackWaitMs: number; queueBytesMax: number }
 
-export type MemoryQueue = Omit<Queue, 'pull' | 'ackWaitMs'> & { pull (kind: QueueKind, arena: string, waitMs: number, signals: readonly AbortSignal[]): Promise<QueueMessage | null> }
+export type MemoryQueue = Omit<Queue, 'pull' | 'ackWaitMs'> & {
+  /** `closed` is of the connection: when it aborts, nothing more is said of what was taken over it. */
+  pull (kind: QueueKind, arena: string, waitMs: number, signal: AbortSignal, closed: AbortSignal): Promise<QueueMessage | null>
+}
 
-/** `freeAt`: from when on it may be taken. */
-interface Entry { subject: WorkSubject; bytes: Uint8Array; deliveries: number; isHeld: boolean; freeAt: number }
+/** `freeAt`: from when on it may be taken; `turn` is the order of those that fall free at the same time. */
+interface Entry { name: string; place: Place; subject: WorkSubject; bytes: Uint8Array; deliveries: number; freeAt: number; turn: number }
+interface Waiter { isOver (): boolean; closed: AbortSignal; given: QueueMessage | null; stir (): void }
+/** Entries oldest first, waiters longest first. */
+interface Place { entries: Map<string, Entry>; waiters: Set<Waiter> }
 
-const nameOf = ({ kind, arena, run, id }: WorkSubject): string => [kind, checkArena(arena), checkRun(run), checkKey(id)].join('.')
+/** As a server has it: what came back, in the order in which it fell free; then what nobody had yet, oldest first. */
+function isBefore (one: Entry, other: Entry): boolean {
+  if (one.deliveries === 0 || other.deliveries === 0) return one.deliveries > 0
+  return one.freeAt === other.freeAt ? one.turn < other.turn : one.freeAt < other.freeAt
+}
 
 export function createQueue ({ accept, clock, ackWaitMs, queueBytesMax }: QueueOptions): MemoryQueue {
-  /** Oldest first. */
-  const entries = new Map<string, Entry>()
-  const waiters = new Set<AbortController>()
+  const places = new Map<string, Place>()
   let bytesKept = 0
+  let turns = 0
 
-  const wake = (): void => { for (const waiter of [...waiters]) waiter.abort() }
-  const drop = (name: string, entry: Entry): void => {
-    if (entries.get(name) !== entry) return
+  const placeOf = (kind: QueueKind, arena: string): Place => {
+    const name = `${kind}.${checkArena(arena)}`
+    const place = places.get(name) ?? { entries: new Map<string, Entry>(), waiters: new Set<Waiter>() }
+    places.set(name, place)
+    return place
+  }
+  const everything = (): Entry[] => [...places.values()].flatMap(({ entries }) => [...entries.values()])
+  const drop = (entry: Entry): void => {
+    const { entries } = entry.place
+    if (entries.get(entry.name) !== entry) return
     bytesKept -= entry.bytes.length
-    entries.delete(name)
+    entries.delete(entry.name)
   }
-  const at = (kind: QueueKind, arena: string): Entry[] => [...entries.values()].filter(({ subject }) => subject.kind === kind && subject.arena === arena)
+  const firstFree = ({ entries }: Place): Entry | null => {
+    let first: Entry | null = null
+    for (const entry of entries.values()) if (entry.freeAt <= clock.now() && (first === null || isBefore(entry, first))) first = entry
+    return first
+  }
+  const lease = (entry: Entry, ms: number): void => {
+    entry.freeAt = clock.now() + ms
+    entry.turn = ++turns
+  }
 
-  const take = (entry: Entry): QueueMessage => {
-    const delivery = ++entry.deliveries
-    const { subject, bytes } = entry
-    const until = (ms: number, isHeld: boolean): void => {
-      if (!entry.isHeld || entry.deliveries !== delivery) return
-      entry.isHeld = isHeld
-      entry.freeAt = clock.now() + ms
-      wake()
+  /** Gives what is free to those who wait; the others look anew how long they may sleep, where anything is another than it was. */
+  const hand = (place: Place, isChanged: boolean): void => {
+    for (const waiter of place.waiters) {
+      if (waiter.isOver()) continue
+      const entry = firstFree(place)
+      if (entry === null) break
+      isChanged = true
+      place.waiters.delete(waiter)
+      waiter.given = take(entry, waiter.closed)
+      waiter.stir()
     }
-    entry.isHeld = true
-    until(ackWaitMs, true)
-    return { subject, bytes, delivery, async ack () { drop(nameOf(subject), entry) }, working: () => until(ackWaitMs, true), again: delayMs => until(delayMs, false) }
+    if (isChanged) for (const waiter of place.waiters) waiter.stir()
   }
 
-  const sleep = async (untilMs: number, signals: readonly AbortSignal[]): Promise<void> => {
+  const take = (entry: Entry, closed: AbortSignal): QueueMessage => {
+    const delivery = ++entry.deliveries
+    const { subject, bytes, name, place } = entry
+    let isHeld = true
+    const say = (ms: number): void => {
+      isHeld &&= !closed.aborted && entry.deliveries === delivery && clock.now() < entry.freeAt
+      if (!isHeld) return
+      lease(entry, ms)
+      hand(place, true)
+    }
+    lease(entry, ackWaitMs)
+    return {
+      subject, bytes, delivery,
+      async ack () {
+        if (closed.aborted) throw new SparError('BUS_CLOSED', `Cannot acknowledge ${name}: the connection was closed`)
+        drop(entry)
+      },
+      working: () => say(ackWaitMs),
+      again (delayMs) {
+        say(delayMs)
+        isHeld = false
+      }
+    }
+  }
+
+  const sleep = async ({ entries }: Place, waiter: Waiter, untilMs: number, signals: readonly AbortSignal[]): Promise<void> => {
     const { controller, leave } = linked(signals)
-    waiters.add(controller)
-    await clock.sleep(Math.max(1, untilMs - clock.now()), controller.signal).catch(() => {})
-    waiters.delete(controller)
+    waiter.stir = () => controller.abort()
+    const next = [...entries.values()].reduce((first, { freeAt }) => Math.min(first, freeAt), untilMs)
+    await clock.sleep(Math.max(1, next - clock.now()), controller.signal).catch(() => {})
     leave()
   }
 
   return {
     async add (subject, bytes) {
-      const name = nameOf(subject)
+      const place = placeOf(subject.kind, subject.arena)
+      const name = `${checkRun(subject.run)}.${checkKey(subject.id)}`
       const kept = accept(bytes)
-      if (entries.has(name)) return 'present'
+      if (place.entries.has(name)) return 'present'
       if (bytesKept + kept.length > queueBytesMax) throw new SparError('BUS_FULL', `Cannot queue ${name}: the queue holds its queueBytesMax = ${queueBytesMax} bytes`, { retryable: true })
       bytesKept += kept.length
-      entries.set(name, { subject, bytes: kept, deliveries: 0, isHeld: false, freeAt: 0 })
-      wake()
+      place.entries.set(name, { name, place, subject, bytes: kept, deliveries: 0, freeAt: 0, turn: 0 })
+      hand(place, false)
       return 'added'
     },
-    async pull (kind, arena, waitMs, signals) {
-      checkArena(arena)
+    async pull (kind, arena, waitMs, signal, closed) {
+      const place = placeOf(kind, arena)
       const until = clock.now() + waitMs
-      for (;;) {
-        if (signals.some(({ aborted }) => aborted)) return null
-        const found = at(kind, arena)
-        const free = found.find(({ freeAt }) => freeAt <= clock.now())
-        if (free !== undefined) return take(free)
-        if (clock.now() >= until) return null
-        await sleep(found.reduce((first, { freeAt }) => Math.min(first, freeAt), until), signals)
+      const waiter: Waiter = { isOver: () => signal.aborted || closed.aborted, closed, given: null, stir () {} }
+      place.waiters.add(waiter)
+      hand(place, false)
+      while (waiter.given === null && !waiter.isOver() && clock.now() < until) {
+        await sleep(place, waiter, until, [signal, closed])
+        if (waiter.given === null) hand(place, false)
       }
+      place.waiters.delete(waiter)
+      if (waiter.given === null || !waiter.isOver()) return waiter.given
+      waiter.given.again(0)
+      return null
     },
     async depth (kind, arena) {
-      const found = at(kind, checkArena(arena))
+      const found = [...placeOf(kind, arena).entries.values()]
       const taken = found.filter(({ deliveries }) => deliveries > 0).length
       return { waiting: found.length - taken, taken }
     },
     async subjects (run) {
       if (run !== undefined) checkRun(run)
-      return [...entries.values()].map(({ subject }) => subject).filter(subject => run === undefined || subject.run === run)
+      return everything().map(({ subject }) => subject).filter(subject => run === undefined || subject.run === run)
     },
     async purge (run) {
       checkRun(run)
-      for (const [name, entry] of [...entries]) if (entry.subject.run === run) drop(name, entry)
+      for (const entry of everything()) if (entry.subject.run === run) drop(entry)
     }
   }
 }
