@@ -3,6 +3,7 @@
 // SPAR_SAME_MINUTES goes on for longer.
 
 import fc from 'fast-check'
+import { connect } from 'nats'
 import t from 'tap'
 import { natsServers, skipWithoutNats, startNats } from '../helpers/nats-server.ts'
 import { sequence, type Step } from './same/operations.ts'
@@ -23,6 +24,9 @@ if (skip !== false) t.pass('skipped', { skip })
 else for (const kind of natsServers()) {
   t.test(`nats-server ${kind.name}`, { timeout: lastMs + 300_000 }, async t => {
     const { url } = await startNats(t, { kind, syncInterval: '2m' })
+    const nc = await connect({ servers: [url] })
+    t.teardown(() => nc.close())
+    const jsm = await nc.jetstreamManager()
     const first = seed === undefined ? Date.now() % 2 ** 31 : Number(seed)
     let passed = 0
     let slow = 0
@@ -30,7 +34,7 @@ else for (const kind of natsServers()) {
       const expected = await play(memoryWorld(), steps)
       for (const ackWaitMs of leases) {
         try {
-          const found = await play(natsWorld(t, url, ackWaitMs), steps)
+          const found = await play(natsWorld({ url, jsm }, ackWaitMs), steps)
           const at = expected.findIndex((one, index) => JSON.stringify(one) !== JSON.stringify(found[index]))
           if (at !== -1) throw new Error(`step ${at}: ${JSON.stringify(found[at])} on the server, ${JSON.stringify(expected[at])} in memory`)
           passed++

@@ -95,5 +95,6 @@ export async function play (world: World, sequence: readonly Step[]): Promise<un
     return seen
   } finally {
     await connections.closeAll()
+    await world.end()
   }
 }

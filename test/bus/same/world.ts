@@ -1,9 +1,11 @@
 // The two that are compared, and what differs in how one waits for them: in memory time is moved by hand and everything that can
 // happen has happened a moment later; on a server both take real time.
 
+import type { JetStreamManager } from 'nats'
 import type { Test } from 'tap'
 import { createMemoryBroker } from '../../../src/bus/memory.ts'
-import type { Bus, LogName } from '../../../src/bus/types.ts'
+import { createNames } from '../../../src/bus/subjects.ts'
+import { buckets, logs, type Bus, type LogName } from '../../../src/bus/types.ts'
 import { systemClock } from '../../../src/clock.ts'
 import type { Clock } from '../../../src/ports.ts'
 import { natsBroker } from '../../helpers/nats-bus.ts'
@@ -12,6 +14,8 @@ import type { KeptReader } from '../contract.ts'
 export interface World {
   connect (): Promise<Bus>
   attach (log: LogName, reader: string, prefix: string): Promise<KeptReader>
+  /** Leaves nothing behind. */
+  end (): Promise<void>
   /** A little more than half of a lease passes. */
   pass (): Promise<void>
   /** Until what was said without being confirmed is there, or so that one lease begins after another. */
@@ -44,6 +48,7 @@ export function memoryWorld (ackWaitMs = 10_000): World {
       return { take: async most => kept.take(most), acknowledge: async entry => { kept.acknowledge(entry) } }
     },
     againMs,
+    end: async () => {},
     pass: () => clock.advance(parts.pass * ackWaitMs),
     pause: () => clock.advance(pauseMs),
     step: () => clock.advance(1),
@@ -51,14 +56,20 @@ export function memoryWorld (ackWaitMs = 10_000): World {
   }
 }
 
-export function natsWorld (t: Test, url: string, ackWaitMs: number): World {
+export function natsWorld ({ url, jsm }: { url: string; jsm: JetStreamManager }, ackWaitMs: number): World {
   const { againMs, options: { queueBytesMax, ...times } } = of(ackWaitMs)
-  const broker = natsBroker(t, url, { ...times, limits: { queueBytesMax } })
+  const ends: (() => unknown)[] = []
+  const broker = natsBroker({ teardown: (end: () => unknown) => { ends.push(end) } } as Pick<Test, 'teardown'>, url, { ...times, limits: { queueBytesMax } })
   let since = performance.now()
   return {
     connect: () => broker.connect(),
     attach: broker.attach,
     againMs,
+    async end () {
+      await Promise.all(ends.map(end => end()))
+      const { workStream, logStream, bucketStream, objectStream } = createNames(broker.prefix)
+      for (const stream of [workStream, ...logs.map(logStream), ...buckets.map(bucketStream), objectStream]) await jsm.streams.delete(stream)
+    },
     async step (isTimed) {
       if (!isTimed) since = performance.now()
       else if (performance.now() - since > parts.steps * ackWaitMs) throw new TooSlow()
