@@ -66,7 +66,8 @@ export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
         objects: { put: open(objects.put), get: open(objects.get), remove: open(objects.remove) },
         signal (topic, bytes) {
           checkKey(topic)
-          if (!closed.signal.aborted) for (const [listener, prefix] of listeners) if (isInside(topic, prefix)) listener.push({ topic, bytes: new Uint8Array(bytes) })
+          const told = accept(bytes)
+          if (!closed.signal.aborted) for (const [listener, prefix] of listeners) if (isInside(topic, prefix)) listener.push({ topic, bytes: told })
         },
         signals (prefix, signal) {
           checkPrefix(prefix)

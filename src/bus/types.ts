@@ -6,7 +6,8 @@
 //     are the exception: they are about the present.
 // B3. Every call either does what it says or throws a SparError: BUS_UNAVAILABLE, BUS_FULL (both retryable: nothing is known
 //     to have happened, and trying again is safe by B1), BUS_CONFLICT, BUS_DENIED, BUS_TOO_LARGE,
-//     BUS_BAD_KEY, BUS_MISSING, BUS_CLOSED.
+//     BUS_BAD_KEY, BUS_MISSING, BUS_CLOSED. Where several are true, it is one of them.
+// B4. Bytes that were given may be used again by whoever gave them; bytes that are read are not to be written into.
 
 import type { Wire } from '../bridge/wire.ts'
 
@@ -26,7 +27,7 @@ export interface QueueMessage {
   ack (): Promise<void>
   /** Still at it: `ackWaitMs` counts anew. Not confirmed. */
   working (): void
-  /** Hands it back: delivered again after `delayMs`. Like `working`, it says nothing once the time was up. */
+  /** Hands it back: delivered again after `delayMs`. Like `working`, it says nothing once the time was up, or it was handed back. */
   again (delayMs: number): void
 }
 
@@ -36,7 +37,10 @@ export interface Queue {
   readonly ackWaitMs: number
   /** `present`: a message of the same subject is there, waiting or taken. Throws BUS_FULL. */
   add (subject: WorkSubject, bytes: Uint8Array): Promise<'added' | 'present'>
-  /** One message, oldest first, or null when none came within `waitMs` (or the signal aborted: what came then is handed back). */
+  /**
+   * One message: first what fell free again, in the order in which it did, then what nobody had, oldest first. null when none came
+   * within `waitMs`, or the signal aborted: what came then is handed back, and that delivery counts. Who waits longest is served first.
+   */
   pull (kind: QueueKind, arena: string, options: { waitMs: number; signal: AbortSignal }): Promise<QueueMessage | null>
   /** `waiting` for a first taker, and `taken` but not yet acknowledged; what was handed back counts as taken, whoever has it next; what was purged while it was taken may. */
   depth (kind: QueueKind, arena: string): Promise<{ waiting: number; taken: number }>
@@ -58,11 +62,11 @@ export interface LogPlace {
   reader: string
   /** What the keys that it reads go on from; '' for all. */
   prefix: string
-  /** Everything that it reads is acknowledged up to this sequence; 0: nothing yet. */
+  /** Everything that it reads is acknowledged up to this sequence; 0: nothing yet. Servers may count on to the next that is held. */
   acknowledged: number
-  /** The last sequence that it was given. */
+  /** Everything that it reads was given to it up to this sequence. */
   delivered: number
-  /** Entries that it was given and has not acknowledged. */
+  /** Entries that it was given and has not acknowledged; what was removed is as good as acknowledged. */
   held: number
   /** Entries that it was not given yet. */
   waiting: number
@@ -77,7 +81,9 @@ export interface Log {
   /**
    * Entries whose keys go on from the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
    * `null` (from here on it is news), then those that come, until the signal aborts (which ends the iteration quietly).
-   * Waits for a bus that is away, and goes on by itself after a reconnect. `after` leaves out what is there up to this sequence.
+   * Waits for a bus that is away, and goes on by itself after a reconnect. `after` leaves out what is there up to this sequence,
+   * one that the log has given: servers differ in what they tell after one that is still to come. What is removed before it was
+   * told may be left out.
    */
   follow (prefix: string, signal: AbortSignal, after?: number): AsyncIterable<LogEntry | null>
   /** null: no reader of this name keeps its place here. */
@@ -120,7 +126,7 @@ export type LogName = typeof logs[number]
 
 export interface Bus {
   readonly kind: 'memory' | 'nats'
-  /** Largest value that `Queue.add`, `Log.create` and `KeyValue` take. */
+  /** Largest value that `Queue.add`, `Log.create`, `KeyValue` and `signal` take. */
   readonly valueBytesMax: number
   readonly queue: Queue
   readonly log: Record<LogName, Log>

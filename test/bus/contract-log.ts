@@ -158,6 +158,18 @@ export function logContract (t: Test, open: OpenBroker): void {
     await following.return!()
   })
 
+  t.test('what is removed takes nothing else from a reader that was not given it yet', async t => {
+    const broker = await open(t)
+    const { samples } = (await broker.connect()).log
+    for (const key of ['r.a', 'r.b', 'r.c', 'r.d']) await samples.create(key, text(key))
+    const reader = await broker.attach('samples', 'trainer', '')
+    t.same(shown(await reader.take(1)), ['r.a=r.a'])
+    await samples.remove('r.a')
+    await samples.remove('r.c')
+    await samples.remove('r.never')
+    t.same(shown(await reader.take(9)), ['r.b=r.b', 'r.d=r.d'])
+  })
+
   t.test('a follower that is slow loses nothing', async t => {
     const { log: { samples } } = await (await open(t)).connect()
     const entries = iterate(samples.follow('', never()))

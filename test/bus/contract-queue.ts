@@ -159,6 +159,26 @@ export function queueContract (t: Test, open: OpenBroker): void {
     await third!.ack()
   })
 
+  t.test('what was handed back is nothing of the one who had it any more', async t => {
+    const broker = await open(t, { ackWaitMs: 20_000 })
+    const [one, two] = [await broker.connect(), await broker.connect()]
+    for (const id of ['1', '2']) await one.queue.add(work(id), text(id))
+    const [first, other] = [await pull(one), await pull(one)]
+    other!.again(0)
+    await systemClock.sleep(50)
+    first!.again(0)
+    const second = await pull(two)
+    t.same([second!.subject.id, second!.delivery], ['2', 2], 'in the order in which it was handed back')
+    const third = await pull(two)
+    t.same([third!.subject.id, third!.delivery], ['1', 2])
+    other!.again(0)
+    first!.working()
+    t.equal(await pull(one, 200), null, 'it is not handed to a third')
+    third!.again(300)
+    third!.working()
+    t.equal((await pull(one))!.delivery, 3, 'after the pause, and not after a lease')
+  })
+
   t.test('a pull that is given up loses nothing', async t => {
     const bus = await (await open(t, { ackWaitMs: 20_000 })).connect()
     const over = new AbortController()

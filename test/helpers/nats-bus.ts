@@ -16,7 +16,10 @@ let brokers = 0
 
 export interface NatsBroker extends Broker { prefix: string; connect (options?: Partial<NatsOptions>): Promise<Bus> }
 
-export function natsBroker (t: Test, url: string, { limits, ...options }: Partial<NatsOptions> = {}): NatsBroker {
+/** What is told what to do when all is over. */
+type Scope = Pick<Test, 'teardown'>
+
+export function natsBroker (t: Scope, url: string, { limits, ...options }: Partial<NatsOptions> = {}): NatsBroker {
   const prefix = options.prefix ?? `t${process.pid}x${++brokers}`
   return {
     prefix,
@@ -30,7 +33,7 @@ export function natsBroker (t: Test, url: string, { limits, ...options }: Partia
 }
 
 /** A durable consumer, as another program makes it: with the client alone. */
-async function attach (t: Test, url: string, names: Names, log: LogName, reader: string, prefix: string): Promise<KeptReader> {
+async function attach (t: Scope, url: string, names: Names, log: LogName, reader: string, prefix: string): Promise<KeptReader> {
   const nc = await connect({ servers: [url] })
   t.teardown(() => nc.close())
   const stream = names.logStream(log)

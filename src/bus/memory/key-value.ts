@@ -47,8 +47,8 @@ export function createKeyValue ({ accept, clock, ttlMs }: { accept (bytes: Uint8
     },
     async put (key, bytes) { return write(checkKey(key), accept(bytes)) },
     async update (key, bytes, expected) {
-      const kept = accept(bytes)
       const entry = find(checkKey(key))
+      const kept = accept(bytes)
       const isOver = (entry?.revision ?? 0) === expected || (expected === 0 && entry?.bytes === null)
       if (!isOver) throw new SparError('BUS_CONFLICT', `Cannot write ${key} over revision ${expected}: it is at ${entry?.revision ?? 0}`)
       return write(key, kept)

@@ -18,7 +18,7 @@ export type MemoryLog = Omit<Log, 'follow'> & {
   attach (reader: string, prefix: string): MemoryReader
 }
 
-interface Reading { prefix: string; delivered: number; held: Set<number> }
+interface Reading { prefix: string; acknowledged: number; delivered: number; held: Set<number> }
 
 export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog {
   const entries = new Map<string, LogEntry>()
@@ -37,11 +37,15 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
 
   const waitingFor = ({ prefix, delivered }: Reading): LogEntry[] => [...entries.values()].filter(({ key, sequence }) => sequence > delivered && isInside(key, prefix))
   const placeOf = (reader: string, reading: Reading): LogPlace => {
-    const { prefix, delivered, held } = reading
-    // As a server counts: up to the last one before the first that is held.
-    const first = Math.min(...held)
-    const acknowledged = held.size === 0 ? delivered : Math.max(0, ...[...entries.values()].filter(({ key, sequence }) => sequence < first && isInside(key, prefix)).map(({ sequence }) => sequence))
+    const { prefix, acknowledged, delivered, held } = reading
     return { reader, prefix, acknowledged, delivered, held: held.size, waiting: waitingFor(reading).length }
+  }
+  /** As a server counts: up to the one before the first that is held. */
+  const settle = (reading: Reading, sequence: number): void => {
+    const { held, delivered } = reading
+    if (!held.delete(sequence)) return
+    const first = Math.min(...held)
+    if (sequence < first) reading.acknowledged = Math.min(first - 1, delivered)
   }
 
   return {
@@ -55,7 +59,12 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
       return 'created'
     },
     get: async key => entries.get(checkKey(key))?.bytes ?? null,
-    remove: async key => { entries.delete(checkKey(key)) },
+    async remove (key) {
+      const entry = entries.get(checkKey(key))
+      if (entry === undefined) return
+      entries.delete(key)
+      for (const reading of kept.values()) settle(reading, entry.sequence)
+    },
     follow: (prefix, signals, after = 0) => follow(checkPrefix(prefix), signals, after),
     async place (reader) {
       const reading = kept.get(checkKey(reader))
@@ -63,7 +72,7 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
     },
     places: async () => [...kept].map(([reader, reading]) => placeOf(reader, reading)).sort((one, other) => one.reader < other.reader ? -1 : 1),
     attach (reader, prefix) {
-      const reading = kept.get(reader) ?? { prefix, delivered: 0, held: new Set<number>() }
+      const reading = kept.get(reader) ?? { prefix, acknowledged: 0, delivered: 0, held: new Set<number>() }
       kept.set(reader, reading)
       return {
         take (most) {
@@ -74,7 +83,7 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
           }
           return taken
         },
-        acknowledge: ({ sequence }) => { reading.held.delete(sequence) },
+        acknowledge: ({ sequence }) => settle(reading, sequence),
         held: () => [...entries.values()].filter(({ sequence }) => reading.held.has(sequence))
       }
     }

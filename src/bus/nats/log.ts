@@ -19,7 +19,7 @@ export function createLog (link: Link, name: LogName): Log {
     },
     async remove (key) {
       const subject = names.entry(name, key)
-      await told(link, `remove ${subject}`, () => jsm.streams.purge(stream, { filter: subject }))
+      await told(link, `remove ${subject}`, () => removeLast(link, stream, subject))
     },
     follow: (prefix, signal, after = 0) => follow(link, name, names.entriesBelow(name, prefix), signal, after),
     async place (reader) {
@@ -43,6 +43,21 @@ export function createLog (link: Link, name: LogName): Log {
         return places.sort((one, other) => one.reader < other.reader ? -1 : 1)
       })
     }
+  }
+}
+
+/**
+ * By its sequence, since there is one message a subject. When a subject is purged, nats-server 2.9 gives those who read the stream
+ * nothing more of what was there.
+ */
+async function removeLast (link: Link, stream: string, subject: string): Promise<void> {
+  const last = await readLast(link, stream, subject)
+  if (last === null) return
+  try {
+    await link.jsm.streams.deleteMessage(stream, last.sequence, false)
+  } catch (error) {
+    // Somebody else has been faster.
+    if ((await readLast(link, stream, subject))?.sequence === last.sequence) throw error
   }
 }
 

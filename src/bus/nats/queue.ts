@@ -49,8 +49,12 @@ export function createQueue (link: Link, ackWaitMs: number): Queue {
     async pull (kind, arena, { waitMs, signal }) {
       names.place(kind, arena)
       if (signal.aborted || link.closed.aborted) return null
-      const message = await orAborted(take(kind, arena, waitMs, signal), [signal, link.closed])
-      return message === null ? null : messageOf(link, message, ackWaitMs)
+      const taking = take(kind, arena, waitMs, signal)
+      const message = await orAborted(taking, [signal, link.closed])
+      if (message !== null) return messageOf(link, message, ackWaitMs)
+      // It may have come in the moment in which the signal aborted.
+      taking.then(late => { if (late !== null) messageOf(link, late, ackWaitMs).again(0) }, () => {})
+      return null
     },
     async depth (kind, arena) {
       await ensure(kind, arena)
@@ -100,7 +104,11 @@ function messageOf (link: Link, { subject, data, reply }: Msg, ackWaitMs: number
       heldUntil = clock.now() + heldMs
       nc.publish(reply!, '+WPI')
     },
-    again: delayMs => { if (isHeld()) nc.publish(reply!, delayMs === 0 ? '-NAK' : `-NAK {"delay":${nanos(delayMs)}}`) }
+    again (delayMs) {
+      if (isHeld()) nc.publish(reply!, delayMs === 0 ? '-NAK' : `-NAK {"delay":${nanos(delayMs)}}`)
+      // What is said after it would be about what somebody else has.
+      heldUntil = 0
+    }
   }
 }
 

@@ -3,12 +3,14 @@
 import { Channel } from '../channel.ts'
 import type { Bus } from '../types.ts'
 import { busError } from './errors.ts'
-import type { Link } from './link.ts'
+import { checkSize, type Link } from './link.ts'
 
-export function createSignals ({ nc, names, limits, closed, isUp }: Link): Pick<Bus, 'signal' | 'signals'> {
+export function createSignals (link: Link): Pick<Bus, 'signal' | 'signals'> {
+  const { nc, names, limits, closed, isUp } = link
   return {
     signal (topic, bytes) {
       const subject = names.signal(topic)
+      checkSize(link, bytes, subject)
       if (isUp()) nc.publish(subject, bytes)
     },
     signals (prefix, signal) {

@@ -1,0 +1,16 @@
+// One process that plays seeds until a rule is broken, and says of each how it went: for tests that compare processes, and that play
+// versions of the product with a defect in it.
+
+import { openPlace } from '../../actors/simulation/place.ts'
+import { simulate } from '../../actors/simulation/simulate.ts'
+import { createRandom } from '../../src/random.ts'
+import { defaultFaults, swarm } from '../../src/simulation/faults.ts'
+
+const [first, count, nodes, episodes] = process.argv.slice(2).map(Number) as [number, number, number, number]
+for (let seed = first; seed < first + count; seed++) {
+  const { hash, violations } = await simulate({ seed, nodes, episodes, plan: swarm(defaultFaults, createRandom(seed)) }, openPlace())
+  process.stdout.write(JSON.stringify({ seed, hash, violations }) + '\n')
+  if (violations.length > 0) break
+}
+// What processes that crashed still wait for never comes.
+process.exit(0)
