@@ -12,9 +12,9 @@ import type { Random } from '../../src/ports.ts'
 import { runDefaults } from '../../src/run/options.ts'
 import { checkEpisodes, checkLedger, readKept } from '../../src/simulation/checks/records.ts'
 import { checkTruth } from '../../src/simulation/checks/truth.ts'
-import { watchOwners } from '../../src/simulation/checks/owners.ts'
+import { watchOwners, watchWrites } from '../../src/simulation/checks/watch.ts'
 import type { Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
-import type { FaultPlan, Rate } from '../../src/simulation/faults.ts'
+import { faultsOf, type FaultPlan, type Rate } from '../../src/simulation/faults.ts'
 import { createHost, type Host } from '../../src/simulation/host.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
 import { createTrainer } from '../../src/simulation/trainer.ts'
@@ -77,7 +77,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   const document = documentOf(random.fork('run'), options)
   await createDocument(inner, document)
   await inner.queue.add({ kind: 'run', arena: anyArena, run: name, id: leadId }, Buffer.from('{}'))
-  watchOwners(inner, say, over.signal).catch((error: unknown) => say('defect', String(error)))
+  for (const watch of [watchOwners, watchWrites]) watch(inner, say, over.signal).catch((error: unknown) => say('defect', String(error)))
   void (async () => {
     for await (const entry of inner.log.records.follow(`${name}.settled`, over.signal)) {
       if (entry === null) continue
@@ -146,11 +146,14 @@ function documentOf (random: Random, { episodes, seed }: SimulateOptions): RunDo
 }
 
 function openNode (world: World, place: SimulatedPlace, machine: string, say: Say, isFaulty: () => boolean): SimulatedNode {
-  const { time, fates } = world
+  const { time, fates, plan } = world
+  const isUndisturbed = faultsOf(plan).every(fault => fault === 'version')
   const node = createSimulatedNode(world, {
     name: machine, slots: { start: 2, run: 8, verify: 2, grade: 4, own: 8 }, drainMs, portsOf: place.portsOf(world, machine), open: place.open,
     onReport: report => {
-      if (report.type === 'delivered' && report.code === 'DEFECT') say('defect', `${report.work} of ${report.run}: ${report.reason ?? ''}`)
+      if (report.type !== 'delivered') return
+      if (report.code === 'DEFECT') say('defect', `${report.work} of ${report.run}: ${report.reason ?? ''}`)
+      if (isUndisturbed && report.delivery > 1) say('leases', `${report.work} was delivered ${report.delivery} times, though nothing befell anybody`)
     },
     onCrash: () => { time.at(time.now() + fates.downMs(), () => { if (node.life?.host.state === 'crashed') node.start() }) },
     onPause: () => {}

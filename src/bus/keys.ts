@@ -5,3 +5,10 @@ export const isBelow = (key: string, prefix: string): boolean => prefix === '' |
 
 /** Below a prefix and not the prefix itself. */
 export const isInside = (key: string, prefix: string): boolean => isBelow(key, prefix) && key !== prefix
+
+/** All that a key is inside of, '' first. */
+export function prefixesOf (key: string): string[] {
+  const prefixes = ['']
+  for (let dot = key.indexOf('.'); dot !== -1; dot = key.indexOf('.', dot + 1)) prefixes.push(key.slice(0, dot))
+  return prefixes
+}

@@ -38,6 +38,9 @@ export const breakPlans = {
 } as const satisfies Record<string, { weight: number; refusedBy: CheckName | 'none' | null }>
 export type BreakPlan = keyof typeof breakPlans
 
+/** Whether something is submitted in the end. */
+export const breakSubmits = (task: Pick<BreakerTask, 'seed'>): boolean => breakPlans[breakPlanOf(task)].refusedBy !== 'none'
+
 export const breakPlanOf = ({ seed }: Pick<BreakerTask, 'seed'>): BreakPlan => drawPlan(breakPlans, createRandom(seed).fork('plan'))
 
 export function * playBreaker (task: BreakerTask): Play {

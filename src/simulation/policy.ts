@@ -28,11 +28,14 @@ export interface SimulatedPolicyOptions {
   strike?: PolicyStrike
 }
 
+/** Share of bugs that a solver repairs, on average, where nothing else is said. */
+export const skill = 0.5
+
 export const policyLatency: Span = { min: 300, max: 6_000 }
 
-export function createSimulatedPolicy ({ name, clock, random, skill = 0.5, versions = unversioned, latency = policyLatency, strike = () => null }: SimulatedPolicyOptions): Policy {
+export function createSimulatedPolicy ({ name, clock, random, skill: share = skill, versions = unversioned, latency = policyLatency, strike = () => null }: SimulatedPolicyOptions): Policy {
   const start = (task: RolloutTask): PolicySession => {
-    const play = task.role === 'breaker' ? playBreaker(task) : playSolver(task, skill)
+    const play = task.role === 'breaker' ? playBreaker(task) : playSolver(task, share)
     let last: Reply | null = null
     return {
       async next (observation, signal) {

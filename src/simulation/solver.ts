@@ -32,6 +32,9 @@ export function solvePlanOf ({ seed, oraclePatch }: Pick<SolverTask, 'seed' | 'o
   return random.next() < ease ? 'repair' : drawPlan(failurePlans, random)
 }
 
+/** Whether something is submitted in the end. */
+export const solveSubmits = (task: Pick<SolverTask, 'seed' | 'oraclePatch'>, skill: number): boolean => !['givesUp', 'babbles', 'neverSubmits'].includes(solvePlanOf(task, skill))
+
 export function * playSolver (task: RolloutTask, skill: number): Play {
   if (task.role !== 'solver') throw new TypeError(`Cannot start a solver: the role is ${task.role}`)
   const plan = solvePlanOf(task, skill)

@@ -1,7 +1,7 @@
 // A log of the memory bus.
 
 import { Channel } from '../channel.ts'
-import { isInside } from '../keys.ts'
+import { isInside, prefixesOf } from '../keys.ts'
 import { checkKey, checkPrefix } from '../subjects.ts'
 import type { Log, LogEntry, LogPlace } from '../types.ts'
 
@@ -22,16 +22,22 @@ interface Reading { prefix: string; acknowledged: number; delivered: number; hel
 
 export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog {
   const entries = new Map<string, LogEntry>()
-  const readers = new Map<Channel<LogEntry | null>, string>()
+  /** Entries and readers by every prefix: a long log is read by many who each want little of it. */
+  const entriesIn = new Map<string, Map<string, LogEntry>>()
+  const readersOf = new Map<string, Set<Channel<LogEntry | null>>>()
   const kept = new Map<string, Reading>()
   let sequence = 0
 
   async function * follow (prefix: string, signals: readonly AbortSignal[], after: number): AsyncGenerator<LogEntry | null> {
-    const reader: Channel<LogEntry | null> = new Channel({ signals, onEnd: () => { readers.delete(reader) } })
+    const readers = readersOf.get(prefix) ?? new Set<Channel<LogEntry | null>>()
+    const reader: Channel<LogEntry | null> = new Channel({ signals, onEnd: () => {
+      readers.delete(reader)
+      if (readers.size === 0 && readersOf.get(prefix) === readers) readersOf.delete(prefix)
+    } })
     if (reader.isOver) return
-    for (const entry of entries.values()) if (entry.sequence > after && isInside(entry.key, prefix)) reader.push(entry)
+    for (const entry of entriesIn.get(prefix)?.values() ?? []) if (entry.sequence > after) reader.push(entry)
     reader.push(null)
-    readers.set(reader, prefix)
+    readersOf.set(prefix, readers.add(reader))
     yield * reader.read()
   }
 
@@ -55,7 +61,11 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
       if (entries.has(key)) return 'present'
       const entry = { key, bytes: kept, sequence: ++sequence }
       entries.set(key, entry)
-      for (const [reader, prefix] of readers) if (isInside(key, prefix)) reader.push(entry)
+      for (const prefix of prefixesOf(key)) {
+        const inside = entriesIn.get(prefix) ?? new Map<string, LogEntry>()
+        entriesIn.set(prefix, inside.set(key, entry))
+        for (const reader of readersOf.get(prefix) ?? []) reader.push(entry)
+      }
       return 'created'
     },
     get: async key => entries.get(checkKey(key))?.bytes ?? null,
@@ -63,6 +73,7 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
       const entry = entries.get(checkKey(key))
       if (entry === undefined) return
       entries.delete(key)
+      for (const prefix of prefixesOf(key)) entriesIn.get(prefix)!.delete(key)
       for (const reading of kept.values()) settle(reading, entry.sequence)
     },
     follow: (prefix, signals, after = 0) => follow(checkPrefix(prefix), signals, after),
