@@ -134,7 +134,7 @@ export interface Bus {
   readonly objects: Objects
   /** Tells whoever listens now. Not kept, not confirmed; dropped while the bus is away. */
   signal (topic: string, bytes: Uint8Array): void
-  /** Signals whose topics go on from the tokens of `prefix`, from now on. The oldest are dropped when the reader is slow. */
+  /** Signals whose topics go on from the tokens of `prefix`, from now on; it may hear what is just on its way. The oldest are dropped when the reader is slow. */
   signals (prefix: string, signal: AbortSignal): AsyncIterable<{ topic: string; bytes: Uint8Array }>
   /** What calls between services go over (src/bridge/). */
   readonly wire: Wire

@@ -50,9 +50,11 @@ else for (const kind of natsServers()) {
       t.notOk(details.failed, `SPAR_SAME_SEED=${seed} SPAR_SAME_PATH=${details.counterexamplePath ?? ''}`)
       if (details.failed) t.comment(`${JSON.stringify(details.counterexample)}\n${String(details.errorInstance)}`)
     }
-    t.comment(`seeds ${fixedSeed} and from ${first} on`)
-    await Promise.all(Array.from({ length: lanes }, async (_, index) => await lane(index === 0 && seed === undefined ? fixedSeed : first + Math.max(0, index - (seed === undefined ? 1 : 0)))))
+    const fresh = Array.from({ length: lanes }, (_, index) => first + index)
+    const seeds = seed === undefined ? [fixedSeed, ...fresh.slice(1)] : fresh
+    t.comment(`seeds ${seeds.join(' ')}`)
+    await Promise.all(seeds.map(lane))
     t.comment(`${passed} sequences were the same, ${slow} were too slow to say`)
-    t.ok(passed > 0 || path !== undefined)
+    t.ok(passed > 0 || path !== undefined, 'some were fast enough')
   })
 }

@@ -84,6 +84,8 @@ export class FollowerSteps {
   /** One after the other: of two who speak at once nobody knows who is heard first. */
   async signal ({ key }: StepOf<'signal'>, by: Connection): Promise<unknown> {
     by.bus.signal(key, text(`${++this.#marks}`))
+    // Who listens from the next step on does not hear it: who is answered has been heard.
+    await by.bus.kv.policies.get('nothing')
     return await this.#told(this.#all, by)
   }
 

@@ -16,7 +16,9 @@ export const refusals = ['addLarge', 'createLarge', 'putLarge', 'updateLarge', '
 type Named<Name extends string, Shape> = { [One in Name]: { do: One; by: number } & Shape }[Name]
 interface Weighted<Value> { weight: number; arbitrary: fc.Arbitrary<Value> }
 
-const steps = <Name extends string, Shape extends object = object>(weight: number, names: readonly Name[], shape = {} as { [Key in keyof Shape]: fc.Arbitrary<Shape[Key]> }): Weighted<Named<Name, Shape>> =>
+type Parts<Shape> = { [Key in keyof Shape]: fc.Arbitrary<Shape[Key]> }
+
+const steps = <Name extends string, Shape extends object = object>(weight: number, names: readonly Name[], shape = {} as Parts<Shape>): Weighted<Named<Name, Shape>> =>
   ({ weight, arbitrary: fc.record({ do: fc.constantFrom(...names), by: fc.nat(connections - 1), ...shape }) as unknown as fc.Arbitrary<Named<Name, Shape>> })
 
 const which = fc.nat(3)
