@@ -52,7 +52,7 @@ export function startNode (options: NodeOptions): RunningNode {
   const runs = createRuns(bus, { onFault: (code, reason) => onEvent({ type: 'fault', code, reason }), onRemoved: run => { endings.forget(run); metrics?.forgetRun(run) } })
   const aborting = new AbortController()
   const over = new AbortController()
-  const groups = slotGroups(slots, ports.clock)
+  const groups = slotGroups(slots, ports.clock, limits)
   const arenas = createHeldArenas({ bus, retry, runs, clock: ports.clock, open: options.open, limits, onChange: () => {
     for (const group of groups) group.rotation.setPlaces(placesOf(group, arenas.ids()))
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
@@ -119,9 +119,9 @@ export function startNode (options: NodeOptions): RunningNode {
 }
 
 /** Which kinds a group of slots takes, and how many slots it has. Sandboxes that start are bounded elsewhere (`start`). */
-function slotGroups ({ run, verify, grade, own }: Slots, clock: Clock): SlotGroup[] {
+function slotGroups ({ run, verify, grade, own }: Slots, clock: Clock, limits: typeof clusterLimits): SlotGroup[] {
   const group = (name: string, kinds: QueueKind[], total: number): SlotGroup =>
-    ({ name, kinds, total, busy: 0, done: 0, ids: Array.from({ length: total }, (_, index) => `${name}.${index}`), rotation: createRotation(() => clock.now()) })
+    ({ name, kinds, total, busy: 0, done: 0, ids: Array.from({ length: total }, (_, index) => `${name}.${index}`), rotation: createRotation(() => clock.now(), limits) })
   return [group('run', ['rollout'], run), group('verify', ['verify'], verify), group('grade', ['grade'], grade), group('own', ['episode'], own), group('lead', ['run'], Math.min(own, 4))]
 }
 

@@ -13,6 +13,9 @@ import { simulatedBus } from '../../src/simulation/bus.ts'
 import type { Random } from '../../src/ports.ts'
 import type { World } from './world.ts'
 
+/** Waiting costs nothing in virtual time, but asking does. */
+const patient = { pullMs: 60_000, pullSharedMs: 20_000, probeMs: 20_000, heartbeatMs: 5_000, trainerLookMs: 5_000 }
+
 /** What a process is given beside the bus. */
 export type PortsOf = (life: { host: Host; random: Random; bus: Bus }) => Omit<NodePorts, 'clock' | 'newId'>
 
@@ -68,7 +71,7 @@ export function createSimulatedNode (world: World, options: SimulatedNodeOptions
       const bus = simulatedBus({ inner, host, link, time, fates, onDone: (what, detail) => trace(id, what, detail) })
       let ids = 0
       const running = startNode({
-        nodeId: id, bus, slots, drainMs, about: { host: name, pid: lives, version: 'simulated', labels: {} },
+        nodeId: id, bus, slots, drainMs, about: { host: name, pid: lives, version: 'simulated', labels: {} }, limits: patient,
         open: async ({ target }) => {
           await host.clock.sleep(500 * slow)
           return open(target)

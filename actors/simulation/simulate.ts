@@ -54,7 +54,7 @@ const trainer = 'trainer'
 
 /** Time that faults have, and that a run has without them, milliseconds: a piece of work may wait for a policy that hangs, four times over. */
 const faultyMs = (episodes: number): number => 600_000 + 30_000 * episodes
-const livenessMs = (episodes: number): number => 4 * 3_600_000 + 60_000 * episodes
+const livenessMs = (episodes: number): number => 3_600_000 + 30_000 * episodes
 /** From being told to drain to having left. */
 const drainMs = 30_000
 const leaveMs = drainMs + clusterLimits.abortMs + 60_000

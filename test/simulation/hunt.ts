@@ -4,11 +4,12 @@
 import { openPlace } from '../../actors/simulation/place.ts'
 import { simulate } from '../../actors/simulation/simulate.ts'
 import { createRandom } from '../../src/random.ts'
-import { defaultFaults, swarm } from '../../src/simulation/faults.ts'
+import { defaultFaults, noFaults, swarm } from '../../src/simulation/faults.ts'
 
 const [first, count, nodes, episodes] = process.argv.slice(2).map(Number) as [number, number, number, number]
+// The first seed has no faults: some rules hold only there.
 for (let seed = first; seed < first + count; seed++) {
-  const { hash, violations } = await simulate({ seed, nodes, episodes, plan: swarm(defaultFaults, createRandom(seed)) }, openPlace())
+  const { hash, violations } = await simulate({ seed, nodes, episodes, plan: seed === first ? noFaults : swarm(defaultFaults, createRandom(seed)) }, openPlace())
   process.stdout.write(JSON.stringify({ seed, hash, violations }) + '\n')
   if (violations.length > 0) break
 }

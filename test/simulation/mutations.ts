@@ -1,0 +1,85 @@
+// Defects that this product must not have, each as a change of its source. The simulator has to find every one of them: a checker that
+// catches nothing is a defect itself.
+
+export interface Mutation {
+  name: string
+  file: string
+  /** Found exactly once in the file. */
+  find: string
+  replace: string
+  /** Rules of which one has to break. */
+  rules: string[]
+}
+
+export const mutations: Mutation[] = [
+  {
+    name: 'work is acknowledged before its ending is kept',
+    file: 'src/cluster/deliver.ts', rules: ['liveness', 'ledger'],
+    find: '    const delivered = await answer(', replace: '    await message.ack()\n    const delivered = await answer('
+  },
+  {
+    name: 'an owner writes whatever the revision is',
+    file: 'src/cluster/episodes.ts', rules: ['fencing'],
+    find: 'bus.kv.episodes.update(key, bytes, revision)', replace: 'bus.kv.episodes.put(key, bytes)'
+  },
+  {
+    name: 'the last ending stays, not the first',
+    file: 'src/cluster/records.ts', rules: ['settles-once'],
+    find: "      if (await retry(() => log.create(key, pack(ending))) === 'present')", replace: "      await retry(() => log.remove(key))\n      if (await retry(() => log.create(key, pack(ending))) === 'present')"
+  },
+  {
+    name: 'a rollout that infrastructure took is the policy\'s fault',
+    file: 'actors/work/rollout.ts', rules: ['infrastructure-scored', 'truth'],
+    find: "    case 'infra_fault': throw new SparError(ended.code, ended.reason, { retryable: true })", replace: "    case 'infra_fault': return { outcome: 'policy_fault', reason: ended.reason }"
+  },
+  {
+    name: 'a grade that could not be reached is a lost attempt',
+    file: 'src/verify/grade.ts', rules: ['truth'],
+    find: "    return grade(null, 'infra_fault', `${code}: ${message}`, { code, retryable })", replace: "    return grade(false, 'crashed', `${code}: ${message}`, { code, retryable })"
+  },
+  {
+    name: 'a run of the tests that was killed once is the breaker\'s fault',
+    file: 'src/verify/run.ts', rules: ['truth'],
+    find: "first.killed === 'timeout' || first.killed === 'memory' ?", replace: 'first.killed === null && false ?'
+  },
+  {
+    name: 'a full disk is the parser\'s fault',
+    file: 'src/verify/parser.ts', rules: ['truth'],
+    find: 'if (result.exitCode !== 0 && saysFull(', replace: 'if (result.exitCode === -1 && saysFull('
+  },
+  {
+    name: 'leases are never renewed',
+    file: 'src/cluster/holder.ts', rules: ['leases'],
+    find: 'message.working()', replace: 'void message'
+  },
+  {
+    name: 'an episode is settled before its samples are written',
+    file: 'src/cluster/episodes.ts', rules: ['samples'],
+    find: '      await Promise.all(samples.map(async sample => {', replace: '      await retry(() => bus.log.records.create(settledKey(run, episodeId), pack({ outcome })))\n      await Promise.all(samples.map(async sample => {'
+  },
+  {
+    name: 'whoever ends a run takes its own message off the queue first',
+    file: 'src/cluster/keys.ts', rules: ['liveness', 'ledger', 'leftovers'],
+    find: "= ['episode', 'rollout', 'verify', 'grade']", replace: "= ['run', 'episode', 'rollout', 'verify', 'grade']"
+  },
+  {
+    name: 'a bug that everybody solves is rewarded',
+    file: 'src/rewards/breaker.ts', rules: ['rewards'],
+    find: 'rate === 0 || rate === 1 ?', replace: 'rate === 0 ?'
+  },
+  {
+    name: 'members without a reward move the mean of their group',
+    file: 'src/rewards/group.ts', rules: ['rewards'],
+    find: '/ scored.length', replace: '/ rewards.length'
+  },
+  {
+    name: 'bugs of one order too many',
+    file: 'machines/episode.ts', rules: ['order'],
+    find: 'context.bugs.length < context.orderMax', replace: 'context.bugs.length <= context.orderMax'
+  },
+  {
+    name: 'a rollout leaves its sandbox behind',
+    file: 'src/rollout/session.ts', rules: ['sandboxes'],
+    find: 'Promise.allSettled([policy?.close(), sandbox?.destroy()])', replace: 'Promise.allSettled([policy?.close()])'
+  }
+]
