@@ -20,8 +20,24 @@ export const patchLimits = {
 }
 export type PatchLimits = typeof patchLimits
 
+/** A bug's patches are read again for each tree that they are applied to: readings of small ones are kept, the latest so many. */
+const kept = { bytesMax: 16 * 1024, readingsMax: 256 }
+const readings = new Map<string, readonly PatchFile[]>()
+
 /** The files of a patch, in its order; none for an empty one. Throws PATCH_MALFORMED and the codes of the guards (workers/diff/guard.ts). */
 export function readPatch (bytes: Uint8Array, limits: PatchLimits = patchLimits): PatchFile[] {
+  if (limits !== patchLimits || bytes.length > kept.bytesMax) return readAnew(bytes, limits)
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  const known = readings.get(text)
+  if (known !== undefined) return [...known]
+  // Of a copy, which nobody else holds.
+  const files = readAnew(new Uint8Array(bytes), limits)
+  if (readings.size >= kept.readingsMax) readings.delete(readings.keys().next().value!)
+  readings.set(text, files)
+  return [...files]
+}
+
+function readAnew (bytes: Uint8Array, limits: PatchLimits): PatchFile[] {
   const index = readIndex(bytes, limits)
   const parts = splitPatch(index)
   return index.files().map(({ oldPath, newPath, status, oldMode, newMode, binary, addedLines, deletedLines }, at) => ({

@@ -8,6 +8,7 @@
 
 import { SparError } from '../errors.ts'
 import type { Clock, ExecOptions, ExecResult, Random, Sandbox, Sandboxes, SandboxSpec } from '../ports.ts'
+import { fileMsMax, killMsMax, startMsMax } from '../sandbox/limits.ts'
 import { emptyTree, treeOf } from './arena.ts'
 import { commandOf, folders, type CommandName, type Contents } from './commands.ts'
 import { isFolder, written } from './trees.ts'
@@ -74,9 +75,6 @@ export function createSimulatedMachine ({ name = 'machine' }: { name?: string } 
 
 interface Place extends Required<ConnectOptions> { live: Map<string, LiveSandbox>; nextId: () => string; reap: () => string[] }
 
-/** The file's, and the commands' of ours that kill what does not end. */
-const fileMsMax = 60_000
-const killMsMax = 10_000
 const isolation = 'simulated'
 
 const lost = (id: string, reason: string): SparError => new SparError('SANDBOX_LOST', `Sandbox "${id}" is lost: ${reason}`, { retryable: true, data: { sandbox: id, reason } })
@@ -103,7 +101,7 @@ class SimulatedSandboxes implements Sandboxes {
     this.#assertOpen()
     const id = nextId()
     if (struck === 'hang') await hanging(signal, abortedOpen)
-    if (struck === 'lost') throw lost(id, 'its shell did not answer within 20000 ms')
+    if (struck === 'lost') throw lost(id, `its shell did not answer within ${startMsMax} ms`)
     if (struck === 'memory') throw lost(id, 'its shell ended')
     if (struck === 'full') throw new SparError('SANDBOX_LOST', `Cannot open sandbox "${id}": Cannot write: the disk is full (ENOSPC: no space left on device, mkdir)`, { retryable: true, data: { sandbox: id } })
     // It stands here before anybody hears of it.

@@ -16,11 +16,11 @@ export interface TestSource { modules: string[]; tests: { name: string; claims: 
 const sources = new WeakMap<TreeFile, ReadonlyMap<string, number> | null>()
 const testSources = new WeakMap<TreeFile, TestSource | null>()
 
-function remembered<Key extends object, Value> (known: WeakMap<Key, Value>, key: Key, make: () => Value): Value {
-  const found = known.get(key)
+function ofFile<Value> (known: WeakMap<TreeFile, Value>, file: TreeFile, read: () => Value): Value {
+  const found = known.get(file)
   if (found !== undefined) return found
-  const made = make()
-  known.set(key, made)
+  const made = read()
+  known.set(file, made)
   return made
 }
 
@@ -28,7 +28,7 @@ const linesOf = (file: TreeFile): string[] => Buffer.from(file.bytes.buffer, fil
 const isIdle = (line: string): boolean => line === '' || line.startsWith('#')
 
 /** null: it cannot be loaded. */
-export const readSource = (file: TreeFile): ReadonlyMap<string, number> | null => remembered(sources, file, () => {
+export const readSource = (file: TreeFile): ReadonlyMap<string, number> | null => ofFile(sources, file, () => {
   const values = new Map<string, number>()
   for (const line of linesOf(file)) {
     if (isIdle(line)) continue
@@ -40,7 +40,7 @@ export const readSource = (file: TreeFile): ReadonlyMap<string, number> | null =
 })
 
 /** null: it cannot be loaded. */
-export const readTests = (file: TreeFile): TestSource | null => remembered(testSources, file, () => {
+export const readTests = (file: TreeFile): TestSource | null => ofFile(testSources, file, () => {
   const read: TestSource = { modules: [], tests: [] }
   for (const line of linesOf(file)) {
     if (isIdle(line)) continue

@@ -7,7 +7,7 @@ import { SparError } from '../errors.ts'
 import { applyPatch, diffLines, type Tree, type TreeFile } from '../workers/diff/index.ts'
 
 /** Of one kind of answers, at most: past it all are forgotten, and worked out again. */
-const keptMax = 2048
+const keptMax = 256
 
 /** Answers to questions, worked out once. */
 export function remembered<Answer> (work: (question: string) => Answer): (question: string) => Answer {
@@ -58,6 +58,7 @@ export function overlaid (tree: Tree, files: readonly (readonly [string, TreeFil
   return made
 }
 
+/** The tree with this file in the place of what stood there. */
 export const written = (tree: Tree, path: string, file: TreeFile): Tree => new Map(tree).set(path, file)
 
 export const isFolder = (tree: Tree, path: string): boolean => [...tree.keys()].some(name => name.startsWith(`${path}/`))
