@@ -11,6 +11,7 @@ import { openArena } from '../arena/open.ts'
 import { systemClock } from '../clock.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
+import type { Listening } from '../inspect/listening.ts'
 import { createRegistry, type Registry } from '../inspect/registry.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
@@ -24,7 +25,7 @@ import { createLimiter } from '../limiter.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
-import { inspectOptionTypes, inspectUsage, serveSource, withInspectAt, type InspectValues } from './inspect-options.ts'
+import { inspectOptionTypes, inspectUsage, listenForPage, servePage, withInspectAt } from './inspect-options.ts'
 import { countWork, processSource } from './inspect-sources.ts'
 import { sandboxesFor } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
@@ -90,7 +91,10 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }), sandboxSupervision, registry)
   const workers = createPool()
   let policies: Policies | null = null
+  let listening: Listening | null = null
   try {
+    // Before anything is made: an address that is taken ends the command.
+    if (values.inspect !== undefined) listening = await listenForPage(values.inspect, '--inspect', values)
     await sandboxes.reap()
     const kept = resumed?.file().options
     const options: RunOptions = { ...runDefaults, ...(kept ?? { target: target!, ...given }), ...resolveBudgets(kept ?? {}, budgets), ...weightsOf(given) }
@@ -100,13 +104,13 @@ export async function run (argv: string[], io: Io): Promise<number> {
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
     }, { sandboxes, clock: systemClock })
     const store = resumed ?? newStore(values.out, arena, options, policies)
-    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true, page: registry === undefined ? null : { registry, values, at: values.inspect! } }, io)
+    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true, page: listening === null ? null : { registry: registry!, listening } }, io)
   } finally {
-    await Promise.allSettled([sandboxes.close(), workers.close(), policies?.close()])
+    await Promise.allSettled([listening?.close(), sandboxes.close(), workers.close(), policies?.close()])
   }
 }
 
-interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean; /** null: nobody looks. */ page: { registry: Registry; values: InspectValues; at: string } | null }
+interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean; /** null: nobody looks. */ page: { registry: Registry; listening: Listening } | null }
 
 async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json, page }: Edge, io: Io): Promise<number> {
   const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
@@ -114,7 +118,8 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
   const work = countWork()
   const ports = { clock: systemClock, sandboxes, verify, policies, registry: page?.registry }
   // The page is there before the first actor is; what it does to the run comes later.
-  const gateway = page === null ? null : await serveSource(await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work }), page.at, page.values, io)
+  const source = page === null ? null : await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work })
+  const gateway = page === null ? null : servePage(source!, page.listening, io)
   const playing = startSystem({ store, arena, jobs, options, ports, onStep: view.onStep, onQueue: event => { work.onQueue(event); view.onQueue(event) } })
   let drained: Promise<void> | null = null
   const interrupt = (): void => {
@@ -149,6 +154,7 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
     await gateway?.close()
+    await source?.close()
   }
 }
 
