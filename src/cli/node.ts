@@ -30,9 +30,10 @@ import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
 import { inspectOptionTypes, inspectUsage, listenForPage, servePage, withInspectAt, type InspectValues } from './inspect-options.ts'
 import { clusterSource } from './inspect-sources.ts'
+import { readLevel } from './log.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
 import { serveHealth, type ServedHealth } from './node-health.ts'
-import type { NodeLog } from './node-log.ts'
+import { createNodeLog, type NodeLog } from './node-log.ts'
 import { openWatch, watchOptionTypes, watchUsage } from './node-watch.ts'
 import { parseWord } from './parse.ts'
 import { createPolicies, type Policies, type PolicyPorts } from './policies.ts'
@@ -83,8 +84,9 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const labels = parseLabels(values.labels)
   const own = { ...runDefaults, target: '', ...readPolicy(values) }
   const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
-  const watch = await openWatch(values, nodeId, io)
-  const { log, metrics, report } = watch
+  const log = createNodeLog(io, { json: values.json === true, level: readLevel(values['log-level'], process.env), node: nodeId })
+  const watch = await openWatch(values, nodeId, log)
+  const { metrics, report } = watch
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
   const registry = createRegistry({ node: nodeId, clock: systemClock })
   const sandboxes = await openSandboxes(kind, slots, registry, metrics)
