@@ -18,6 +18,10 @@ export function superviseSandboxes (sandboxes: Sandboxes, { supervision = sandbo
   return { kind: sandboxes.kind, reap: () => sandboxes.reap(), close: () => sandboxes.close(), open: (spec, signal) => open(sandboxes, spec, { supervision, registry, clock }, signal) }
 }
 
+/** Sandboxes for a piece of work whose rollout is not their purpose: they are known below it. */
+export const sandboxesOf = (sandboxes: Pick<Sandboxes, 'open'>, work: string): Pick<Sandboxes, 'open'> =>
+  ({ open: (spec, signal) => sandboxes.open({ ...spec, label: { ...spec.label, work } }, signal) })
+
 async function open (sandboxes: Sandboxes, spec: SandboxSpec, { supervision, registry, clock }: Required<Pick<Supervising, 'supervision' | 'clock'>> & Pick<Supervising, 'registry'>, signal?: AbortSignal): Promise<Sandbox> {
   let inner: Sandbox | null = null
   const logic = machine.provide({
@@ -32,8 +36,8 @@ async function open (sandboxes: Sandboxes, spec: SandboxSpec, { supervision, reg
     }
   })
   const actor = createActor(logic, { clock: timersOf(clock), input: supervision })
-  const { run, purpose } = spec.label
-  observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, names.rollout(run, purpose), aboutWork(run, purpose)))
+  const { run, purpose, work } = spec.label
+  observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, work === undefined ? names.rollout(run, purpose) : names.work(run, work), aboutWork(run, work ?? purpose)))
   actor.start()
   const settled = await waitFor(actor, snapshot => snapshot.matches('ready') || snapshot.status === 'done', { timeout: Infinity })
   if (settled.status === 'done' || inner === null) {

@@ -11,6 +11,7 @@ import { assign, createActor, setup, type AnyActorRef } from 'xstate'
 import { observe, about } from '../actors/observe.ts'
 import { systemClock } from '../src/clock.ts'
 import { serveGateway } from '../src/inspect/gateway.ts'
+import { listenAt } from '../src/inspect/listening.ts'
 import { ownNode } from '../src/inspect/nodes.ts'
 import { folderReaders } from '../src/inspect/records/folder.ts'
 import { createRegistry, type Registry } from '../src/inspect/registry.ts'
@@ -74,7 +75,8 @@ const inspected = makeHerd(undefined, true)
 const row = { node: 'local', host: 'h', pid: process.pid, version: '0', state: 'serving', labels: {}, slots: [], arenas: [], refusals: [], delivered: {}, actors: null, startedAt: 0, seenAt: 0 }
 const nodes = await ownNode({ registry, machines: () => [], clock: systemClock, drain: null }, () => row)
 const source = createSource({ kind: 'process', nodes, readers: folderReaders([]), machines: () => [], clock: systemClock, runs: null, around: async () => ({ queues: [], policies: [] }) })
-const gateway = await serveGateway({ source, clock: systemClock, at: '127.0.0.1:0', version: '0', access: { token: null, actToken: null, actions: false }, page: new Map(), limits: { stalledMsMax: 600_000 } })
+const listening = await listenAt({ at: '127.0.0.1:0', option: '--listen', access: { token: null, actToken: null, actions: false } })
+const gateway = serveGateway({ source, clock: systemClock, listening, version: '0', page: new Map(), limits: { stalledMsMax: 600_000 } })
 
 async function watch (): Promise<{ stop (): Promise<void>; pause (): void }> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('inspect-watcher.js', import.meta.url)), gateway.url], { stdio: ['ignore', 'pipe', 'inherit'] })

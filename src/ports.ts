@@ -38,8 +38,8 @@ export interface SandboxSpec {
   view: 'history' | 'tree' | 'empty'
   /** `none` always, except when dependencies are installed while an arena is opened. */
   network: 'none' | 'host'
-  /** For labels, leases and diagnostics. */
-  label: { run: string; purpose: string }
+  /** For labels, leases and diagnostics. `work`: the piece of work that it is for, where the purpose does not name it. */
+  label: { run: string; purpose: string; work?: string }
   limits?: Partial<SandboxLimits>
 }
 

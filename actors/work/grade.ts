@@ -8,6 +8,7 @@ import { solveId, verifyId } from '../../src/run/ids.ts'
 import type { GradeResult } from '../../src/run/results.ts'
 import { output, type WorkOutput } from '../../src/store/episodes.ts'
 import { gradeAttempt } from '../../src/verify/grade.ts'
+import { sandboxesOf } from '../sandbox.ts'
 import type { AttemptPayload } from './solve.ts'
 import type { Workplace } from './types.ts'
 
@@ -17,7 +18,7 @@ export async function handleGrade (place: Workplace, delivery: Delivery): Promis
   const { bug } = await store.bug({ episodeId, bugId, order })
   const { f2p, p2p } = (await store.result<Verdict>(verifyId(episodeId)))!
   const patch = await store.attempt(solveId(episodeId, order, member))
-  const grade = await gradeAttempt({ bug, arena, expected: { f2p, p2p }, patch, run: store.run }, ports.verify, delivery.signal)
+  const grade = await gradeAttempt({ bug, arena, expected: { f2p, p2p }, patch, run: store.run }, { ...ports.verify, sandboxes: sandboxesOf(ports.verify.sandboxes, delivery.work.id) }, delivery.signal)
   ports.verify.metrics?.add('spar_grades_total', { outcome: grade.outcome })
   if (grade.solved === null) throw new SparError('GRADE_UNDECIDED', `Cannot grade ${solveId(episodeId, order, member)}: ${grade.reason}`, { retryable: true })
   return output({ grade, delivery: delivery.delivery })

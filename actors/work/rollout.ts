@@ -1,7 +1,7 @@
 // What the two kinds of rollout share: budgets and deadlines, the record that is kept, the outcome in the domain's words.
 
 import type { Arena, Outcome, Role } from '../../src/domain.ts'
-import type { Delivery } from '../../src/bus/work.ts'
+import { workCancelled, type Delivery } from '../../src/bus/work.ts'
 import { SparError } from '../../src/errors.ts'
 import type { RolloutInput, RolloutOutcome } from '../../machines/rollout.ts'
 import type { Sandbox, Sandboxes, SandboxSpec } from '../../src/ports.ts'
@@ -38,7 +38,7 @@ export interface RolloutOutput { outcome: Outcome; reason: string; policy: { nam
 /** Record and transcript of a rollout that has a verdict on the policy; throws what has to be issued again. */
 export function rolloutOutput (place: Workplace, delivery: Delivery, played: PlayedRollout, session: RolloutSession<unknown>, ended: RolloutOutcome): RolloutOutput {
   const { outcome, reason } = domainOutcome(ended)
-  if (outcome === 'cancelled') throw new SparError('ROLLOUT_CANCELLED', 'The rollout was cancelled', { retryable: true })
+  if (outcome === 'cancelled') throw delivery.signal.aborted ? new SparError('ROLLOUT_CANCELLED', 'The rollout was cancelled', { retryable: true }) : new SparError(workCancelled, 'cancelled by hand')
   const { name, version } = place.ports.policies[played.role]
   const record = recordOf({
     run: place.store.run,

@@ -6,6 +6,7 @@ import type { Delivery } from '../../src/bus/work.ts'
 import type { Verdict } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
 import { bugFolder, output, rejectedFolder, type WorkOutput } from '../../src/store/episodes.ts'
+import { sandboxesOf } from '../sandbox.ts'
 import { verifyBug } from '../verifier.ts'
 import type { Workplace } from './types.ts'
 
@@ -14,7 +15,7 @@ export async function handleVerify (place: Workplace, delivery: Delivery): Promi
   const { episodeId } = delivery.work.payload as { episodeId: string }
   const { bug, manifest } = await store.submission(episodeId)
   const { params, strategy, seed, policy } = manifest!
-  const verdict = await verifyBug({ bug, arena, params, mode: options.mode, run: store.run }, ports.verify, delivery.signal, { ...ports, work: delivery.work.id })
+  const verdict = await verifyBug({ bug, arena, params, mode: options.mode, run: store.run }, { ...ports.verify, sandboxes: sandboxesOf(ports.verify.sandboxes, delivery.work.id) }, delivery.signal, { ...ports, work: delivery.work.id })
   for (const { name, verdict: said } of verdict.checks) ports.verify.metrics?.add('spar_verify_checks_total', { check: name, verdict: said })
   if (!verdict.decided) {
     const check = verdict.checks.find(({ verdict }) => verdict === 'error')

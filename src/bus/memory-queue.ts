@@ -2,7 +2,7 @@
 
 import { SparError, toPlain } from '../errors.ts'
 import type { Clock } from '../ports.ts'
-import type { Delivery, Work, WorkEnding, WorkKind, WorkQueue } from './work.ts'
+import { workCancelled, type Delivery, type Work, type WorkEnding, type WorkKind, type WorkQueue } from './work.ts'
 
 export interface MemoryQueueOptions {
   /** Pieces of work in flight at a time. */
@@ -66,8 +66,9 @@ export function createMemoryQueue (options: MemoryQueueOptions): WorkQueue {
       const result = await handlers.get(work.kind)!({ work, delivery: deliveries, signal: entry.abort.signal })
       settle(entry, { kind: 'settled', result, deliveries })
     } catch (error) {
-      if (draining || entry.abort.signal.aborted) return
       const { code, message } = toPlain(error)
+      if (code === workCancelled) return settle(entry, { kind: 'cancelled', reason: message, deliveries })
+      if (draining || entry.abort.signal.aborted) return
       if (deliveries >= deliveriesMax) return settle(entry, { kind: 'quarantined', code, reason: message, deliveries })
       onEvent({ type: 'redelivered', work, delivery: deliveries, code, reason: message })
       void clock.sleep(redeliverMs * 2 ** (deliveries - 1), entry.abort.signal).then(() => enqueue(entry), () => {})
@@ -96,7 +97,7 @@ export function createMemoryQueue (options: MemoryQueueOptions): WorkQueue {
       if (!entry) return
       const index = waiting.indexOf(entry)
       if (index !== -1) waiting.splice(index, 1)
-      entry.abort.abort(new SparError('WORK_CANCELLED', reason))
+      entry.abort.abort(new SparError(workCancelled, reason))
       settle(entry, { kind: 'cancelled', reason, deliveries: entry.deliveries })
     },
     async drain (graceMs) {

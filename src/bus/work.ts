@@ -17,10 +17,13 @@ export type WorkEnding =
 
 export interface Ledger { dispatched: number; settled: number; cancelled: number; quarantined: number }
 
+/** Code of what a handler throws where somebody cancelled the work by hand: that is its ending, and it is not delivered again. */
+export const workCancelled = 'WORK_CANCELLED'
+
 export interface WorkQueue {
   /** Adds work, or joins the work of the same id that was added before. Throws QUEUE_FULL above `workMax`. */
   add (work: Work): Promise<WorkEnding>
-  /** Sets the handler of a kind. A rejection with a `retryable` error, or a defect, means: deliver again. */
+  /** Sets the handler of a kind. A rejection with `workCancelled` ends it as cancelled; any other, a `retryable` error or a defect, means: deliver again. */
   handle (kind: WorkKind, handler: (delivery: Delivery) => Promise<unknown>): void
   cancel (id: string, reason: string): void
   /**

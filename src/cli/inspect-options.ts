@@ -3,6 +3,7 @@
 import { machineViews } from '../../actors/definitions.ts'
 import { systemClock } from '../clock.ts'
 import { serveGateway, type Gateway } from '../inspect/gateway.ts'
+import { listenAt, type Listening } from '../inspect/listening.ts'
 import { createSource, type Source, type SourceParts } from '../inspect/source.ts'
 import type { Io } from './command.ts'
 import { neutral } from './terminal.ts'
@@ -27,24 +28,15 @@ export function tokensOf (values: InspectValues): { token: string | null; actTok
   return { token: values.token ?? (env['SPAR_INSPECT_TOKEN'] || null), actToken: values['act-token'] ?? (env['SPAR_INSPECT_ACT_TOKEN'] || null) }
 }
 
-/** Serves the page at `at` (`host:port`), and says where. */
-export async function servePage (source: Source, at: string, values: InspectValues, io: Pick<Io, 'err'>): Promise<Gateway> {
+/** Throws OPTION_INVALID, OPTION_MISSING and INSPECT_HTTP: before anything is there to be shown. */
+export async function listenForPage (at: string, option: '--listen' | '--inspect', values: InspectValues): Promise<Listening> {
   const { token, actToken } = tokensOf(values)
-  const gateway = await serveGateway({
-    source, at, clock: systemClock, version: version(), onAct: what => io.err(`inspection: ${neutral(what)}`),
-    access: { token, actToken, actions: values['allow-actions'] === true || actToken !== null }
-  })
-  io.err(`Inspect: ${gateway.url}${token === null ? '' : '?token=…'}`)
-  return gateway
+  return await listenAt({ at, option, access: { token, actToken, actions: values['allow-actions'] === true || actToken !== null } })
 }
 
-/** As `servePage`; the source is closed with its page, and where that cannot be served. */
-export async function serveSource (source: Source, at: string, values: InspectValues, io: Pick<Io, 'err'>): Promise<Gateway> {
-  try {
-    const gateway = await servePage(source, at, values, io)
-    return { ...gateway, async close () { await gateway.close(); await source.close() } }
-  } catch (error) {
-    await source.close()
-    throw error
-  }
+/** Serves the page, and says where. */
+export function servePage (source: Source, listening: Listening, io: Pick<Io, 'err'>): Gateway {
+  const gateway = serveGateway({ source, listening, clock: systemClock, version: version(), onAct: what => io.err(`inspection: ${neutral(what)}`) })
+  io.err(`Inspect: ${gateway.url}${listening.access.token === null ? '' : '?token=…'}`)
+  return gateway
 }

@@ -3,11 +3,12 @@
 import { parseArgs } from 'node:util'
 import { machineViews } from '../../actors/definitions.ts'
 import { SparError } from '../errors.ts'
+import type { Listening } from '../inspect/listening.ts'
 import type { Source } from '../inspect/source.ts'
 import { serveStately } from '../inspect/stately.ts'
 import { parseWhole } from '../run/options.ts'
 import type { Io } from './command.ts'
-import { inspectAtDefault, inspectOptionTypes, inspectUsage, servePage, tokensOf } from './inspect-options.ts'
+import { inspectAtDefault, inspectOptionTypes, inspectUsage, listenForPage, servePage, tokensOf } from './inspect-options.ts'
 import { openSource } from './inspect-sources.ts'
 import { natsOptionTypes, natsUsage, type NatsValues } from './nats-options.ts'
 import { untilInterrupted } from './until-interrupted.ts'
@@ -30,20 +31,22 @@ export async function run (argv: string[], io: Io): Promise<number> {
     return 0
   }
   if (values.stately !== undefined && tokensOf(values).token !== null) throw new SparError('OPTION_INVALID', 'Cannot use --stately together with a token (--token or SPAR_INSPECT_TOKEN): its receivers bring none, and whoever is on this machine would read everything. Leave one of them out')
-  return await serve(await openSource(values as NatsValues & { run?: string[] }, 'spar inspect', (status, detail) => io.err(`the bus is ${status}: ${detail}`)), values, io)
+  const listening = await listenForPage(values.listen ?? inspectAtDefault, '--listen', values)
+  try {
+    return await serve(await openSource(values as NatsValues & { run?: string[] }, 'spar inspect', (status, detail) => io.err(`the bus is ${status}: ${detail}`)), listening, values.stately, io)
+  } finally { await listening.close() }
 }
 
-async function serve (source: Source, values: Parameters<typeof servePage>[2] & { listen?: string | undefined; stately?: string | undefined }, io: Io): Promise<number> {
+async function serve (source: Source, listening: Listening, statelyPort: string | undefined, io: Io): Promise<number> {
+  const stately = statelyPort === undefined ? null : await serveStately(source, machineViews(), parseWhole('stately', statelyPort, 0, 65_535)).catch(async (error: unknown) => { await source.close(); throw error })
   try {
-    const stately = values.stately === undefined ? null : await serveStately(source, machineViews(), parseWhole('stately', values.stately, 0, 65_535))
     if (stately !== null) io.err(`Stately's inspector: ws://127.0.0.1:${stately.port}`)
-    const gateway = await servePage(source, values.listen ?? inspectAtDefault, values, io).catch(async (error: unknown) => { await stately?.close(); throw error })
-    try {
-      await untilInterrupted()
-      return 0
-    } finally {
-      await gateway.close()
-      await stately?.close()
-    }
-  } finally { await source.close() }
+    const gateway = servePage(source, listening, io)
+    await untilInterrupted()
+    await gateway.close()
+    return 0
+  } finally {
+    await stately?.close()
+    await source.close()
+  }
 }

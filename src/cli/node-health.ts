@@ -1,13 +1,16 @@
 // The node over HTTP, for whoever watches over it: alive, ready, what it does, and its metrics.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { SparError, toPlain } from '../errors.ts'
+import { listen, shown } from '../listen.ts'
 import type { Metrics } from '../metrics/types.ts'
 
+export interface ServedHealth { url: string; close (): Promise<void> }
 export interface Health { isReady (): boolean; status (): unknown; metrics: Pick<Metrics, 'expose' | 'contentType'> }
 
 /** `at` is `host:port`. Rejects with NODE_HTTP when it cannot listen. */
-export async function serveHealth (at: string, health: Health): Promise<{ url: string; close (): Promise<void> }> {
+export async function serveHealth (at: string, health: Health): Promise<ServedHealth> {
   const match = /^(.*):(\d+)$/.exec(at)
   if (match === null || Number(match[2]) > 65_535) throw new SparError('OPTION_INVALID', `Cannot use --http "${at}": it takes host:port, such as 127.0.0.1:8321`)
   const server = createServer((request, response) => {
@@ -22,10 +25,9 @@ export async function serveHealth (at: string, health: Health): Promise<{ url: s
     if (request.url === '/metrics') return void expose(health.metrics, request, response)
     return answer(404, { error: 'there are /healthz, /readyz, /status and /metrics' })
   })
-  await listen(server, match[1]!, Number(match[2]), at)
-  const address = server.address() as { address: string; port: number }
+  const port = await listen(server, { host: match[1]!, port: Number(match[2]), code: 'NODE_HTTP', option: '--http' })
   return {
-    url: `http://${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}`,
+    url: `http://${shown((server.address() as AddressInfo).address)}:${port}`,
     close: () => new Promise(resolve => { server.close(() => resolve()); server.closeAllConnections() })
   }
 }
@@ -40,8 +42,3 @@ async function expose (metrics: Health['metrics'], request: IncomingMessage, res
     response.end(`Cannot read the metrics: ${toPlain(error).message}\n`)
   }
 }
-
-const listen = (server: Server, host: string, port: number, at: string): Promise<void> => new Promise((resolve, reject) => {
-  server.once('error', error => reject(new SparError('NODE_HTTP', `Cannot listen on ${at}: ${error.message}. Choose another --http`)))
-  server.listen(port, host, resolve)
-})

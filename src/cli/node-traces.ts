@@ -1,4 +1,4 @@
-// The traces of a node, where somebody has asked for them: what that takes is loaded only then.
+// The traces of a process, where somebody has asked for them: what that takes is loaded only then.
 
 import { systemClock } from '../clock.ts'
 import type { Metrics } from '../metrics/types.ts'
@@ -17,12 +17,14 @@ export interface TraceValues { otlp?: string | undefined; 'otlp-content'?: boole
 
 export interface NodeTraces { tracer: Tracer; options: TraceOptions }
 
+/** Whether somebody has asked for traces. */
+export const isTraced = ({ otlp }: TraceValues): boolean => otlp !== undefined || ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'].some(name => process.env[name])
+
 /** null: nobody has asked for traces. Throws OPTION_INVALID. */
 export async function openTraces (values: TraceValues, node: string, metrics: Metrics, onTrouble: (reason: string) => void): Promise<NodeTraces | null> {
   const { env } = process
-  const isAsked = values.otlp !== undefined || [env['OTEL_EXPORTER_OTLP_ENDPOINT'], env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']].some(Boolean)
   const share = values['otlp-share'] === undefined ? 1 : parseNumber('otlp-share', values['otlp-share'], 0, 1)
-  if (!isAsked) return null
+  if (!isTraced(values)) return null
   const { createOtlpTracer } = await import('../traces/otlp.ts')
   const tracer = createOtlpTracer({
     url: values.otlp ?? null, clock: systemClock, onTrouble,

@@ -1,4 +1,4 @@
-// Who watches a node: its log, its metrics and its traces, as one thing that the rest of the command hands on.
+// Who watches a node, or a process that plays a run: its log, its metrics and its traces, as one thing that the rest of the command hands on.
 
 import type { NodeReport } from '../cluster/report.ts'
 import { systemClock } from '../clock.ts'
@@ -8,9 +8,7 @@ import { countRollouts } from '../metrics/rollouts.ts'
 import type { Metrics } from '../metrics/types.ts'
 import { joinWatches, type WorkWatch } from '../rollout/watch.ts'
 import { traceDelivery, traceRollouts } from '../traces/work.ts'
-import type { Io } from './command.ts'
-import { readLevel } from './log.ts'
-import { createNodeLog, type NodeLog } from './node-log.ts'
+import type { NodeLog } from './node-log.ts'
 import { openTraces, traceOptionTypes, traceUsage, type TraceValues } from './node-traces.ts'
 
 export const watchOptionTypes = { ...traceOptionTypes, 'log-level': { type: 'string' }, json: { type: 'boolean' } } as const
@@ -31,8 +29,7 @@ export interface NodeWatch {
 }
 
 /** Throws OPTION_INVALID. */
-export async function openWatch (values: TraceValues & { 'log-level'?: string | undefined; json?: boolean | undefined }, node: string, io: Io): Promise<NodeWatch> {
-  const log = createNodeLog(io, { json: values.json === true, level: readLevel(values['log-level'], process.env), node })
+export async function openWatch (values: TraceValues, node: string, log: NodeLog): Promise<NodeWatch> {
   const metrics = createMetrics({ process: true })
   const counted = countRollouts(metrics)
   const traces = await openTraces(values, node, metrics, reason => log({ type: 'traces', reason }))

@@ -15,7 +15,6 @@ import { clusterLimits, slotDefaults, type Slots } from '../cluster/limits.ts'
 import { followPolicies } from '../cluster/policy-versions.ts'
 import { systemClock } from '../clock.ts'
 import { SparError, toPlain } from '../errors.ts'
-import type { Gateway } from '../inspect/gateway.ts'
 import { createRegistry, type Registry } from '../inspect/registry.ts'
 import { serveInspect } from '../inspect/serve.ts'
 import { createLimiter } from '../limiter.ts'
@@ -30,11 +29,12 @@ import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
-import { inspectOptionTypes, inspectUsage, serveSource, withInspectAt } from './inspect-options.ts'
+import { inspectOptionTypes, inspectUsage, listenForPage, servePage, withInspectAt, type InspectValues } from './inspect-options.ts'
 import { clusterSource } from './inspect-sources.ts'
+import { readLevel } from './log.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
-import { serveHealth } from './node-health.ts'
-import type { NodeLog } from './node-log.ts'
+import { serveHealth, type ServedHealth } from './node-health.ts'
+import { createNodeLog, type NodeLog } from './node-log.ts'
 import { openWatch, watchOptionTypes, watchUsage } from './node-watch.ts'
 import { parseWord } from './parse.ts'
 import { createPolicies, type Policies, type PolicyPorts } from './policies.ts'
@@ -68,6 +68,7 @@ const optionTypes = {
   help: { type: 'boolean', short: 'h' }
 } as const
 
+const httpDefault = '127.0.0.1:8321'
 /** How often a node removes what dead owners left on its machine. */
 const reapMsDefault = 60_000
 
@@ -84,8 +85,9 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const labels = parseLabels(values.labels)
   const own = { ...runDefaults, target: '', ...readPolicy(values) }
   const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
-  const watch = await openWatch(values, nodeId, io)
-  const { log, metrics, report } = watch
+  const log = createNodeLog(io, { json: values.json === true, level: readLevel(values['log-level'], process.env), node: nodeId })
+  const watch = await openWatch(values, nodeId, log)
+  const { metrics, report } = watch
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
   const registry = createRegistry({ node: nodeId, clock: systemClock })
   const sandboxes = await openSandboxes(kind, slots, registry, metrics)
@@ -95,10 +97,13 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const over = new AbortController()
   const served = followPolicies(bus, (code, reason) => report({ type: 'fault', code, reason }), over.signal)
   const policies = createPolicyCache(own, { workers, versionsOf: served.of, onLine: line => log({ type: 'progress', line }) })
-  let page: Gateway | null = null
+  let node: RunningNode | null = null
+  let health: ServedHealth | null = null
+  let page: { close (): Promise<void> } | null = null
   try {
-    // Before the node is there: an address or a token that will not do ends the command before anything is taken.
-    if (values.inspect !== undefined) page = await serveSource(clusterSource(bus), values.inspect, values, io)
+    // Before the node is there: an address or a token that will not do ends the command before anything is joined.
+    if (values.http !== 'off') health = await serveHealth(values.http ?? httpDefault, { isReady: () => node?.isReady === true, status: () => node?.presence() ?? { node: nodeId, state: 'starting' }, metrics })
+    if (values.inspect !== undefined) page = await serveClusterPage(bus, values.inspect, values, io)
     await served.ready
     const { removed } = await sandboxes.reap()
     if (removed.length > 0) log({ type: 'reaped', removed })
@@ -107,7 +112,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       ...(setup === null ? {} : { setup }), ...(test === null ? {} : { test }), ...(signal === undefined ? {} : { signal })
     }, { sandboxes, clock: systemClock })
     for (const target of (values.arenas ?? '').split(',').filter(target => target !== '')) await open(target, null, null)
-    const node = startNode({
+    const started = node = startNode({
       nodeId, bus, slots, drainMs, onEvent: report,
       about: { host: hostname(), pid: process.pid, version: version(), labels },
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
@@ -116,25 +121,31 @@ export async function run (argv: string[], io: Io): Promise<number> {
         verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
       }
     })
-    measureNode(metrics, node, { bus, clock: systemClock })
+    measureNode(metrics, started, { bus, clock: systemClock })
     void keepReaping(sandboxes, reapMs, over.signal, log)
-    await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => node.drain() }).catch((error: unknown) => {
+    await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => started.drain() }).catch((error: unknown) => {
       // Who may not serve does its work all the same.
       const { code, message } = toPlain(error)
       report({ type: 'fault', code, reason: message })
     })
-    return await serve(node, bus, values.http ?? '127.0.0.1:8321', log, metrics)
+    return await serve(started, bus, health?.url ?? null, log)
   } finally {
     over.abort()
-    await page?.close()
+    await Promise.allSettled([page?.close(), health?.close()])
     await Promise.allSettled([bridge.destroy(), sandboxes.close(), workers.close(), policies.close()])
     await bus.close()
     await watch.close()
   }
 }
 
-async function serve (node: RunningNode, bus: Bus, http: string, log: NodeLog, metrics: Metrics): Promise<number> {
-  const health = http === 'off' ? null : await serveHealth(http, { isReady: () => node.isReady, status: () => node.presence(), metrics })
+async function serveClusterPage (bus: Bus, at: string, values: InspectValues, io: Io): Promise<{ close (): Promise<void> }> {
+  const listening = await listenForPage(at, '--inspect', values)
+  const source = clusterSource(bus)
+  const gateway = servePage(source, listening, io)
+  return { async close () { await gateway.close(); await source.close() } }
+}
+
+async function serve (node: RunningNode, bus: Bus, http: string | null, log: NodeLog): Promise<number> {
   const controls = new AbortController()
   let interrupts = 0
   const end = (): void => {
@@ -146,7 +157,7 @@ async function serve (node: RunningNode, bus: Bus, http: string, log: NodeLog, m
   void followControls(node, bus, controls.signal)
   try {
     await node.ready
-    log({ type: 'ready', http: health?.url ?? null })
+    log({ type: 'ready', http })
     const outcome = await node.ended
     if (outcome.kind === 'failed') throw new SparError(outcome.code, `The node ${node.nodeId} cannot go on: ${outcome.reason}`, { retryable: true })
     return 0
@@ -154,7 +165,6 @@ async function serve (node: RunningNode, bus: Bus, http: string, log: NodeLog, m
     controls.abort()
     process.off('SIGTERM', end)
     process.off('SIGINT', end)
-    await health?.close()
   }
 }
 

@@ -12,6 +12,8 @@ import { systemClock } from '../clock.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import { createRegistry, type Registry } from '../inspect/registry.ts'
+import { measureWorkers } from '../metrics/node.ts'
+import { measureSandboxes } from '../metrics/sandboxes.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
 import { differingBudget, readBudgets, resolveBudgets, type GivenBudgets } from '../run/budgets.ts'
@@ -24,14 +26,13 @@ import { createLimiter } from '../limiter.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
-import { inspectOptionTypes, inspectUsage, serveSource, withInspectAt, type InspectValues } from './inspect-options.ts'
+import { inspectOptionTypes, inspectUsage, servePage, withInspectAt } from './inspect-options.ts'
 import { countWork, processSource } from './inspect-sources.ts'
 import { sandboxesFor } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
-import { playView } from './play-view.ts'
+import { openPlayWatch, playNode, playWatchOptionTypes, playWatchUsage, type PlayWatch, type PlayWatchValues } from './play-watch.ts'
 import { readOptions, runOptionTypes, type Given } from './run-options.ts'
 import { renderSummary } from './summary.ts'
-import { neutral } from './terminal.ts'
 import { untilInterrupted } from './until-interrupted.ts'
 import { version } from './version.ts'
 
@@ -57,10 +58,11 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --out dir                where the run is kept    --resume           go on with the run in --out
   --inspect[=host:port]    a page on which it is seen, at 127.0.0.1:8322; on a terminal it stays when the run is over
 ${inspectUsage}
+${playWatchUsage}
   --json                   one object on the last line of standard output`
 
 const optionTypes = {
-  ...runOptionTypes, ...inspectOptionTypes, inspect: { type: 'string' },
+  ...runOptionTypes, ...inspectOptionTypes, ...playWatchOptionTypes, inspect: { type: 'string' },
   sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
@@ -85,37 +87,52 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const resumed = values.resume ? resumeStore(values.out, target, given, budgets) : null
   if (!resumed && target === null) throw new SparError('OPTION_MISSING', 'Cannot play without a target: spar play <target>, or --resume --out <dir>')
 
+  // Before anything is made: an address that is taken ends the command.
+  const watch = await openPlayWatch(values, io)
+  try {
+    return await open({ values, target, given, budgets, resumed, jobs, watch }, io)
+  } finally { await watch.close() }
+}
+
+interface Wanted { values: PlayWatchValues & { sandbox?: string | undefined; setup?: string | undefined; test?: string | undefined; out?: string | undefined; json?: boolean | undefined; quickstart?: boolean | undefined }; target: string | null; given: Given; budgets: GivenBudgets; resumed: RunStore | null; jobs: number; watch: PlayWatch }
+
+async function open ({ values, target, given, budgets, resumed, jobs, watch }: Wanted, io: Io): Promise<number> {
   const home = sparHome()
-  const registry = values.inspect === undefined ? undefined : createRegistry({ node: 'local', clock: systemClock })
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home }), { registry })
+  const { metrics, say } = watch
+  const registry = watch.listening === null ? undefined : createRegistry({ node: playNode, clock: systemClock })
+  const created = await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home })
+  const supervised = superviseSandboxes(created, { registry })
+  const sandboxes = metrics === undefined ? supervised : measureSandboxes(supervised, metrics, systemClock)
   const workers = createPool()
+  if (metrics !== undefined) measureWorkers(metrics, workers)
   let policies: Policies | null = null
   try {
     await sandboxes.reap()
     const kept = resumed?.file().options
     const options: RunOptions = { ...runDefaults, ...(kept ?? { target: target!, ...given }), ...resolveBudgets(kept ?? {}, budgets), ...weightsOf(given) }
-    policies = await createPolicies(options, { workers, home, clock: systemClock, random: createRandom(options.seed).fork('servers'), onLine: line => io.err(neutral(line)) })
+    policies = await createPolicies(options, { workers, home, clock: systemClock, random: createRandom(options.seed).fork('servers'), onLine: say })
     const arena = resumed?.file().arena ?? await openArena({
-      target: target!, home, sandboxKind: sandboxes.kind, onProgress: (line: string) => io.err(line),
+      target: target!, home, sandboxKind: sandboxes.kind, onProgress: say,
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
     }, { sandboxes, clock: systemClock })
     const store = resumed ?? newStore(values.out, arena, options, policies)
-    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true, page: registry === undefined ? null : { registry, values, at: values.inspect! } }, io)
+    return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true, registry, watch }, io)
   } finally {
     await Promise.allSettled([sandboxes.close(), workers.close(), policies?.close()])
   }
 }
 
-interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean; /** null: nobody looks. */ page: { registry: Registry; values: InspectValues; at: string } | null }
+interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean; /** Of the page; undefined: nobody looks. */ registry: Registry | undefined; watch: PlayWatch }
 
-async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json, page }: Edge, io: Io): Promise<number> {
-  const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock }
-  const view = playView(store, io)
+async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json, registry, watch }: Edge, io: Io): Promise<number> {
+  const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics: watch.metrics }
   const work = countWork()
-  const ports = { clock: systemClock, sandboxes, verify, policies, registry: page?.registry }
+  const followed = watch.follow({ store, jobs, work })
+  const ports = { clock: systemClock, sandboxes, verify, policies, watch: followed.watch, registry }
   // The page is there before the first actor is; what it does to the run comes later.
-  const gateway = page === null ? null : await serveSource(await processSource({ store, registry: page.registry, playing: () => playing, policies, jobs, work }), page.at, page.values, io)
-  const playing = startSystem({ store, arena, jobs, options, ports, onStep: view.onStep, onQueue: event => { work.onQueue(event); view.onQueue(event) } })
+  const source = registry === undefined ? null : await processSource({ store, registry, playing: () => playing, policies, jobs, work })
+  const gateway = source === null ? null : servePage(source, watch.listening!, io)
+  const playing = startSystem({ store, arena, jobs, options, ports, onStep: followed.onStep, onQueue: event => { work.onQueue(event); followed.onQueue(event) } })
   let drained: Promise<void> | null = null
   const interrupt = (): void => {
     if (drained) process.exit(exitInterrupted)
@@ -125,7 +142,7 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
   process.on('SIGTERM', interrupt)
   try {
     const outcome = await playing.ended
-    view.end()
+    followed.ended(outcome)
     if (drained) {
       await drained
       io.err(`Interrupted. Go on with: spar play --resume --out ${store.dir}`)
@@ -149,6 +166,7 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
     await gateway?.close()
+    await source?.close()
   }
 }
 

@@ -24,16 +24,31 @@ export interface HeldArenas {
   attend (signal: AbortSignal): Promise<void>
 }
 
-export interface HeldArenasPorts { bus: Bus; retry: Retry; runs: Runs; clock: Clock; open: OpenArena; onChange (): void; limits?: Partial<Pick<typeof clusterLimits, 'arenasMax' | 'arenaRetryMs'>> }
+export interface HeldArenasPorts { bus: Bus; retry: Retry; runs: Runs; clock: Clock; open: OpenArena; onChange (): void; limits?: Partial<Pick<typeof clusterLimits, 'arenasMax' | 'targetsKnownMax' | 'arenaRetryMs'>> }
 
 const keyOf = ({ target, setup, test }: Pick<RunArena, 'target' | 'setup' | 'test'>): string => JSON.stringify([target, setup, test])
 
 export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, limits }: HeldArenasPorts): HeldArenas {
-  const { arenasMax, arenaRetryMs } = { ...clusterLimits, ...limits }
+  const { arenasMax, targetsKnownMax, arenaRetryMs } = { ...clusterLimits, ...limits }
   const held = new Map<string, Arena>()
   /** By what is wanted, the latest last. */
   const opened = new Map<string, Arena>()
   const refused = new Map<string, Refusal & { at: number }>()
+
+  const remember = (place: RunArena, arena: Arena): void => {
+    opened.delete(keyOf(place))
+    opened.set(keyOf(place), arena)
+    if (opened.size > targetsKnownMax) opened.delete(opened.keys().next().value!)
+  }
+
+  /** What active runs need stays refused: it would be tried again at once. */
+  const refuse = (place: RunArena, code: string, reason: string): void => {
+    refused.set(keyOf(place), { target: place.target, code, reason, at: clock.now() })
+    if (refused.size <= targetsKnownMax) return
+    const needed = new Set(runs.active().flatMap(({ arenas }) => arenas.map(keyOf)))
+    const spare = [...refused.keys()].find(key => !needed.has(key))
+    if (spare !== undefined) refused.delete(spare)
+  }
 
   /** The first place of an active run that this node could serve and does not yet. */
   const wanted = (): { document: RunDocument; index: number } | null => {
@@ -52,7 +67,7 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
     const place = document.arenas[index]!
     try {
       const arena = opened.get(keyOf(place)) ?? await open(place, signal)
-      opened.set(keyOf(place), arena)
+      remember(place, arena)
       const stands = await pin(document.name, index, arena)
       if (stands.id !== arena.id) throw new SparError('ARENA_DIFFERS', `This node finds another arena than the run plays on (${arena.id} at ${arena.commit.slice(0, 12)}, wanted ${stands.id} at ${stands.commit.slice(0, 12)}): its toolchain, its registry or its copy of the repository differ`)
       held.set(arena.id, arena)
@@ -61,7 +76,7 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
       if (signal.aborted) throw error
       const plain = toPlain(error)
       opened.delete(keyOf(place))
-      refused.set(keyOf(place), { target: place.target, code: plain.code, reason: plain.message, at: clock.now() })
+      refuse(place, plain.code, plain.message)
       if (!plain.retryable && plain.code.startsWith('ARENA_') && plain.code !== 'ARENA_DIFFERS') await giveUp(document.name, index, plain)
     }
     onChange()
@@ -89,8 +104,7 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
   }
 
   function refuseForRoom ({ arenas }: RunDocument, index: number): void {
-    const place = arenas[index]!
-    refused.set(keyOf(place), { target: place.target, code: 'ARENA_NO_ROOM', reason: `this node holds ${held.size} arenas that runs need, as many as it may: end a run, or start another node`, at: clock.now() })
+    refuse(arenas[index]!, 'ARENA_NO_ROOM', `this node holds ${held.size} arenas that runs need, as many as it may: end a run, or start another node`)
     onChange()
   }
 

@@ -7,9 +7,11 @@
 // D3. What a node gives up because it drains is handed back and counts as neither; a note says so.
 // D4. Nor does a bus that was away, or a record of a newer version, which another node can read: neither says anything about
 //     the work.
+// D5. What somebody cancelled by hand has an ending with that: it is not delivered again.
 
 import { linked } from '../bus/abort.ts'
 import type { QueueMessage } from '../bus/types.ts'
+import { workCancelled } from '../bus/work.ts'
 import { toPlain } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import type { Holder } from './holder.ts'
@@ -39,6 +41,8 @@ export const handedBack = 'HANDED_BACK'
 const isAnswered = ({ kind }: Delivered): boolean => kind !== 'failed' && kind !== 'interrupted' && kind !== 'abandoned'
 const isOfTheBus = ({ code, retryable }: { code: string; retryable: boolean }): boolean => code.startsWith('BUS_') && (retryable || code === 'BUS_CLOSED')
 
+const whyCancelled = (cancelled: AbortSignal): string => String((cancelled.reason as { message?: string } | undefined)?.message ?? 'cancelled')
+
 /** `cancelled` says why the run has given this up; `draining` aborts with the node. */
 export async function deliver (message: QueueMessage, task: Task, ports: DeliverPorts, { cancelled, draining }: { cancelled: AbortSignal; draining: AbortSignal }): Promise<Delivered> {
   const letGo = ports.holder.hold(message)
@@ -57,7 +61,7 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
   const limits = { ...clusterLimits, ...ports.limits }
   const deliveriesMax = task.deliveriesMax ?? limits.deliveriesMax
   if (await task.isDone(delivery)) return { kind: 'known' }
-  if (cancelled.aborted) return await cancel()
+  if (cancelled.aborted) return await cancel(whyCancelled(cancelled))
   if (draining.aborted) return await handBack('the node drains')
   const notes = delivery === 1 ? [] : await ports.records.failures(subject.run, subject.id, delivery - 1)
   const before = notes.filter(({ code }) => code !== handedBack)
@@ -71,7 +75,8 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
     const plain = toPlain(error)
     const { code, message: reason } = plain
     if (code === 'STORE_FENCED') return { kind: 'abandoned' }
-    if (cancelled.aborted) return await cancel()
+    if (code === workCancelled) return await cancel(reason)
+    if (cancelled.aborted) return await cancel(whyCancelled(cancelled))
     if (draining.aborted) return await handBack(reason)
     if (isOfTheBus(plain) || code === 'CLUSTER_SCHEMA_NEWER') {
       message.again(code === 'CLUSTER_SCHEMA_NEWER' ? limits.redeliverMsMax : limits.redeliverMs)
@@ -86,8 +91,8 @@ async function answer (message: QueueMessage, task: Task, ports: DeliverPorts, c
     leave()
   }
 
-  async function cancel (): Promise<Delivered> {
-    await task.cancel(String((cancelled.reason as { message?: string } | undefined)?.message ?? 'cancelled'), delivery)
+  async function cancel (reason: string): Promise<Delivered> {
+    await task.cancel(reason, delivery)
     return { kind: 'cancelled' }
   }
 

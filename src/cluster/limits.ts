@@ -32,6 +32,8 @@ export const clusterLimits = {
   readdMs: 60_000,
   /** Arenas that a node holds open at a time. */
   arenasMax: 16,
+  /** Targets of which a node remembers what it opened, or why it could not; of the oldest it forgets it. */
+  targetsKnownMax: 256,
   /** Before an arena that could not be opened here is tried again. */
   arenaRetryMs: 60_000,
   /** Children of one machine, at most: they cost more the more there are. */

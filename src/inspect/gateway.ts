@@ -1,14 +1,16 @@
 // The HTTP server of the page: its files, one value of a topic, actions, and the WebSocket. docs/inspect.md has the routes.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { SparError } from '../errors.ts'
+import { shown } from '../listen.ts'
 import type { Clock } from '../ports.ts'
-import { accessOf, checkAccess, cookieOf, mayEnter, type AccessOptions } from './access.ts'
+import { accessOf, cookieOf, mayEnter } from './access.ts'
 import { failureOf } from './failure.ts'
 import { inspectLimits, type InspectLimits } from './limits.ts'
+import type { Listening } from './listening.ts'
 import { readPage, securityHeaders, type PageFile } from './page-files.ts'
 import { protocolVersion, type Hello } from './protocol.ts'
 import { readAction, readValue, type Source } from './source.ts'
@@ -17,9 +19,8 @@ import { serveSocket } from './socket.ts'
 export interface GatewayOptions {
   source: Source
   clock: Clock
-  /** `host:port`; port 0: any. */
-  at: string
-  access: Omit<AccessOptions, 'host' | 'port'>
+  /** Where it is served; closed with it. */
+  listening: Listening
   /** Version of Spar. */
   version: string
   /** Told of every action that was asked for. */
@@ -30,21 +31,17 @@ export interface GatewayOptions {
 
 export interface Gateway { url: string; port: number; close (): Promise<void> }
 
-/** Throws OPTION_INVALID, OPTION_MISSING and INSPECT_HTTP. Closing it leaves the source open. */
-export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
-  const { source, clock, at, version, onAct = () => {}, page = readPage() } = options
+/** Closing it leaves the source open. */
+export function serveGateway (options: GatewayOptions): Gateway {
+  const { source, clock, listening, version, onAct = () => {}, page = readPage() } = options
   const limits = { ...inspectLimits, ...options.limits }
-  const { host, port } = readAddress(at)
-  checkAccess({ ...options.access, host })
+  const { access } = listening
   const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.requestBytesMax, perMessageDeflate: false })
   const hello = (mayAct: boolean): Hello => ({ type: 'hello', protocol: protocolVersion, spar: version, source: source.kind, mayAct, now: clock.now(), everyMs: limits.everyMs })
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+  listening.serve((request, response) => {
     answer(request, response).catch(error => { fail(response, error) })
   })
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => upgrade(request, socket, head))
-  await listen(server, host, port, at)
-  const bound = (server.address() as { port: number }).port
-  const access: AccessOptions = { ...options.access, host, port: bound }
+  listening.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => upgrade(request, socket, head))
 
   async function answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
@@ -54,7 +51,7 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
     const { mayLook, mayAct } = accessOf(request, access)
     if (url.pathname === '/healthz') return json(response, 200, { alive: true })
     if (given !== null && url.pathname === '/' && request.method === 'GET') {
-      if (mayEnter(request, given, access)) response.setHeader('set-cookie', cookieOf(given, bound))
+      if (mayEnter(request, given, access)) response.setHeader('set-cookie', cookieOf(given, access.port))
       else if (!mayLook) return denied(response, access.token !== null)
       response.writeHead(303, { location: '/' })
       response.end()
@@ -96,32 +93,20 @@ export async function serveGateway (options: GatewayOptions): Promise<Gateway> {
   }
 
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
-    port: bound,
+    url: `http://${shown(access.host)}:${access.port}/`,
+    port: access.port,
     async close () {
       for (const socket of sockets.clients) socket.terminate()
       sockets.close()
-      await new Promise<void>(resolve => { server.close(() => resolve()); server.closeAllConnections() })
+      await listening.close()
     }
   }
-}
-
-/** `host:port`, `[::1]:port` or a port alone. Throws OPTION_INVALID. */
-export function readAddress (at: string): { host: string; port: number } {
-  const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:/]+)):)?(\d{1,5})$/.exec(at)
-  if (match === null || Number(match[3]) > 65_535) throw new SparError('OPTION_INVALID', `Cannot use "${at}" as an address of the page: it takes host:port, such as 127.0.0.1:8322`)
-  return { host: match[1] ?? match[2] ?? '127.0.0.1', port: Number(match[3]) }
 }
 
 /** null: the target of a request is what its sender likes, and need not be a path. */
 function urlOf ({ url = '/' }: IncomingMessage): URL | null {
   return URL.canParse(url, 'http://localhost') ? new URL(url, 'http://localhost') : null
 }
-
-const listen = (server: Server, host: string, port: number, at: string): Promise<void> => new Promise((resolve, reject) => {
-  server.once('error', error => reject(new SparError('INSPECT_HTTP', `Cannot listen on ${at}: ${error.message}. Choose another address with --listen`)))
-  server.listen(port, host, resolve)
-})
 
 function json (response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' })

@@ -3,7 +3,7 @@
 
 import { createServer, type IncomingMessage } from 'node:http'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { SparError } from '../errors.ts'
+import { listen } from '../listen.ts'
 import { isLoopback } from './access.ts'
 import { topics, type ActorRow, type ActorsChange, type ActorsView, type ActorView, type EventLine, type MachineView, type StateNode, type Step, type Transition } from './protocol.ts'
 import type { Source } from './source.ts'
@@ -20,12 +20,9 @@ export async function serveStately (source: Source, machines: readonly MachineVi
   const server = createServer((_, response) => { response.writeHead(426); response.end() })
   const sockets = new WebSocketServer({ server, maxPayload: 1_024, perMessageDeflate: false, verifyClient: ({ req }: { req: IncomingMessage }) => sockets.clients.size < statelyLimits.receiversMax && isOurs(req.headers) })
   sockets.on('connection', socket => { void tell(socket, source, definitions) })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error => reject(new SparError('INSPECT_HTTP', `Cannot listen on 127.0.0.1:${port} for Stately's inspector: ${error.message}. Choose another --stately`)))
-    server.listen(port, '127.0.0.1', resolve)
-  })
+  const bound = await listen(server, { host: '127.0.0.1', port, code: 'INSPECT_HTTP', option: '--stately' })
   return {
-    port: (server.address() as { port: number }).port,
+    port: bound,
     async close () {
       for (const socket of sockets.clients) socket.terminate()
       await new Promise<void>(resolve => { server.close(() => resolve()); server.closeAllConnections() })

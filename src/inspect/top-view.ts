@@ -1,10 +1,10 @@
 // The cluster as lines of a terminal. Names and reasons come from anywhere: nothing of them is obeyed by a terminal.
 
-import type { ActorRow, ClusterView } from './protocol.ts'
+import type { ActorRow, ClusterView, SilentNode } from './protocol.ts'
 
 export interface TopOptions { columns: number; rows: number; /** Takes out what a terminal would obey. */ neutral: (text: string) => string }
 
-export function topLines ({ at, nodes, queues, ledger, throughput, policies, faults, runs, runsLeftOut }: ClusterView, actors: readonly ActorRow[], { columns, rows, neutral }: TopOptions): string[] {
+export function topLines ({ at, nodes, queues, ledger, throughput, policies, faults, runs, runsLeftOut }: ClusterView, actors: readonly ActorRow[], silent: readonly SilentNode[], { columns, rows, neutral }: TopOptions): string[] {
   const minutes = throughput.windowMs / 60_000
   const lines = [
     `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}   ${nodes.length} nodes   ${actors.filter(({ status }) => status === 'active').length} actors   last ${minutes} min: ${throughput.episodes} episodes, ${throughput.rollouts} rollouts, ${throughput.works} pieces of work`,
@@ -15,6 +15,7 @@ export function topLines ({ at, nodes, queues, ledger, throughput, policies, fau
     ...table(['NODE', 'STATE', 'ACTORS', 'SLOTS (busy/total)', 'UP', 'DELIVERED'], nodes.map(node => [
       node.node, node.state, String(node.actors ?? '?'), node.slots.map(({ kind, busy, total }) => `${kind} ${busy}/${total}`).join(' '), age(at - node.startedAt), Object.entries(node.delivered).map(([kind, count]) => `${kind} ${count}`).join(' ')
     ])),
+    ...silent.map(({ node, code, message }) => `silent: ${node} does not tell its actors: ${message} (${code})`),
     '',
     ...table(['RUN', 'STATE', 'EPISODES', 'OPEN', 'TARGET'], runs.map(run => [run.run, run.state + (run.wait === null ? '' : ' (waits)'), `${run.episodes.settled}/${run.episodes.total ?? '∞'}`, String(run.ledger.open), run.targets.join(', ')])),
     ...runsLeftOut === 0 ? [] : [`${runsLeftOut} more runs are not listed`],

@@ -12,6 +12,8 @@ export interface LedgerBook {
   /** Idempotent: a second entry of the same kind, or a second ending, is left out. */
   enter (id: string, entry: LedgerEntry, at: number, why?: { code: string; reason: string }): void
   totals (): Ledger
+  /** When the first work was dispatched, milliseconds since 1970; null before it. */
+  startedAt (): number | null
   /** Work that was dispatched and has no ending. */
   open (): string[]
 }
@@ -19,6 +21,7 @@ export interface LedgerBook {
 export function openLedger (path: string, mend = true): LedgerBook {
   const log = openJsonLog<LedgerLine>(path, mend)
   const endings = new Map<string, LedgerEntry>()
+  let startedAt = log.lines[0]?.at ?? null
   const keep = ({ id, entry }: LedgerLine): void => { endings.set(id, entry) }
   log.lines.forEach(keep)
   return {
@@ -27,12 +30,14 @@ export function openLedger (path: string, mend = true): LedgerBook {
       if (known !== undefined && (entry === 'dispatched' || known !== 'dispatched')) return
       const line = { id, entry, at, ...why }
       log.append(line)
+      startedAt ??= at
       keep(line)
     },
     totals () {
       const count = (entry: LedgerEntry): number => [...endings.values()].filter(ending => ending === entry).length
       return { dispatched: endings.size, settled: count('settled'), cancelled: count('cancelled'), quarantined: count('quarantined') }
     },
+    startedAt: () => startedAt,
     open: () => [...endings].filter(([, ending]) => ending === 'dispatched').map(([id]) => id)
   }
 }

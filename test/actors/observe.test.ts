@@ -5,9 +5,20 @@ import t from 'tap'
 import { createActor, fromPromise, waitFor } from 'xstate'
 import { about, names, observe, observeChildren, observeWork, pathsOf } from '../../actors/observe.ts'
 import { machineViews } from '../../actors/definitions.ts'
+import { sandboxSupervision, superviseSandboxes } from '../../actors/sandbox.ts'
+import { handleGrade } from '../../actors/work/grade.ts'
+import type { Workplace } from '../../actors/work/types.ts'
+import { handleVerify } from '../../actors/work/verify.ts'
 import { node } from '../../machines/node.ts'
 import { run } from '../../machines/run.ts'
 import { slot } from '../../machines/slot.ts'
+import { createBug } from '../../src/artifact/index.ts'
+import { systemClock } from '../../src/clock.ts'
+import { SparError } from '../../src/errors.ts'
+import { createLimiter } from '../../src/limiter.ts'
+import { runDefaults } from '../../src/run/options.ts'
+import { createCleanRunCache } from '../../src/verify/clean-runs.ts'
+import { standInArena } from '../helpers/cluster-fixture.ts'
 import { createRegistry } from '../../src/inspect/registry.ts'
 import { rowOf, viewOf } from '../../src/inspect/rows.ts'
 import type { StateNode } from '../../src/inspect/protocol.ts'
@@ -86,3 +97,26 @@ t.test('every state that an actor can be in is in the drawing of its machine', a
     walk(root)
   }
 })
+
+t.test('sandboxes of a verification and of a grade are known below their work', async t => {
+  const registry = createRegistry({ node: 'local', clock: systemClock })
+  const lost = new SparError('SANDBOX_LOST', 'there is none', { retryable: true })
+  const sandboxes = superviseSandboxes({ kind: 'process', open: async () => { throw lost }, reap: async () => ({ removed: [] }), close: async () => {} }, { supervision: { ...sandboxSupervision, opensMax: 1 }, registry })
+  const text = (value: string): Uint8Array => Buffer.from(value)
+  const bug = createBug({ testScript: text('true\n'), testFiles: text('t.js\n'), testParser: text('//\n'), parserName: 'test_parser.js', bugInject: text(diffOf('a.js')), testWeaken: text(diffOf('t.js')), predPatch: null })
+  const manifest = { params: { minPassing: 1, minFiles: 1, minFailing: 1 }, strategy: 'removal', seed: 1, policy: { name: 'p', version: '1' } }
+  const store = { run: 'r', bug: async () => ({ bug, manifest }), submission: async () => ({ bug, manifest }), result: async () => ({ f2p: ['a'], p2p: ['b'] }), attempt: async () => text(diffOf('a.js')) }
+  const verify = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), readLog: async () => { throw lost }, clock: systemClock }
+  const place = { options: runDefaults, arena: { ...standInArena('one'), testFiles: ['t.js'] }, store, ports: { clock: systemClock, sandboxes, verify, registry } } as unknown as Workplace
+  for (const [kind, id, handle] of [['verify', 'e0001.verify', handleVerify], ['grade', 'e0001.grade.1.0', handleGrade]] as const) {
+    const delivery = { work: { id, kind, priority: 1, payload: { episodeId: 'e0001', bugId: bug.id, order: 1, member: 0 } }, delivery: 1, signal: new AbortController().signal }
+    await t.rejects(observeWork(registry, { run: 'r', id, delivery: 1, within: '' }, async () => await handle(place, delivery)), { code: /_UNDECIDED$/ })
+    const rows = [...registry.after(0, 100)].map(rowOf)
+    const work = rows.find(row => row.machine === 'work' && row.id === id)!
+    const below = rows.filter(row => row.machine === 'sandbox' && row.work === id)
+    t.ok(below.length > 0, `${id} opened sandboxes`)
+    for (const row of below) t.match(row, { parent: work.key, episode: 'e0001', run: 'r', rollout: null })
+  }
+})
+
+const diffOf = (file: string): string => `diff --git a/${file} b/${file}\n--- a/${file}\n+++ b/${file}\n@@ -1 +1 @@\n-one\n+two\n`

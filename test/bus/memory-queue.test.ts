@@ -1,8 +1,13 @@
 import t from 'tap'
+import type { Workplace } from '../../actors/work/types.ts'
 import { createMemoryQueue, type QueueEvent } from '../../src/bus/memory-queue.ts'
 import type { Work } from '../../src/bus/work.ts'
 import { systemClock } from '../../src/clock.ts'
 import { SparError } from '../../src/errors.ts'
+import { createRegistry } from '../../src/inspect/registry.ts'
+import { runDefaults } from '../../src/run/options.ts'
+import { breakUntilCancelled, cancelByHand } from '../helpers/cancelled-by-hand.ts'
+import { standInArena } from '../helpers/cluster-fixture.ts'
 
 const work = (id: string, priority = 0): Work => ({ id, kind: 'solve', priority, payload: null })
 const lost = (): SparError => new SparError('SANDBOX_LOST', 'the sandbox is gone', { retryable: true })
@@ -55,6 +60,20 @@ t.test('cancelled work ends, whether it waits or runs', async t => {
   t.match(await waiting, { kind: 'cancelled', reason: 'enough', deliveries: 0 })
   t.match(await running, { kind: 'cancelled', deliveries: 1 })
   t.ok(aborted)
+})
+
+t.test('a rollout that was cancelled by hand ends cancelled, and is not delivered again; one that the queue gave up has no ending of its own', async t => {
+  const events: QueueEvent[] = []
+  const queue = queueOf(2, events)
+  const registry = createRegistry({ node: 'local', clock: systemClock })
+  const place = { options: { ...runDefaults, target: 'one' }, arena: standInArena('one'), store: { run: 'r' }, ports: { registry } } as unknown as Workplace
+  queue.handle('break', delivery => breakUntilCancelled(place, delivery) as Promise<never>)
+  const breaking = (id: string) => queue.add({ id, kind: 'break', priority: 1, payload: { number: 1 } })
+  const [byHand] = [breaking('e0001.break'), breaking('e0002.break')]
+  await cancelByHand(registry, 'r', 'e0001.break')
+  t.match(await byHand, { kind: 'cancelled', reason: 'cancelled by hand', deliveries: 1 })
+  await queue.drain(0)
+  t.same(events.filter(({ type }) => type === 'ended' || type === 'redelivered').map(({ type, work }) => `${type} ${work.id}`), ['ended e0001.break'])
 })
 
 t.test('a full queue refuses', async t => {

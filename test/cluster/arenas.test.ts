@@ -7,6 +7,7 @@ import { changeDocument, createDocument } from '../../src/cluster/document.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { createRuns } from '../../src/cluster/runs.ts'
 import { systemClock } from '../../src/clock.ts'
+import { SparError } from '../../src/errors.ts'
 import { documentOf, standInArena } from '../helpers/cluster-fixture.ts'
 
 async function until (holds: () => boolean): Promise<void> {
@@ -34,6 +35,34 @@ t.test('arenas of runs that are over make room, those of runs that play do not',
   await until(() => arenas.refusals().length === 0)
   t.same(arenas.ids(), ids('a2', 'b1'))
   t.same(arenas.refusals(), [])
+  over.abort()
+  await attending
+})
+
+t.test('of more targets than targetsKnownMax the oldest are forgotten: they are opened anew, and no longer among the refusals', async t => {
+  const bus = await createMemoryBroker({ clock: systemClock, ackWaitMs: 1_000, nodeTtlMs: 2_000 }).connect()
+  const over = new AbortController()
+  const runs = createRuns(bus, { onFault () {} })
+  await runs.follow(over.signal).ready
+  const asked: string[] = []
+  const open = async ({ target }: { target: string }) => {
+    asked.push(target)
+    if (target.startsWith('bad')) throw new SparError('ARENA_CLONE_FAILED', 'not there', { retryable: true })
+    return standInArena(target)
+  }
+  const arenas = createHeldArenas({ bus, retry: createRetry(systemClock), runs, clock: systemClock, open, onChange () {}, limits: { arenasMax: 1, targetsKnownMax: 2, arenaRetryMs: 60_000 } })
+  const attending = arenas.attend(over.signal)
+  const play = async (run: string, target: string): Promise<void> => {
+    const before = asked.length
+    await createDocument(bus, documentOf(run, {}, [target]))
+    await until(() => arenas.ids().includes(standInArena(target).id) || (target.startsWith('bad') && asked.length > before && arenas.refusals().some(refusal => refusal.target === target)))
+    await changeDocument(bus, run, document => ({ ...document, state: 'done' }))
+    await until(() => runs.active().length === 0)
+  }
+  for (const [index, target] of ['a', 'b', 'a', 'c', 'a', 'b'].entries()) await play(`r${index}`, target)
+  t.same(asked, ['a', 'b', 'c', 'b'], 'the one that was wanted last is remembered')
+  for (const target of ['bad1', 'bad2', 'bad3']) await play(target, target)
+  t.same(arenas.refusals().map(({ target }) => target), ['bad2', 'bad3'])
   over.abort()
   await attending
 })

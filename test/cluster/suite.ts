@@ -8,8 +8,10 @@ import { unpack } from '../../src/cluster/codec.ts'
 import { listNodes } from '../../src/cluster/presence.ts'
 import { systemClock } from '../../src/clock.ts'
 import { SparError } from '../../src/errors.ts'
+import { createRegistry } from '../../src/inspect/registry.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
-import { countLedger, documentOf, ended, severable, startTestNode, submit, untilAborted, type NodeFixture, type TestNode } from '../helpers/cluster-fixture.ts'
+import { breakUntilCancelled, cancelByHand } from '../helpers/cancelled-by-hand.ts'
+import { countLedger, documentOf, ended, severable, standInHandlers, startTestNode, submit, untilAborted, type NodeFixture, type TestNode } from '../helpers/cluster-fixture.ts'
 
 export interface Cluster { connect (): Promise<Bus> }
 /** A bus of its own for each call. */
@@ -85,6 +87,31 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     t.ok(ledger.totals().settled > 40, `${ledger.totals().settled} pieces of work`)
     t.ok(samples.size >= 6 + 4, 'of every rollout a sample')
     t.equal(ledger.totals().quarantined, 0)
+  })
+
+  t.test('a rollout that is cancelled by hand is over: cancelled in the ledger, without a reward, and not issued again', async t => {
+    const broker = await open(t, longMs)
+    const registry = createRegistry({ node: 'n1', clock: systemClock })
+    const { break: answer, ...handlers } = standInHandlers()
+    let deliveries = 0
+    const node = nodesOf(t)({ bus: await broker.connect(), nodeId: 'n1', registry, handlers: { ...handlers, break: async (place, delivery) => {
+      if (delivery.work.id !== 'e0001.break') return await answer(place, delivery)
+      deliveries++
+      return await breakUntilCancelled(place, delivery)
+    } } })
+    await node.ready
+    const bus = await broker.connect()
+    await submit(bus, documentOf('byhand', { episodes: 2 }))
+    await cancelByHand(registry, 'byhand', 'e0001.break')
+    await assertWhole(t, bus, 'byhand')
+    const { document, ledger, samples } = await ended(bus, 'byhand')
+    t.equal(document.state, 'done')
+    t.match(ledger.totals(), { cancelled: 1, quarantined: 0 })
+    t.equal(deliveries, 1)
+    t.match((await outcomesOf(bus, 'byhand'))['e0001'], { ending: { kind: 'fault', outcome: 'cancelled', reason: 'cancelled by hand' }, bugs: [] })
+    t.equal(samples.get('byhand.e0001.break'), 1)
+    t.match(unpack((await bus.log.samples.get('byhand.e0001.break'))!, 'the sample'), { sample: { outcome: 'cancelled', reward: null } })
+    t.match(node.events.filter(event => event.type === 'delivered' && event.work === 'e0001.break'), [{ outcome: 'cancelled', delivery: 1 }])
   })
 
   t.test('two nodes share the work of several arenas, and settle what one alone settles', async t => {

@@ -5,6 +5,7 @@ import { WebSocket, type ClientOptions } from 'ws'
 import { systemClock } from '../../src/clock.ts'
 import { serveGateway, type Gateway, type GatewayOptions } from '../../src/inspect/gateway.ts'
 import { ownNode } from '../../src/inspect/nodes.ts'
+import { listenAt, type PageAddress } from '../../src/inspect/listening.ts'
 import type { ClientMessage, ServerMessage } from '../../src/inspect/protocol.ts'
 import { folderReaders } from '../../src/inspect/records/folder.ts'
 import { createRegistry, type Known, type Look, type Registry } from '../../src/inspect/registry.ts'
@@ -27,8 +28,10 @@ export async function sourceOf (t: Test, registry: Registry, limits: Partial<Ins
 
 export const testRegistry = (): Registry => createRegistry({ node: 'local', clock: systemClock })
 
-export async function openGateway (t: Test, options: Partial<GatewayOptions> & { source: Source }): Promise<Gateway> {
-  const gateway = await serveGateway({ clock: systemClock, at: '127.0.0.1:0', version: '0', access: { token: null, actToken: null, actions: false }, page: new Map([['/', { type: 'text/html', bytes: Buffer.from('<!doctype html>') }]]), ...options })
+export const nobodyActs: PageAddress['access'] = { token: null, actToken: null, actions: false }
+
+export async function openGateway (t: Test, { access = nobodyActs, ...options }: Partial<GatewayOptions> & { source: Source; access?: PageAddress['access'] }): Promise<Gateway> {
+  const gateway = serveGateway({ clock: systemClock, listening: await listenAt({ at: '127.0.0.1:0', option: '--listen', access }), version: '0', page: new Map([['/', { type: 'text/html', bytes: Buffer.from('<!doctype html>') }]]), ...options })
   t.teardown(() => gateway.close())
   return gateway
 }

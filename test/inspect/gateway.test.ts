@@ -3,10 +3,10 @@
 
 import { request } from 'node:http'
 import t from 'tap'
-import { serveSource } from '../../src/cli/inspect-options.ts'
+import { listenForPage, servePage } from '../../src/cli/inspect-options.ts'
 import { checkAccess } from '../../src/inspect/access.ts'
-import { readAddress } from '../../src/inspect/gateway.ts'
 import { inspectLimits } from '../../src/inspect/limits.ts'
+import { readAddress } from '../../src/inspect/listening.ts'
 import type { ActorsChange, ActorsView } from '../../src/inspect/protocol.ts'
 import { enterPlain, openBrowser, openGateway, plainLook, sourceOf, testRegistry } from '../helpers/inspect-fixture.ts'
 
@@ -59,17 +59,15 @@ t.test('on loopback programs of this machine look, and no page of another site',
   t.equal((await act(port, { do: 'send', actor: 'local/1', event: 'stop' })).status, 403, 'looking is not acting')
 })
 
-t.test('a source is closed with its page, and where that cannot be served', async t => {
-  let closed = 0
-  const source = { ...await sourceOf(t, testRegistry()), close: async () => { closed++ } }
-  const io = { err: () => {} }
-  const page = await serveSource(source, '127.0.0.1:0', {}, io)
-  t.equal(closed, 0)
-  await t.rejects(serveSource(source, `127.0.0.1:${page.port}`, {}, io), { code: 'INSPECT_HTTP' })
-  await t.rejects(serveSource(source, '127.0.0.1:0', { token: 'short' }, io), { code: 'OPTION_INVALID' })
-  t.equal(closed, 2)
-  await page.close()
-  t.equal(closed, 3)
+t.test('an address is held before there is anything to show, and one that is taken is told by its option', async t => {
+  const listening = await listenForPage('127.0.0.1:0', '--inspect', {})
+  t.teardown(() => listening.close())
+  const { port } = listening.access
+  t.match(await get(port, '/'), { status: 503, text: /INSPECT_NOT_READY/ })
+  for (const option of ['--inspect', '--listen'] as const) await t.rejects(listenForPage(`127.0.0.1:${port}`, option, {}), { code: 'INSPECT_HTTP', message: new RegExp(`${option}$`) })
+  await t.rejects(listenForPage('127.0.0.1:0', '--listen', { token: 'short' }), { code: 'OPTION_INVALID' })
+  servePage(await sourceOf(t, testRegistry()), listening, { err: () => {} })
+  t.match(await get(port, '/value?topic=runs'), { status: 200 })
 })
 
 t.test('a target that is no path is refused, and costs nobody else anything', async t => {

@@ -98,7 +98,8 @@ t.test('a terminal obeys nothing of it', async t => {
     nodes: [{ node: hostile, host: '', pid: 1, version: '', state: hostile, labels: {}, slots: [], arenas: [], refusals: [], delivered: {}, actors: 1, startedAt: 0, seenAt: 0 }],
     runs: [{ run: hostile, state: 'running', reason: '', targets: [hostile.repeat(1_000)], episodes: { settled: 0, total: null }, ledger, policies: { breaker: '', solver: '' }, group: 1, seed: 1, startedAt: null, wait: null, acts: [] }], runsLeftOut: 0
   }
-  const lines = topLines(cluster, [], { columns: 120, rows: 30, neutral })
+  const lines = topLines(cluster, [], [{ node: hostile, code: 'BRIDGE_UNAVAILABLE', message: `${hostile}\r\n` }], { columns: 120, rows: 30, neutral })
+  t.ok(lines.some(line => line.startsWith('silent: ')))
   t.ok(lines.length <= 30 && lines.every(line => line.length <= 120))
   t.notMatch(lines.join(''), /[\u0000-\u001f\u007f-\u009f\u202e]/)
   t.notMatch(neutralJson(cluster), /[\u0000-\u001f\u007f-\u009f\u202e]/)

@@ -10,7 +10,7 @@ import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { machineViews } from '../../actors/definitions.ts'
 import { clusterSource, folderSource } from '../../src/cli/inspect-sources.ts'
-import { servePage } from '../../src/cli/inspect-options.ts'
+import { listenForPage, servePage } from '../../src/cli/inspect-options.ts'
 import { createBridgeServer } from '../../src/bridge/server.ts'
 import { createMemoryBroker } from '../../src/bus/memory.ts'
 import type { Bus } from '../../src/bus/types.ts'
@@ -150,7 +150,7 @@ t.test('a node is drained from the page', { ...browserSkip, timeout: 120_000 }, 
   const bus = broker.connect()
   const source = clusterSource(bus)
   t.teardown(() => source.close())
-  const gateway = await servePage(source, '127.0.0.1:0', { 'allow-actions': true }, { err: () => {} })
+  const gateway = servePage(source, await listenForPage('127.0.0.1:0', '--listen', { 'allow-actions': true }), { err: () => {} })
   t.teardown(() => gateway.close())
   await submit(bus, documentOf('drained', { episodes: 4 }))
   const { page, complaints } = await browser.open()
@@ -178,7 +178,7 @@ t.test('a record that means harm, with a line of 50 MB and tokens of two version
   }))
   const source = folderSource([store.dir])
   t.teardown(() => source.close())
-  const gateway = await servePage(source, '127.0.0.1:0', {}, { err: () => {} })
+  const gateway = servePage(source, await listenForPage('127.0.0.1:0', '--listen', {}), { err: () => {} })
   t.teardown(() => gateway.close())
   const { page, complaints } = await browser.open()
   await page.goto(gateway.url + links.rollout(store.run, 'e0001.break'))
