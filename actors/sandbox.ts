@@ -1,7 +1,7 @@
 // Sandboxes under supervision: the port's sandboxes, each with the machine of its life. Opening is tried again where that
 // can help, a sandbox that nobody uses is closed, and one that was lost answers nothing any more.
 
-import { createActor, fromPromise, waitFor } from 'xstate'
+import { createActor, fromPromise, waitFor, type AnyActorRef } from 'xstate'
 import { sandbox as machine, type SandboxInput } from '../machines/sandbox.ts'
 import { systemClock } from '../src/clock.ts'
 import { SparError } from '../src/errors.ts'
@@ -22,30 +22,39 @@ export function superviseSandboxes (sandboxes: Sandboxes, { supervision = sandbo
 export const sandboxesOf = (sandboxes: Pick<Sandboxes, 'open'>, work: string): Pick<Sandboxes, 'open'> =>
   ({ open: (spec, signal) => sandboxes.open({ ...spec, label: { ...spec.label, work } }, signal) })
 
+interface Life { inner: Sandbox | null; open (left: AbortSignal): Promise<Sandbox> }
+
+/** What a machine stands for, by its actor system: a machine's context is no place for handles. */
+const lives = new WeakMap<AnyActorRef['system'], Life>()
+
+/** Filled once: a machine that is provided anew is built anew. */
+const filled = machine.provide({
+  actors: {
+    open: fromPromise<void, void>(async ({ signal: left, system }) => {
+      const life = lives.get(system)!
+      const opened = await life.open(left)
+      // The deadline may have passed in the meantime: nobody waits for this sandbox any more.
+      if (left.aborted) await opened.destroy()
+      else life.inner = opened
+    }),
+    close: fromPromise<void, void>(async ({ system }) => { await lives.get(system)!.inner?.destroy() })
+  }
+})
+
 async function open (sandboxes: Sandboxes, spec: SandboxSpec, { supervision, registry, clock }: Required<Pick<Supervising, 'supervision' | 'clock'>> & Pick<Supervising, 'registry'>, signal?: AbortSignal): Promise<Sandbox> {
-  let inner: Sandbox | null = null
-  const logic = machine.provide({
-    actors: {
-      open: fromPromise<void, void>(async ({ signal: left }) => {
-        const opened = await sandboxes.open(spec, signal ? AbortSignal.any([signal, left]) : left)
-        // The deadline may have passed in the meantime: nobody waits for this sandbox any more.
-        if (left.aborted) await opened.destroy()
-        else inner = opened
-      }),
-      close: fromPromise<void, void>(async () => { await inner?.destroy() })
-    }
-  })
-  const actor = createActor(logic, { clock: timersOf(clock), input: supervision })
+  const life: Life = { inner: null, open: async left => await sandboxes.open(spec, signal ? AbortSignal.any([signal, left]) : left) }
+  const actor = createActor(filled, { clock: timersOf(clock), input: supervision })
+  lives.set(actor.system, life)
   const { run, purpose, work } = spec.label
   observe(registry, actor, about('sandbox', purpose, `sandbox/${run}/${purpose}`, work === undefined ? names.rollout(run, purpose) : names.work(run, work), aboutWork(run, work ?? purpose)))
   actor.start()
   const settled = await waitFor(actor, snapshot => snapshot.matches('ready') || snapshot.status === 'done', { timeout: Infinity })
-  if (settled.status === 'done' || inner === null) {
+  if (settled.status === 'done' || life.inner === null) {
     const { outcome } = settled.context
     const fault = outcome.kind === 'failed' ? outcome.fault : { code: 'SANDBOX_LOST', message: 'Cannot open a sandbox: it was closed', retryable: true }
     throw new SparError(fault.code, fault.message, { retryable: fault.retryable })
   }
-  return supervised(inner, actor)
+  return supervised(life.inner, actor)
 }
 
 function supervised (inner: Sandbox, actor: ReturnType<typeof createActor<typeof machine>>): Sandbox {

@@ -7,7 +7,7 @@ import type { Task } from '../../src/cluster/deliver.ts'
 import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, ledKinds, settledPrefix } from '../../src/cluster/keys.ts'
 import { createRounds, type Rounds } from '../../src/cluster/ahead.ts'
-import { cancelRest } from '../../src/cluster/cancel.ts'
+import { cancelRest, removeSnapshots } from '../../src/cluster/cancel.ts'
 import { waitForTrainer } from '../../src/cluster/wait-for-trainer.ts'
 import { SparError } from '../../src/errors.ts'
 import { episodeIdOf } from '../../src/run/draw.ts'
@@ -48,6 +48,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
           await playReopened(system, run, following)
           // A server that crashed may bring back a message whose work has ended, and gives it to nobody any more.
           await retry(() => bus.queue.purge(run, ledKinds))
+          await retry(() => removeSnapshots(bus, run))
           await playReopened(system, run, following)
           await end('done')
         })())

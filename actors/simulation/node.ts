@@ -17,9 +17,9 @@ import type { World } from './world.ts'
 const patient = { pullMs: 60_000, pullSharedMs: 20_000, probeMs: 20_000, heartbeatMs: 5_000, trainerLookMs: 5_000 }
 
 /** What a process is given beside the bus. */
-export type PortsOf = (life: { host: Host; random: Random; bus: Bus }) => Omit<NodePorts, 'clock' | 'newId'>
+export type PortsOf = (life: { host: Host; random: Random; bus: Bus }) => { ports: Omit<NodePorts, 'clock' | 'newId'>; /** What a process does last. */ close (): Promise<void> }
 
-export interface Life { host: Host; link: Link; node: RunningNode; inner: Bus; endedAt: number | null; reports: Map<string, number> }
+export interface Life { host: Host; link: Link; node: RunningNode; inner: Bus; endedAt: number | null }
 
 export interface SimulatedNode {
   readonly name: string
@@ -68,7 +68,8 @@ export function createSimulatedNode (world: World, options: SimulatedNodeOptions
       })
       const link = createLink({ time, random: own.fork('link'), fates, latency: { min: world.latency.min * slow, spread: world.latency.spread * slow } })
       const inner = broker.connect()
-      const bus = simulatedBus({ inner, host, link, time, fates, onDone: (what, detail) => trace(id, what, detail) })
+      const bus = simulatedBus({ inner, server: world.inner, host, link, time, fates, onDone: (what, detail) => trace(id, what, detail), crash: () => { if (host.state !== 'crashed') node.crash() } })
+      const { ports, close } = portsOf({ host, random: own, bus })
       let ids = 0
       const running = startNode({
         nodeId: id, bus, slots, drainMs, about: { host: name, pid: lives, version: 'simulated', labels: {} }, limits: patient,
@@ -76,16 +77,17 @@ export function createSimulatedNode (world: World, options: SimulatedNodeOptions
           await host.clock.sleep(500 * slow)
           return open(target)
         },
-        ports: { ...portsOf({ host, random: own, bus }), clock: host.clock, newId: () => `${id}.${++ids}` },
+        ports: { ...ports, clock: host.clock, newId: () => `${id}.${++ids}` },
         onEvent: report => {
           trace(id, report.type, report.type === 'delivered' ? `${report.run}.${report.work}#${report.delivery} ${report.outcome} ${report.code ?? ''}` : '')
           onReport(report)
         }
       })
-      const begun: Life = { host, link, node: running, inner, endedAt: null, reports: new Map() }
+      const begun: Life = { host, link, node: running, inner, endedAt: null }
       life = begun
       running.ready.catch(() => {})
-      running.ended.then(outcome => {
+      running.ended.then(async outcome => {
+        await close()
         begun.endedAt = time.now()
         trace(id, 'ended', JSON.stringify(outcome))
       }, (error: unknown) => trace(id, 'failed', String(error)))

@@ -48,10 +48,10 @@ export function openPlace (): SimulatedPlace {
           name: 'policy', clock, random: random.fork('policy'), versions: served.of('policy', { current: () => 'step-0' }),
           strike: () => fates.strikes('policyError') ? 'error' : fates.strikes('policyHang') ? 'hang' : fates.strikes('policySlow') ? 'slow' : null
         })
-        return {
+        return { close: () => inner.close(), ports: {
           sandboxes, policiesOf: async () => ({ breaker: policy, solver: policy }),
           verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock }
-        }
+        } }
       }
     }
   }

@@ -21,7 +21,7 @@ export async function cancelRest ({ bus, retry, records, nodeId, ports }: Cancel
 }
 
 /** Their owners remove them too; but an owner that is gone does not, and nobody is given its message any more. */
-async function removeSnapshots (bus: Bus, run: string): Promise<void> {
+export async function removeSnapshots (bus: Bus, run: string): Promise<void> {
   for (const key of (await keptNow(bus.kv.episodes, run, () => null)).keys()) await bus.kv.episodes.remove(key)
 }
 

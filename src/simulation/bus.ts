@@ -14,12 +14,16 @@ import type { VirtualTime } from './time.ts'
 export interface SimulatedBusOptions {
   /** A connection to the broker that never fails. */
   inner: Bus
+  /** Another, which does not end with the process: what the server does by itself. */
+  server: Bus
   host: Host
   link: Link
   time: VirtualTime
   fates: Pick<Fates, 'strikes'>
   /** Told about every call that the bus has carried out, when it does. */
   onDone: (what: string, detail: string) => void
+  /** Ends the process between a write and its hearing of it. */
+  crash: () => void
   /** How long an acknowledged message stays away that the server brings back. */
   resurrectMs?: number
 }
@@ -27,10 +31,12 @@ export interface SimulatedBusOptions {
 /** A reason that is there already costs no error. */
 const left = new Error('left')
 
+const writes = /\.(create|remove|put|update|add|ack|purge)$/
+
 const each = <Key extends string, Value>(names: readonly Key[], make: (name: Key) => Value): Record<Key, Value> =>
   Object.fromEntries(names.map(name => [name, make(name)])) as Record<Key, Value>
 
-export function simulatedBus ({ inner, host, link, time, fates, onDone, resurrectMs = 1_000 }: SimulatedBusOptions): Bus {
+export function simulatedBus ({ inner, server, host, link, time, fates, onDone, crash, resurrectMs = 1_000 }: SimulatedBusOptions): Bus {
   const closed = new AbortController()
   const unavailable = (what: string): SparError => new SparError('BUS_UNAVAILABLE', `Cannot ${what}: the bus does not answer`, { retryable: true })
 
@@ -43,6 +49,7 @@ export function simulatedBus ({ inner, host, link, time, fates, onDone, resurrec
         try {
           const answer = await act()
           onDone(what, detail)
+          if (writes.test(what) && fates.strikes('crashAfterWrite')) return crash()
           link.send('in', () => host.hear(() => resolve(answer)), lost)
         } catch (error) {
           onDone(`${what}!`, detail)
@@ -113,7 +120,7 @@ export function simulatedBus ({ inner, host, link, time, fates, onDone, resurrec
       ack: () => ask('queue.ack', detail, async () => {
         await message.ack()
         // A server that crashed has lost what it had not yet written down.
-        if (fates.strikes('resurrect')) time.at(time.now() + resurrectMs, () => void inner.queue.add(subject, bytes).then(() => onDone('queue.resurrected', detail)))
+        if (fates.strikes('resurrect')) time.at(time.now() + resurrectMs, () => void server.queue.add(subject, bytes).then(() => onDone('queue.resurrected', detail)))
       }),
       working: () => tell('queue.working', detail, () => message.working()),
       again: delayMs => tell('queue.again', detail, () => message.again(delayMs))

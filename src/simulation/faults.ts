@@ -17,10 +17,10 @@ export const chances = {
   full: 0.005,
   /** Of a message that was acknowledged: the server brings it back. */
   resurrect: 0.005,
-  /** Of whatever a process hears. */
-  crash: 0.001, pause: 0.0005,
+  /** Of whatever a process hears; and of a write whose answer comes: it crashes before it hears that. */
+  crash: 0.001, pause: 0.0005, crashAfterWrite: 0.005,
   /** Of an operation of a sandbox. */
-  sandboxLost: 0.002, sandboxHang: 0.002, sandboxFull: 0.002, sandboxMemory: 0.002, sandboxSlow: 0.02,
+  sandboxLost: 0.003, sandboxHang: 0.003, sandboxFull: 0.005, sandboxMemory: 0.003, sandboxSlow: 0.02,
   /** Of a question to a policy. */
   policyError: 0.01, policyHang: 0.002, policySlow: 0.02
 }
