@@ -58,6 +58,8 @@ const livenessMs = (episodes: number): number => 3_600_000 + 30_000 * episodes
 /** From being told to drain to having left. */
 const drainMs = 30_000
 const leaveMs = drainMs + clusterLimits.abortMs + 60_000
+/** How long a sandbox may outlive the work that it was for. */
+const sandboxMs = 120_000
 const violationsMax = 100
 
 export async function simulate (options: SimulateOptions, place: SimulatedPlace): Promise<Simulated> {
@@ -109,6 +111,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   if (came !== 'over') say('liveness', `the run has not ended ${Math.round(livenessMs(episodes) / 60_000)} minutes after faults stopped: ${settled} of ${episodes} episodes are settled`)
 
   const { state } = await getDocument(inner, name)
+  await checkIdle(world, nodes, place, say)
   await drainAll(world, nodes, say)
   await checkTrainer(world, training, say)
   over.abort()
@@ -270,6 +273,14 @@ function watchLimits ({ time, inner }: World, nodes: readonly SimulatedNode[], d
     if (!signal.aborted) time.at(time.now() + limitsLookMs, () => void look())
   }
   void look()
+}
+
+/** After the last piece of work, which may be of a run that has ended long ago, no sandbox stays. */
+async function checkIdle ({ time }: World, nodes: readonly SimulatedNode[], place: SimulatedPlace, say: Say): Promise<void> {
+  const isIdle = (): boolean => nodes.every(({ life }) => life === null || Object.values(life.node.presence().slots).every(({ busy }) => busy === 0))
+  if (await time.run(isIdle, time.now() + livenessMs(0)) !== 'over') return say('liveness', 'a node is still at work an hour after the run has ended')
+  await time.run(() => false, time.now() + sandboxMs)
+  if (isIdle()) for (const { id, owner } of place.sandboxes()) say('sandboxes', `the sandbox ${id} of ${owner} is still there ${sandboxMs} ms after the last piece of work`)
 }
 
 async function drainAll ({ time }: World, nodes: readonly SimulatedNode[], say: Say): Promise<void> {

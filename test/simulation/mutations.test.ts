@@ -37,7 +37,7 @@ for (const mutation of mutations) {
       plugins: [mutated(mutation, () => { isChanged = true })]
     })
     t.ok(isChanged, 'the defect is in')
-    const { stdout } = await promisify(execFile)(process.execPath, [outfile, String(firstSeed), String(seedsMax), '3', '4'], { maxBuffer: 2 ** 26 })
+    const { stdout } = await promisify(execFile)(process.execPath, [outfile, String(firstSeed), String(seedsMax), '2', '3', ...mutation.chances === undefined ? [] : [JSON.stringify(mutation.chances)]], { maxBuffer: 2 ** 26 })
     const played = stdout.trim().split('\n').map(line => JSON.parse(line) as { seed: number; violations: { rule: string; what: string }[] })
     const found = played.at(-1)!.violations
     t.ok(found.some(({ rule }) => mutation.rules.includes(rule)), `found after ${played.length} seeds`, { found: found.slice(0, 3), expected: mutation.rules })

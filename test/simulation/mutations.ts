@@ -1,6 +1,8 @@
 // Defects that this product must not have, each as a change of its source. The simulator has to find every one of them: a checker that
 // catches nothing is a defect itself.
 
+import type { Chance } from '../../src/simulation/faults.ts'
+
 export interface Mutation {
   name: string
   file: string
@@ -9,6 +11,8 @@ export interface Mutation {
   replace: string
   /** Rules of which one has to break. */
   rules: string[]
+  /** Faults to play it with; about half of all faults where nothing is said. */
+  chances?: Partial<Record<Chance, number>>
 }
 
 export const mutations: Mutation[] = [
@@ -54,23 +58,23 @@ export const mutations: Mutation[] = [
   },
   {
     name: 'an episode is settled before its samples are written',
-    file: 'src/cluster/episodes.ts', rules: ['samples'],
+    file: 'src/cluster/episodes.ts', rules: ['samples'], chances: { crashAfterWrite: 0.03 },
     find: '      await Promise.all(samples.map(async sample => {', replace: '      await retry(() => bus.log.records.create(settledKey(run, episodeId), pack({ outcome })))\n      await Promise.all(samples.map(async sample => {'
   },
   {
     name: 'whoever ends a run takes its own message off the queue first',
-    file: 'src/cluster/keys.ts', rules: ['liveness', 'ledger', 'leftovers'],
+    file: 'src/cluster/keys.ts', rules: ['liveness'], chances: { crashAfterWrite: 0.1 },
     find: "= ['episode', 'rollout', 'verify', 'grade']", replace: "= ['run', 'episode', 'rollout', 'verify', 'grade']"
   },
   {
-    name: 'a bug that everybody solves is rewarded',
+    name: 'a bug that nobody solves is rewarded',
     file: 'src/rewards/breaker.ts', rules: ['rewards'],
-    find: 'rate === 0 || rate === 1 ?', replace: 'rate === 0 ?'
+    find: 'rate === 0 || rate === 1 ?', replace: 'rate === 1 ?'
   },
   {
-    name: 'members without a reward move the mean of their group',
+    name: 'advantages are rewards',
     file: 'src/rewards/group.ts', rules: ['rewards'],
-    find: '/ scored.length', replace: '/ rewards.length'
+    find: 'zeroGradient ? 0 : reward - mean', replace: 'zeroGradient ? 0 : reward'
   },
   {
     name: 'bugs of one order too many',

@@ -1,0 +1,70 @@
+// Goal: a simulation is decided by its seed alone, and no seed breaks a rule. Method: the same seeds in two processes, and fresh seeds
+// in one; a few seeds without faults, and one as a user plays it.
+
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { spar } from '../helpers/spar.ts'
+
+const hunt = fileURLToPath(new URL('hunt.js', import.meta.url))
+interface Played { seed: number; hash: string; violations: { rule: string; what: string }[] }
+
+async function play (first: number, count: number, nodes: number, episodes: number): Promise<Played[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [hunt, ...[first, count, nodes, episodes].map(String)], { maxBuffer: 2 ** 26 })
+  return stdout.trim().split('\n').map(line => JSON.parse(line) as Played)
+}
+
+/** Seeds that every run plays anew: many where time is not a person's. */
+const freshSeeds = process.env['CI'] === undefined ? 30 : 500
+
+t.test('the same seed gives the same trace in another process', async t => {
+  const [one, other] = await Promise.all([play(1, 10, 3, 4), play(1, 10, 3, 4)])
+  t.same(one, other)
+  t.equal(new Set(one.map(({ hash }) => hash)).size, one.length, 'and another seed another one')
+})
+
+t.test('fresh seeds break no rule', { timeout: 1_200_000 }, async t => {
+  const first = Date.now() % 2 ** 31
+  const played = await play(first, freshSeeds, 2, 2)
+  t.comment(`${played.length} seeds from ${first}`)
+  t.same(played.flatMap(({ seed, violations }) => violations.map(violation => ({ seed, ...violation }))), [], `seeds from ${first}`)
+  t.equal(played.length, freshSeeds)
+})
+
+t.test('as a user plays it: a table, a trace on disk, the same hash again', async t => {
+  const dir = t.testdir()
+  const argv = ['simulate', '--seed', '7', '--nodes', '2', '--episodes', '3']
+  const at = { home: dir, cwd: dir }
+  const shown = await spar([...argv, '--trace', join(dir, 'trace.jsonl')], at)
+  t.equal(shown.code, 0)
+  t.match(shown.out, /seed 7: the run is (done|cancelled), [0-9]+ episodes are settled/)
+  const lines = readFileSync(join(dir, 'trace.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as { ms: number; who: string; what: string })
+  t.ok(lines.some(({ what }) => what === 'queue.pull') && lines.some(({ what }) => what === 'faults are over'))
+  const { hash } = (await spar([...argv, '--json'], at)).json as { hash: string }
+  t.ok(shown.out.includes(hash), 'the trace is no part of what is hashed')
+})
+
+t.test('what cannot be played is refused by name', async t => {
+  const dir = t.testdir()
+  const at = { home: dir, cwd: dir }
+  const cases: [string, string, string][] = [
+    ['{"chances": {"los": 1}}', 'FAULTS_INVALID', 'chances has no "los"'],
+    ['{"rates": {"outage": -1}}', 'FAULTS_INVALID', 'rates.outage takes a number from 0'],
+    ['{"chances": {"loss": 2}}', 'FAULTS_INVALID', 'to 1'],
+    ['nothing', 'FAULTS_INVALID', 'no JSON']
+  ]
+  for (const [text, code, why] of cases) {
+    writeFileSync(join(dir, 'faults.json'), text)
+    const { code: exit, err } = await spar(['simulate', '--faults', join(dir, 'faults.json')], at)
+    t.equal(exit, 2)
+    t.ok(err.includes(code) && err.includes(why), err)
+  }
+  for (const argv of [['--faults', 'some'], ['--without', 'rain'], ['--seed', '-1'], ['--seeds', '2', '--trace', 'x']]) {
+    const { code, err } = await spar(['simulate', ...argv], at)
+    t.equal(code, 64, err)
+    t.match(err, /OPTION_INVALID/)
+  }
+})
