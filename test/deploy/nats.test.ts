@@ -39,9 +39,9 @@ const attempts: Record<string, (bus: Bus) => Promise<unknown>> = {
   'take work': bus => bus.queue.pull('rollout', 'a', { waitMs: 50, signal: new AbortController().signal }),
   'empty the queue': bus => bus.queue.purge('forged', ['episode']),
   'write a record': bus => bus.log.records.create('forged.work.e0001.break.ended', bytes),
-  'remove a record': bus => bus.log.records.remove('forged.work.e0001.break.ended'),
+  'remove a record': bus => bus.log.records.remove('forged.kept'),
   'write a sample': bus => bus.log.samples.create('forged.e0001.break', bytes),
-  'remove a sample': bus => bus.log.samples.remove('forged.e0001.break'),
+  'remove a sample': bus => bus.log.samples.remove('forged.kept'),
   'write a document': bus => bus.kv.runs.put('forged', bytes),
   'remove a document': bus => bus.kv.runs.remove('forged'),
   'write a snapshot': bus => bus.kv.episodes.put('forged.e0001', bytes),
@@ -204,6 +204,8 @@ for (const kind of natsServers()) {
     for (const [role, allowed] of Object.entries(may)) {
       await t.test(`a ${role} may ${allowed.join(', ') || 'write nothing'}`, async t => {
         await operator.kv.runs.put('forged', bytes)
+        // Where there is nothing, nobody is refused to remove it.
+        for (const log of [operator.log.records, operator.log.samples]) await log.create('forged.kept', bytes)
         const bus = await server.connect(role as keyof typeof may)
         for (const [name, attempt] of Object.entries(attempts)) {
           if (allowed.includes(name)) await t.resolves(attempt(bus), name)
@@ -212,9 +214,10 @@ for (const kind of natsServers()) {
         await bus.close()
         const fresh = await server.connect(role as keyof typeof may)
         t.ok(fresh.isConnected, 'and may come back')
-        await operator.queue.purge('forged', ['episode'])
+        await operator.queue.purge('forged', ['run', 'episode', 'rollout', 'verify', 'grade'])
         await operator.log.records.remove('forged.work.e0001.break.ended')
         await operator.log.samples.remove('forged.e0001.break')
+        for (const log of [operator.log.records, operator.log.samples]) await log.remove('forged.kept')
         await operator.kv.runs.remove('forged')
         await operator.objects.remove('forged')
       })
