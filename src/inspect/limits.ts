@@ -48,6 +48,11 @@ export const inspectLimits = {
   reportBytesMax: 64 * 2 ** 20,
   /** How long a node may take to answer. */
   callMsMax: 5_000,
+  /** A node whose presence is not renewed for so long is silent: two of its heartbeats (src/cluster/limits.ts) did not come. */
+  silentMs: 5_000,
+  /** Nodes that are gone are shown for so long, and so many of them. */
+  goneMs: 5 * 60_000,
+  goneMax: 50,
   /** Of a node: who watches at a time. */
   watchersMax: 64
 }

@@ -122,7 +122,7 @@ export interface NodeRow {
   host: string
   pid: number
   version: string
-  /** `serving`, `draining`, … ; `silent`: it is there by its presence, but does not answer; `gone`: its presence has faded. */
+  /** `serving`, `draining`, … ; `silent`: its presence is not renewed; `gone`: its presence has faded, without its leave. */
   state: string
   labels: Record<string, string>
   slots: SlotRow[]

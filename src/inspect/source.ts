@@ -6,6 +6,7 @@ import type { Clock } from '../ports.ts'
 import { createActorsFeed, type ActorsFeed } from './actors-feed.ts'
 import { badAction, notFound } from './failure.ts'
 import { inspectLimits, type InspectLimits } from './limits.ts'
+import { createNodeStates, type NodeStates } from './node-states.ts'
 import type { Nodes } from './nodes.ts'
 import { topics, type Action, type ClusterView, type EpisodesChange, type EpisodeRow, type Hello, type MachineView, type QueueRow, type RunVerb } from './protocol.ts'
 import type { RunReader, RunReaders } from './records/types.ts'
@@ -41,12 +42,12 @@ export interface SourceParts {
 }
 
 /** What a source reads with. */
-interface Reading extends SourceParts { feed: ActorsFeed | null; every: InspectLimits }
+interface Reading extends SourceParts { feed: ActorsFeed | null; states: NodeStates; every: InspectLimits }
 
 export function createSource (parts: SourceParts): Source {
   const every = { ...inspectLimits, ...parts.limits }
   const feed = parts.nodes === null ? null : createActorsFeed(parts.nodes, { clock: parts.clock, limits: every })
-  const reading: Reading = { ...parts, feed, every }
+  const reading: Reading = { ...parts, feed, states: createNodeStates(every), every }
   return {
     kind: parts.kind,
     open: (topic, signal) => open(reading, topic, signal),
@@ -127,11 +128,11 @@ async function * looked ({ clock, every, kind, feed }: Reading, signal: AbortSig
   } finally { release?.() }
 }
 
-async function cluster ({ clock, nodes, feed, around, runs }: Reading, readers: readonly RunReader[], runsLeftOut: number): Promise<ClusterView> {
+async function cluster ({ clock, nodes, feed, states, around, runs }: Reading, readers: readonly RunReader[], runsLeftOut: number): Promise<ClusterView> {
   const counts = new Map<string, number>()
   for (const { node, status } of feed?.rows.values() ?? []) if (status === 'active') counts.set(node, (counts.get(node) ?? 0) + 1)
   const there = (await nodes?.list() ?? []).map(row => ({ ...row, actors: counts.get(row.node) ?? null }))
-  return clusterView({ at: clock.now(), nodes: there, ...await around(), readers, runsLeftOut, verbs: runs?.verbs ?? [] })
+  return clusterView({ at: clock.now(), nodes: states(there, clock.now()), ...await around(), readers, runsLeftOut, verbs: runs?.verbs ?? [] })
 }
 
 async function * fromNode ({ nodes }: Reading, node: string, topic: string, signal: AbortSignal): AsyncGenerator<Update> {

@@ -7,7 +7,7 @@ export interface TopOptions { columns: number; rows: number; /** Takes out what 
 export function topLines ({ at, nodes, queues, ledger, throughput, policies, faults, runs, runsLeftOut }: ClusterView, actors: readonly ActorRow[], silent: readonly SilentNode[], { columns, rows, neutral }: TopOptions): string[] {
   const minutes = throughput.windowMs / 60_000
   const lines = [
-    `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}   ${nodes.length} nodes   ${actors.filter(({ status }) => status === 'active').length} actors   last ${minutes} min: ${throughput.episodes} episodes, ${throughput.rollouts} rollouts, ${throughput.works} pieces of work`,
+    `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}   ${nodes.filter(({ state }) => state !== 'gone').length} nodes   ${actors.filter(({ status }) => status === 'active').length} actors   last ${minutes} min: ${throughput.episodes} episodes, ${throughput.rollouts} rollouts, ${throughput.works} pieces of work`,
     `ledger: ${ledger.dispatched} dispatched = ${ledger.settled} settled + ${ledger.cancelled} cancelled + ${ledger.quarantined} quarantined${ledger.open > 0 ? ` + ${ledger.open} open` : ''}`,
     `queues: ${queues.map(({ kind, waiting, taken }) => `${kind} ${waiting}+${taken}`).join('   ') || 'none'}   (waiting+taken)`,
     ...policies.length === 0 ? [] : [`policies: ${policies.map(({ model, version }) => `${model} ${version}`).join('   ')}`],

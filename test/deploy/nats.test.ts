@@ -15,13 +15,14 @@ import { listNodes } from '../../src/cluster/presence.ts'
 import { systemClock } from '../../src/clock.ts'
 import { createActorsFeed } from '../../src/inspect/actors-feed.ts'
 import { inspectLimits } from '../../src/inspect/limits.ts'
-import { topics, type NodeRow } from '../../src/inspect/protocol.ts'
+import { topics, type ActorsView, type ClusterView, type NodeRow } from '../../src/inspect/protocol.ts'
 import { createRegistry, type Look } from '../../src/inspect/registry.ts'
 import { serveInspect } from '../../src/inspect/serve.ts'
 import { inspectService } from '../../src/inspect/service.ts'
 import { countSamples, documentOf, ended, startTestNode, submit, untilAborted } from '../helpers/cluster-fixture.ts'
 import { makeKeys, startShipped, startShippedCluster } from '../helpers/deploy-nats.ts'
 import { natsServers, skipWithoutNats } from '../helpers/nats-server.ts'
+import { startNodeProcess } from '../helpers/nodes.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 import { skipWithoutTrainer, startSamplePeer } from '../helpers/trainer-python.ts'
 
@@ -38,9 +39,9 @@ const attempts: Record<string, (bus: Bus) => Promise<unknown>> = {
   'take work': bus => bus.queue.pull('rollout', 'a', { waitMs: 50, signal: new AbortController().signal }),
   'empty the queue': bus => bus.queue.purge('forged', ['episode']),
   'write a record': bus => bus.log.records.create('forged.work.e0001.break.ended', bytes),
-  'remove a record': bus => bus.log.records.remove('forged.work.e0001.break.ended'),
+  'remove a record': bus => bus.log.records.remove('forged.kept'),
   'write a sample': bus => bus.log.samples.create('forged.e0001.break', bytes),
-  'remove a sample': bus => bus.log.samples.remove('forged.e0001.break'),
+  'remove a sample': bus => bus.log.samples.remove('forged.kept'),
   'write a document': bus => bus.kv.runs.put('forged', bytes),
   'remove a document': bus => bus.kv.runs.remove('forged'),
   'write a snapshot': bus => bus.kv.episodes.put('forged.e0001', bytes),
@@ -136,6 +137,27 @@ for (const kind of natsServers()) {
       await bridge.destroy()
     })
 
+    await t.test('a node with a page on it joins with its own key, and looks into itself; its key does not act', async t => {
+      const cwd = testFolder(t)
+      const watcher = await server.connect('watcher')
+      const node = await startNodeProcess(t, ['--nats', `tls://127.0.0.1:${server.port}`, '--nats-nkey', join(server.keys, 'keys', 'node.nk'), '--nats-ca', join(server.keys, 'tls', 'ca.pem'), '--name', 'n8', '--sandbox', 'process', '--http', 'off', '--log-level', 'debug', '--inspect=127.0.0.1:0', '--allow-actions'], { home: cwd, cwd })
+      t.match((await listNodes(watcher)).find(({ node }) => node === 'n8'), { state: 'serving' })
+      t.match(await (await fetch(node.page)).text(), /<script type="module" src="app.js">/)
+      const value = async (topic: string): Promise<unknown> => (await (await fetch(`${node.page}value?topic=${encodeURIComponent(topic)}`)).json() as { value: unknown }).value
+      const nodes = async (): Promise<NodeRow[]> => (await value(topics.cluster) as ClusterView).nodes
+      t.match((await nodes()).find(({ node }) => node === 'n8'), { state: 'serving' })
+      const { rows, silent } = await value(topics.actors) as ActorsView
+      const own = rows.find(({ node, machine }) => node === 'n8' && machine === 'node')
+      t.match(own, { state: 'attending.serving' })
+      t.notOk(silent?.some(({ node }) => node === 'n8'))
+      t.match(await value(topics.actor(own!.key)), { row: { key: own!.key }, steps: Array })
+      const acted = await fetch(`${node.page}act`, { method: 'POST', headers: { 'content-type': 'application/json', origin: new URL(node.page).origin }, body: JSON.stringify({ do: 'drain', node: 'n8' }) })
+      t.match(await acted.json(), { error: { code: 'BRIDGE_PERMISSION_DENIED' } })
+      t.equal(await node.drain(), 0)
+      t.same(node.lines.filter(({ type }) => type === 'fault'), [], 'it is refused nothing that it needs')
+      t.notOk((await listNodes(watcher)).some(({ node }) => node === 'n8'), 'it has left')
+    })
+
     await t.test('a run that is cancelled by a submitter leaves nothing open', async t => {
       const [submitter, nodeBus] = [await server.connect('submitter'), await server.connect('node')]
       const node = startTestNode({ bus: nodeBus, nodeId: 'n2', standIn: { before: ({ work, signal }) => work.kind === 'solve' ? untilAborted(signal) : undefined } })
@@ -182,6 +204,8 @@ for (const kind of natsServers()) {
     for (const [role, allowed] of Object.entries(may)) {
       await t.test(`a ${role} may ${allowed.join(', ') || 'write nothing'}`, async t => {
         await operator.kv.runs.put('forged', bytes)
+        // Where there is nothing, nobody is refused to remove it.
+        for (const log of [operator.log.records, operator.log.samples]) await log.create('forged.kept', bytes)
         const bus = await server.connect(role as keyof typeof may)
         for (const [name, attempt] of Object.entries(attempts)) {
           if (allowed.includes(name)) await t.resolves(attempt(bus), name)
@@ -190,9 +214,10 @@ for (const kind of natsServers()) {
         await bus.close()
         const fresh = await server.connect(role as keyof typeof may)
         t.ok(fresh.isConnected, 'and may come back')
-        await operator.queue.purge('forged', ['episode'])
+        await operator.queue.purge('forged', ['run', 'episode', 'rollout', 'verify', 'grade'])
         await operator.log.records.remove('forged.work.e0001.break.ended')
         await operator.log.samples.remove('forged.e0001.break')
+        for (const log of [operator.log.records, operator.log.samples]) await log.remove('forged.kept')
         await operator.kv.runs.remove('forged')
         await operator.objects.remove('forged')
       })

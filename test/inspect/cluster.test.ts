@@ -57,6 +57,8 @@ t.test('two nodes and a run, from its start to its end', { skip: skipWithoutNats
   const some = (fits: (row: ActorRow) => boolean): boolean => [...rows.values()].some(fits)
 
   await until(() => some(({ work, state }) => work?.includes('.grade.') === true && state === 'working'), 'grading')
+  // Which node tells first is open: that of the episode may come after that of its grade.
+  await until(() => some(({ machine, state }) => machine === 'episode' && state === 'solving'), 'solving')
   t.same([...new Set([...rows.values()].map(({ node }) => node))].sort(), ['n1', 'n2'])
   const cluster = await value<ClusterView>('cluster')
   t.match(cluster, { nodes: [{ node: 'n1', state: 'serving', actors: Number, slots: Array }, { node: 'n2' }], runs: [{ run: 'r1', state: 'running', acts: ['pause', 'cancel'], episodes: { settled: 0, total: 4 } }], ledger: { open: Number } })

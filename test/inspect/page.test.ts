@@ -91,6 +91,8 @@ t.test('a sentence says what is going on', async t => {
     so: '7 episodes settled, 1 bug verified, 1 rejected, solvers repair 25 % and 1 piece of work given up.'
   })
   t.match(sentenceOf(cluster, figures, 'folder').now, /^Run demo-1 is running\./)
+  const died = cluster.nodes.map(row => row.state === 'silent' ? { ...row, state: 'gone' } : row)
+  t.equal(sentenceOf({ ...cluster, nodes: died }, figures, 'cluster').now, 'Run demo-1 is playing: 5 episodes solving; 14 pieces of work in progress on 2 nodes. 1 node is gone.')
   t.match(sentenceOf({ ...cluster, runs: [], nodes: [] }, null, 'cluster').now, /^Nothing is played now: no node is there/)
 })
 

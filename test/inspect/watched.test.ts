@@ -1,11 +1,9 @@
 // Goal: a newcomer starts a run, watches it in a browser, opens an actor, follows an episode to its end, and reads it again when it
 // is over; a node of a cluster is drained from the page. Method: the real command line, its real page, a real browser.
 
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { machineViews } from '../../actors/definitions.ts'
@@ -23,30 +21,10 @@ import { trajectoryPath } from '../../src/store/episodes.ts'
 import { browserSkip, seriousFindings, startBrowser } from '../helpers/browser.ts'
 import { documentOf, startTestNode, submit, untilAborted, type TestNode } from '../helpers/cluster-fixture.ts'
 import { makeRun } from '../helpers/run-fixture.ts'
+import { serving } from '../helpers/serving.ts'
 import { spar } from '../helpers/spar.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 import { hostile } from './page-values.ts'
-
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
-
-interface Serving { url: string; child: ChildProcess; ended: Promise<unknown> }
-
-/** Runs a command that serves the page until it is ended; `url` is what it says on standard error. */
-async function serving (t: Test, args: string[], cwd: string): Promise<Serving> {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, SPAR_HOME: process.env['SPAR_TEST_HOME'] ?? join(cwd, 'home') }, stdio: ['ignore', 'ignore', 'pipe'] })
-  const ended = once(child, 'close')
-  t.teardown(async () => { child.kill('SIGTERM'); await ended })
-  let said = ''
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      const found = /Inspect: (http:\S+)/.exec(said)
-      if (found) resolve(found[1]!)
-    })
-    child.on('close', () => reject(new Error(`it ended before it served a page: ${said}`)))
-  })
-  return { url, child, ended }
-}
 
 const sees = (page: Page, words: string | RegExp, timeout = 120_000): Promise<void> => page.getByText(words).first().waitFor({ timeout })
 

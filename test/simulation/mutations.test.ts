@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { build, type Plugin } from 'esbuild'
 import t from 'tap'
 import { mutations, type Mutation } from './mutations.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const repoRoot = fileURLToPath(new URL('../../../', import.meta.url))
 /** Seeds within which each has to be found, and the first of them: always the same ones, so that a checker that went blind is seen. */
@@ -31,7 +32,7 @@ const mutated = ({ file, find, replace }: Mutation, onChanged: () => void): Plug
 for (const mutation of mutations) {
   t.test(mutation.name, async t => {
     let isChanged = false
-    const outfile = join(t.testdir(), 'hunt.mjs')
+    const outfile = join(testFolder(t), 'hunt.mjs')
     await build({
       entryPoints: [join(repoRoot, 'test/simulation/hunt.ts')], outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external', logLevel: 'silent',
       plugins: [mutated(mutation, () => { isChanged = true })]

@@ -22,16 +22,17 @@ export function figuresOf (rows: readonly EpisodeRow[]): Figures {
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0)
 
 /** Two sentences: what is done now, and what came of it so far. */
-export function sentenceOf ({ nodes, runs, ledger }: ClusterView, figures: Figures | null, source: Hello['source']): { now: string; so: string } {
+export function sentenceOf ({ nodes: known, runs, ledger }: ClusterView, figures: Figures | null, source: Hello['source']): { now: string; so: string } {
   if (source === 'folder') return { now: `${listed(runs.map(({ run, state }) => `Run ${run} is ${state}`))}. Nothing here changes by itself.`, so: soOf(ledger, runs, figures) }
   const playing = runs.filter(({ state }) => state === 'running' || state === 'paused')
+  const nodes = known.filter(({ state }) => state !== 'gone')
   const busy = sum(nodes.flatMap(({ slots }) => slots).filter(({ kind }) => kind !== 'lead' && kind !== 'own').map(slot => slot.busy))
-  return { now: nowOf(playing, nodes, busy, figures, source), so: soOf(ledger, runs, figures) }
+  return { now: nowOf(playing, nodes, known.length - nodes.length, busy, figures, source), so: soOf(ledger, runs, figures) }
 }
 
-function nowOf (playing: ClusterView['runs'], nodes: ClusterView['nodes'], busy: number, figures: Figures | null, source: Hello['source']): string {
-  const silent = nodes.filter(({ state }) => state === 'silent' || state === 'gone').length
-  const trouble = silent > 0 ? ` ${plural(silent, 'node')} ${silent === 1 ? 'does' : 'do'} not answer.` : ''
+function nowOf (playing: ClusterView['runs'], nodes: ClusterView['nodes'], gone: number, busy: number, figures: Figures | null, source: Hello['source']): string {
+  const silent = nodes.filter(({ state }) => state === 'silent').length
+  const trouble = (silent > 0 ? ` ${plural(silent, 'node')} ${silent === 1 ? 'does' : 'do'} not answer.` : '') + (gone > 0 ? ` ${plural(gone, 'node')} ${gone === 1 ? 'is' : 'are'} gone.` : '')
   const where = source === 'process' ? 'in this process' : `on ${plural(nodes.length, 'node')}`
   if (playing.length === 0 && source === 'process') return 'Nothing is played any more: what this process has played stands below.'
   if (playing.length === 0) return `Nothing is played now: ${nodes.length > 0 ? `${plural(nodes.length, 'node')} ${nodes.length === 1 ? 'waits' : 'wait'} for a run` : 'no node is there'}.${trouble}`

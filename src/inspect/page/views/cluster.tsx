@@ -23,6 +23,7 @@ function Shown ({ cluster }: { cluster: ClusterView }) {
   const source = useLink().hello()?.source
   const { nodes, queues, ledger, throughput, policies, faults, runs, runsLeftOut } = cluster
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting, 0)
+  const gone = nodes.filter(({ state }) => state === 'gone').length
   const minutes = throughput.windowMs / 60_000
   return (
     <>
@@ -37,7 +38,7 @@ function Shown ({ cluster }: { cluster: ClusterView }) {
       <Panel title='Runs' note={`${plural(runs.length, 'run')}${runsLeftOut > 0 ? `, ${count(runsLeftOut)} more are not listed` : ''}`}>
         {runs.length === 0 ? <Empty title='No run yet'>Start one with <code>spar play</code>, or <code>spar run</code> on a cluster.</Empty> : <Runs runs={runs} now={now} />}
       </Panel>
-      {source !== 'folder' && <Panel title={source === 'process' ? 'This process' : 'Nodes'} note={plural(nodes.length, 'node')}>
+      {source !== 'folder' && <Panel title={source === 'process' ? 'This process' : 'Nodes'} note={plural(nodes.length - gone, 'node') + (gone > 0 ? `, ${count(gone)} gone` : '')}>
         {nodes.length === 0 ? <Empty title='No node is there'>A node joins with <code>spar node</code>.</Empty> : <div class='cards'>{nodes.map(node => <Node key={node.node} node={node} now={now} />)}</div>}
       </Panel>}
       {source !== 'folder' && <div class='columns'>
