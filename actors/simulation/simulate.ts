@@ -94,7 +94,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   watchLimits(world, nodes, document, say, over.signal)
 
   // Some runs meet faults to their end, others go on without them from the middle.
-  const faultyUntil = Math.ceil(episodes * random.fork('until').pick([0.5, 0.8, 1]))
+  const faultyUntil = episodes * random.fork('until').pick([0.5, 0.8, Infinity])
   let ended = false
   const look = async (): Promise<void> => {
     ended = await hasEnded(world)

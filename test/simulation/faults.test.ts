@@ -59,13 +59,6 @@ async function strike (played: PlayedEpisode, kind: WorkKind, at: number, fault:
   return null
 }
 
-/**
- * What the product cannot tell from the doing of a model: its script or its parser runs there, and nothing else says whose fault it
- * was. So is a diff that a full disk has no room for, which is told to the policy. Who draws faults decides whether it draws these.
- */
-const isUntold = ({ command, fault }: Struck): boolean =>
-  (['test', 'parse'].includes(command ?? '') && ['hang', 'memory', 'full'].includes(fault)) || (command === 'diff' && fault === 'full')
-
 const codesOf: Record<WorkKind, string[]> = {
   break: ['SANDBOX_DISK_FULL', 'SANDBOX_LOST'],
   verify: ['VERIFY_UNDECIDED'],
@@ -89,7 +82,7 @@ for (const kind of ['break', 'verify', 'solve', 'grade'] as const) {
         const said = `${struck.operation} ${struck.command ?? ''} ${fault}`
         if (lab.machine.alive().length > 0) untrue.push(`${said}: leaves ${lab.machine.alive().map(({ label }) => label.purpose).join(', ')}`)
         if (code !== null) codes.add(code)
-        else if (!isUntold(struck) && !isTrue(kind, played, result, lab, params)) untrue.push(`${said}: ${JSON.stringify(result).slice(0, 300)}`)
+        else if (!isTrue(kind, played, result, lab, params)) untrue.push(`${said}: ${JSON.stringify(result).slice(0, 300)}`)
       }
     }
     t.ok(strikes > 20, `${strikes} faults struck`)

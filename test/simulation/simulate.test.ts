@@ -8,6 +8,7 @@ import t from 'tap'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spar } from '../helpers/spar.ts'
+import { testFolder } from '../helpers/test-folder.ts'
 
 const hunt = fileURLToPath(new URL('hunt.js', import.meta.url))
 interface Played { seed: number; hash: string; violations: { rule: string; what: string }[] }
@@ -35,7 +36,7 @@ t.test('fresh seeds break no rule', { timeout: 1_200_000 }, async t => {
 })
 
 t.test('as a user plays it: a table, a trace on disk, the same hash again', async t => {
-  const dir = t.testdir()
+  const dir = testFolder(t)
   const argv = ['simulate', '--seed', '7', '--nodes', '2', '--episodes', '3']
   const at = { home: dir, cwd: dir }
   const shown = await spar([...argv, '--trace', join(dir, 'trace.jsonl')], at)
@@ -48,7 +49,7 @@ t.test('as a user plays it: a table, a trace on disk, the same hash again', asyn
 })
 
 t.test('what cannot be played is refused by name', async t => {
-  const dir = t.testdir()
+  const dir = testFolder(t)
   const at = { home: dir, cwd: dir }
   const cases: [string, string, string][] = [
     ['{"chances": {"los": 1}}', 'FAULTS_INVALID', 'chances has no "los"'],
