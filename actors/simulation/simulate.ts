@@ -1,10 +1,8 @@
 // A whole cluster from one seed: nodes that play a run in virtual time while faults strike, then without faults to its end, then drained;
 // and what checkers say of it.
 
-import { createDocument, getDocument, isFinal, changeDocument, type RunDocument } from '../../src/cluster/document.ts'
+import { createDocument, getDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
-import { clusterLimits } from '../../src/cluster/limits.ts'
-import { announcePolicy } from '../../src/cluster/policy-versions.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { keptNow } from '../../src/bus/now.ts'
 import type { Arena } from '../../src/domain.ts'
@@ -14,11 +12,11 @@ import { checkEpisodes, checkLedger, readKept } from '../../src/simulation/check
 import { checkTruth } from '../../src/simulation/checks/truth.ts'
 import { watchOwners, watchWrites } from '../../src/simulation/checks/watch.ts'
 import type { Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
-import { faultsOf, type FaultPlan, type Rate } from '../../src/simulation/faults.ts'
-import { createHost, type Host } from '../../src/simulation/host.ts'
+import { faultsOf, type FaultPlan } from '../../src/simulation/faults.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
-import { createTrainer } from '../../src/simulation/trainer.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
+import { checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
+import { name, openTrainer, schedule, scheduleCommands, trainer } from './events.ts'
 import { createSimulatedNode, type PortsOf, type SimulatedNode } from './node.ts'
 import { createWorld, type World } from './world.ts'
 
@@ -49,17 +47,8 @@ export interface Simulated {
   violations: Violation[]
 }
 
-const name = 'run'
-const trainer = 'trainer'
-
-/** Time that faults have, and that a run has without them, milliseconds: a piece of work may wait for a policy that hangs, four times over. */
+/** Time that faults have, milliseconds. */
 const faultyMs = (episodes: number): number => 600_000 + 30_000 * episodes
-const livenessMs = (episodes: number): number => 3_600_000 + 30_000 * episodes
-/** From being told to drain to having left. */
-const drainMs = 30_000
-const leaveMs = drainMs + clusterLimits.abortMs + 60_000
-/** How long a sandbox may outlive the work that it was for. */
-const sandboxMs = 120_000
 const violationsMax = 100
 
 export async function simulate (options: SimulateOptions, place: SimulatedPlace): Promise<Simulated> {
@@ -182,124 +171,4 @@ function calm (node: SimulatedNode): void {
     node.end()
     node.start()
   }
-}
-
-interface Training { readonly learned: ReadonlySet<string>; readonly host: Host | null; start (): void; end (): void }
-
-function openTrainer (world: World): Training {
-  const { time, broker, random } = world
-  const reader = broker.attach('samples', trainer, '')
-  const training = createTrainer({ reader, random: random.fork('trainer') })
-  let host: Host | null = null
-  let lives = 0
-  const start = (): void => {
-    if (host !== null && host.state !== 'crashed') return
-    host = createHost({ name: `trainer-${++lives}`, time })
-    void training.run(host.clock)
-  }
-  start()
-  return { get learned () { return training.learned }, get host () { return host }, start, end: () => host?.crash() }
-}
-
-/** Events of the cluster, each at its rate until faults stop. */
-function schedule (world: World, nodes: readonly SimulatedNode[], training: Training, isFaulty: () => boolean): void {
-  const { time, fates, random, trace, inner } = world
-  const chance = random.fork('events')
-  let versions = 0
-  const cut = (some: readonly SimulatedNode[], what: string): void => {
-    const links = some.flatMap(({ life }) => life === null ? [] : [life.link])
-    const ways = chance.pick([['out'], ['in'], ['out', 'in']] as const)
-    trace('world', what, `${some.map(({ name }) => name).join(' ')} ${ways.join(' ')}`)
-    for (const link of links) link.cut(ways)
-    time.at(time.now() + fates.downMs(), () => { for (const link of links) link.mend() })
-  }
-  const events: Record<Rate, () => void> = {
-    partition: () => cut([chance.pick(nodes)], 'partition'),
-    outage: () => cut(nodes, 'outage'),
-    drain: () => {
-      const { life } = chance.pick(nodes)
-      if (life !== null && life.host.state === 'up' && life.endedAt === null) life.node.drain()
-    },
-    trainerAway: () => {
-      trace('world', 'the trainer is away')
-      training.end()
-      time.at(time.now() + fates.downMs(), () => training.start())
-    },
-    version: () => void announcePolicy(inner, { model: 'policy', version: `step-${++versions}`, at: time.now() })
-  }
-  for (const [kind, happen] of Object.entries(events) as [Rate, () => void][]) {
-    const next = (): void => {
-      const ms = fates.next(kind)
-      if (ms !== Infinity) time.at(time.now() + ms, () => {
-        if (!isFaulty()) return
-        fates.count(kind)
-        happen()
-        next()
-      })
-    }
-    next()
-  }
-}
-
-/** What users do to a run, where faults are played at all: pause it and let it go on, or cancel it. */
-function scheduleCommands ({ time, inner, trace }: World, random: Random, plan: FaultPlan): void {
-  const change = (state: RunDocument['state']): void => {
-    trace('world', `the run is to be ${state}`)
-    void changeDocument(inner, name, document => isFinal(document.state) ? null : { ...document, state })
-  }
-  if (plan.rates.drain === 0 && plan.chances.crash === 0) return
-  if (random.next() < 0.2) {
-    const at = time.now() + 10_000 + 60_000 * random.next()
-    time.at(at, () => change('paused'))
-    time.at(at + 60_000 * random.next(), () => change('running'))
-  }
-  if (random.next() < 0.1) time.at(time.now() + 20_000 + 120_000 * random.next(), () => change('cancelled'))
-}
-
-/** How often it is looked whether anything holds more than it may. */
-const limitsLookMs = 10_000
-
-function watchLimits ({ time, inner }: World, nodes: readonly SimulatedNode[], document: RunDocument, say: Say, signal: AbortSignal): void {
-  const look = async (): Promise<void> => {
-    for (const { life } of nodes) {
-      if (life === null || life.host.state !== 'up' || life.endedAt !== null) continue
-      const { slots, arenas, node } = life.node.presence()
-      for (const [kind, { busy, total }] of Object.entries(slots)) if (busy > total) say('limits', `${node} is at ${busy} pieces of work in its ${total} slots for ${kind}`)
-      if (arenas.length > clusterLimits.arenasMax) say('limits', `${node} holds ${arenas.length} arenas, arenasMax is ${clusterLimits.arenasMax}`)
-    }
-    const { waiting, taken } = await inner.queue.depth('episode', anyArena)
-    // A leader that was paused may put one more beside each of the next one's.
-    if (waiting + taken > 2 * document.inFlight) say('limits', `${waiting + taken} episodes are on the queue, inFlight is ${document.inFlight}`)
-    if (!signal.aborted) time.at(time.now() + limitsLookMs, () => void look())
-  }
-  void look()
-}
-
-/** After the last piece of work, which may be of a run that has ended long ago, no sandbox stays. */
-async function checkIdle ({ time }: World, nodes: readonly SimulatedNode[], place: SimulatedPlace, say: Say): Promise<void> {
-  const isIdle = (): boolean => nodes.every(({ life }) => life === null || Object.values(life.node.presence().slots).every(({ busy }) => busy === 0))
-  if (await time.run(isIdle, time.now() + livenessMs(0)) !== 'over') return say('liveness', 'a node is still at work an hour after the run has ended')
-  await time.run(() => false, time.now() + sandboxMs)
-  if (isIdle()) for (const { id, owner } of place.sandboxes()) say('sandboxes', `the sandbox ${id} of ${owner} is still there ${sandboxMs} ms after the last piece of work`)
-}
-
-async function drainAll ({ time }: World, nodes: readonly SimulatedNode[], say: Say): Promise<void> {
-  for (const { life } of nodes) if (life !== null && life.endedAt === null) life.node.drain()
-  const haveLeft = (): boolean => nodes.every(({ life }) => life === null || life.endedAt !== null)
-  if (await time.run(haveLeft, time.now() + leaveMs) === 'over') return
-  for (const { life } of nodes) if (life !== null && life.endedAt === null) say('liveness', `${life.host.name} has not left ${leaveMs} ms after it was told to drain`)
-}
-
-async function checkTrainer ({ time, inner }: World, training: Training, say: Say): Promise<void> {
-  const missing = new Set<string>()
-  const known = new AbortController()
-  for await (const entry of inner.log.samples.follow('', known.signal)) {
-    if (entry === null) known.abort()
-    else missing.add(entry.key)
-  }
-  const isLearned = (): boolean => {
-    for (const key of missing) if (training.learned.has(key)) missing.delete(key)
-    return missing.size === 0
-  }
-  if (await time.run(isLearned, time.now() + 3_600_000) !== 'over') say('samples', `${missing.size} samples never reached the trainer, ${[...missing][0]} is one`)
 }

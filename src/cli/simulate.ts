@@ -59,7 +59,8 @@ export async function run (argv: string[], io: Io): Promise<number> {
   let failed = 0
   for (let seed = first; played < seeds && (until === null || systemClock.now() < until); seed = (seed + 1) % seedMax, played++) {
     const one = { seed, nodes, episodes, plan: planOf(seed) }
-    const simulated = await playOne(one, values.trace ?? null)
+    const tell = (settled: number): void => { if (settled % Math.ceil(episodes / 10) === 0) io.err(`  ${settled} of ${episodes} episodes are settled`) }
+    const simulated = await playOne({ ...one, ...isOne ? { onEpisode: tell } : {} }, values.trace ?? null)
     if (values.json === true) io.out(JSON.stringify(simulated))
     else if (isOne) show(simulated, io)
     if (simulated.violations.length > 0) {

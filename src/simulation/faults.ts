@@ -103,6 +103,9 @@ export function parseFaults (text: string, path: string): FaultPlan {
       known[name] = value
     }
   }
+  const { downMsMin, downMsMax, drift } = plan.shapes
+  if (downMsMin < 1 || downMsMax < downMsMin) throw bad('shapes.downMsMin takes a number from 1 to downMsMax')
+  if (drift >= 1) throw bad('shapes.drift takes a number below 1')
   return plan
 }
 

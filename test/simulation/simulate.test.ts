@@ -55,6 +55,7 @@ t.test('what cannot be played is refused by name', async t => {
     ['{"chances": {"los": 1}}', 'FAULTS_INVALID', 'chances has no "los"'],
     ['{"rates": {"outage": -1}}', 'FAULTS_INVALID', 'rates.outage takes a number from 0'],
     ['{"chances": {"loss": 2}}', 'FAULTS_INVALID', 'to 1'],
+    ['{"shapes": {"downMsMin": 0}}', 'FAULTS_INVALID', 'downMsMin takes a number from 1'],
     ['nothing', 'FAULTS_INVALID', 'no JSON']
   ]
   for (const [text, code, why] of cases) {

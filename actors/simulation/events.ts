@@ -1,0 +1,86 @@
+// What befalls a simulated cluster as a whole, and what its users do to it, each at its time; and its trainer.
+
+import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
+import { announcePolicy } from '../../src/cluster/policy-versions.ts'
+import type { Random } from '../../src/ports.ts'
+import type { FaultPlan, Rate } from '../../src/simulation/faults.ts'
+import { createHost, type Host } from '../../src/simulation/host.ts'
+import { createTrainer } from '../../src/simulation/trainer.ts'
+import type { SimulatedNode } from './node.ts'
+import type { World } from './world.ts'
+
+/** Of the one run, and of its trainer. */
+export const name = 'run'
+export const trainer = 'trainer'
+
+export interface Training { readonly learned: ReadonlySet<string>; readonly host: Host | null; start (): void; end (): void }
+
+export function openTrainer (world: World): Training {
+  const { time, broker, random } = world
+  const reader = broker.attach('samples', trainer, '')
+  const training = createTrainer({ reader, random: random.fork('trainer') })
+  let host: Host | null = null
+  let lives = 0
+  const start = (): void => {
+    if (host !== null && host.state !== 'crashed') return
+    host = createHost({ name: `trainer-${++lives}`, time })
+    void training.run(host.clock)
+  }
+  start()
+  return { get learned () { return training.learned }, get host () { return host }, start, end: () => host?.crash() }
+}
+
+/** Events of the cluster, each at its rate until faults stop. */
+export function schedule (world: World, nodes: readonly SimulatedNode[], training: Training, isFaulty: () => boolean): void {
+  const { time, fates, random, trace, inner } = world
+  const chance = random.fork('events')
+  let versions = 0
+  const cut = (some: readonly SimulatedNode[], what: string): void => {
+    const links = some.flatMap(({ life }) => life === null ? [] : [life.link])
+    const ways = chance.pick([['out'], ['in'], ['out', 'in']] as const)
+    trace('world', what, `${some.map(({ name }) => name).join(' ')} ${ways.join(' ')}`)
+    for (const link of links) link.cut(ways)
+    time.at(time.now() + fates.downMs(), () => { for (const link of links) link.mend() })
+  }
+  const events: Record<Rate, () => void> = {
+    partition: () => cut([chance.pick(nodes)], 'partition'),
+    outage: () => cut(nodes, 'outage'),
+    drain: () => {
+      const { life } = chance.pick(nodes)
+      if (life !== null && life.host.state === 'up' && life.endedAt === null) life.node.drain()
+    },
+    trainerAway: () => {
+      trace('world', 'the trainer is away')
+      training.end()
+      time.at(time.now() + fates.downMs(), () => training.start())
+    },
+    version: () => void announcePolicy(inner, { model: 'policy', version: `step-${++versions}`, at: time.now() })
+  }
+  for (const [kind, happen] of Object.entries(events) as [Rate, () => void][]) {
+    const next = (): void => {
+      const ms = fates.next(kind)
+      if (ms !== Infinity) time.at(time.now() + ms, () => {
+        if (!isFaulty()) return
+        fates.count(kind)
+        happen()
+        next()
+      })
+    }
+    next()
+  }
+}
+
+/** What users do to a run, where faults are played at all: pause it and let it go on, or cancel it. */
+export function scheduleCommands ({ time, inner, trace }: World, random: Random, plan: FaultPlan): void {
+  const change = (state: RunDocument['state']): void => {
+    trace('world', `the run is to be ${state}`)
+    void changeDocument(inner, name, document => isFinal(document.state) ? null : { ...document, state })
+  }
+  if (plan.rates.drain === 0 && plan.chances.crash === 0) return
+  if (random.next() < 0.2) {
+    const at = time.now() + 10_000 + 60_000 * random.next()
+    time.at(at, () => change('paused'))
+    time.at(at + 60_000 * random.next(), () => change('running'))
+  }
+  if (random.next() < 0.1) time.at(time.now() + 20_000 + 120_000 * random.next(), () => change('cancelled'))
+}
