@@ -1,14 +1,13 @@
 // Goal: the simulator finds what it is there for. Method: the product is built once for each known defect, with that one change in its
 // source, and seeds are played on it until a rule is broken.
 
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { build, type Plugin } from 'esbuild'
 import t from 'tap'
 import { mutations, type Mutation } from './mutations.ts'
+import { play } from './play.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
 const repoRoot = fileURLToPath(new URL('../../../', import.meta.url))
@@ -38,8 +37,7 @@ for (const mutation of mutations) {
       plugins: [mutated(mutation, () => { isChanged = true })]
     })
     t.ok(isChanged, 'the defect is in')
-    const { stdout } = await promisify(execFile)(process.execPath, [outfile, String(firstSeed), String(seedsMax), '2', '3', ...mutation.chances === undefined ? [] : [JSON.stringify(mutation.chances)]], { maxBuffer: 2 ** 26 })
-    const played = stdout.trim().split('\n').map(line => JSON.parse(line) as { seed: number; violations: { rule: string; what: string }[] })
+    const played = await play(firstSeed, seedsMax, { nodes: 2, episodes: 3, chances: mutation.chances }, outfile)
     const found = played.at(-1)!.violations
     t.ok(found.some(({ rule }) => mutation.rules.includes(rule)), `found after ${played.length} seeds`, { found: found.slice(0, 3), expected: mutation.rules })
     t.comment(`${played.length} seeds: ${found[0]?.rule ?? ''} ${found[0]?.what ?? ''}`)
