@@ -10,7 +10,7 @@ import type { Clock, Sandbox, Sandboxes, SandboxSpec } from '../src/ports.ts'
 import { about, aboutWork, names, observe } from './observe.ts'
 import { timersOf } from './timers.ts'
 
-export interface Supervising { supervision?: SandboxInput; registry?: Registry | undefined; clock?: Clock }
+interface Supervising { supervision?: SandboxInput; registry?: Registry | undefined; clock?: Clock }
 
 export const sandboxSupervision: SandboxInput = { opensMax: 3, openMsMax: 120_000, backoffMs: 200, idleMsMax: 30 * 60_000 }
 

@@ -4,7 +4,7 @@
 import { followed, type Followed } from '../../src/bus/now.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
-import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
+import { changeDocument, getDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, ledKinds, settledPrefix } from '../../src/cluster/keys.ts'
 import { createRounds, type Rounds } from '../../src/cluster/ahead.ts'
 import { cancelRest, removeSnapshots } from '../../src/cluster/cancel.ts'
@@ -69,6 +69,11 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         over.abort()
         system.waits.delete(run)
       }
+    },
+    // Work of it may have been submitted again while its message was still there, which took no second one.
+    acknowledged: async () => {
+      const document = await retry(() => getDocument(bus, run))
+      if (!isFinal(document.state)) await retry(() => bus.queue.add(message.subject, message.bytes))
     },
     cancel: async reason => await cancelRest(system, run, reason),
     quarantine: async ({ code, reason }) => {

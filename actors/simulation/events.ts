@@ -2,8 +2,7 @@
 
 import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
 import { announcePolicy } from '../../src/cluster/policy-versions.ts'
-import type { Random } from '../../src/ports.ts'
-import type { FaultPlan, Rate } from '../../src/simulation/faults.ts'
+import type { Rate } from '../../src/simulation/faults.ts'
 import { createHost, type Host } from '../../src/simulation/host.ts'
 import { createTrainer } from '../../src/simulation/trainer.ts'
 import type { SimulatedNode } from './node.ts'
@@ -42,6 +41,10 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
     for (const link of links) link.cut(ways)
     time.at(time.now() + fates.downMs(), () => { for (const link of links) link.mend() })
   }
+  const change = (state: RunDocument['state']): void => {
+    trace('world', `the run is to be ${state}`)
+    void changeDocument(inner, name, document => isFinal(document.state) ? null : { ...document, state })
+  }
   const events: Record<Rate, () => void> = {
     partition: () => cut([chance.pick(nodes)], 'partition'),
     outage: () => cut(nodes, 'outage'),
@@ -54,6 +57,11 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
       training.end()
       time.at(time.now() + fates.downMs(), () => training.start())
     },
+    pauseRun () {
+      change('paused')
+      time.at(time.now() + fates.downMs(), () => change('running'))
+    },
+    cancelRun: () => change('cancelled'),
     version: () => void announcePolicy(inner, { model: 'policy', version: `step-${++versions}`, at: time.now() })
   }
   for (const [kind, happen] of Object.entries(events) as [Rate, () => void][]) {
@@ -68,19 +76,4 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
     }
     next()
   }
-}
-
-/** What users do to a run, where faults are played at all: pause it and let it go on, or cancel it. */
-export function scheduleCommands ({ time, inner, trace }: World, random: Random, plan: FaultPlan): void {
-  const change = (state: RunDocument['state']): void => {
-    trace('world', `the run is to be ${state}`)
-    void changeDocument(inner, name, document => isFinal(document.state) ? null : { ...document, state })
-  }
-  if (plan.rates.drain === 0 && plan.chances.crash === 0) return
-  if (random.next() < 0.2) {
-    const at = time.now() + 10_000 + 60_000 * random.next()
-    time.at(at, () => change('paused'))
-    time.at(at + 60_000 * random.next(), () => change('running'))
-  }
-  if (random.next() < 0.1) time.at(time.now() + 20_000 + 120_000 * random.next(), () => change('cancelled'))
 }

@@ -32,11 +32,11 @@ export interface SimulatedNode {
   end (): void
 }
 
-export interface SimulatedNodeOptions { name: string; slots: Slots; drainMs: number; portsOf: PortsOf; open: (target: string) => Arena; onReport: (report: NodeReport) => void; onCrash: () => void; onPause: () => void }
+export interface SimulatedNodeOptions { name: string; slots: Slots; drainMs: number; portsOf: PortsOf; open: (target: string) => Arena; onReport: (report: NodeReport) => void; onCrash: () => void; /** Told why it ended by a fault. */ onFailed: (reason: string) => void }
 
 export function createSimulatedNode (world: World, options: SimulatedNodeOptions): SimulatedNode {
   const { time, fates, trace, plan, broker } = world
-  const { name, slots, drainMs, portsOf, open, onReport, onCrash, onPause } = options
+  const { name, slots, drainMs, portsOf, open, onReport, onCrash, onFailed } = options
   const random = world.random.fork(name)
   const { skewMs, drift, slowFactor, slowShare } = plan.shapes
   const slow = random.fork('slow').next() < slowShare ? slowFactor : 1
@@ -57,7 +57,6 @@ export function createSimulatedNode (world: World, options: SimulatedNodeOptions
           else if (fates.strikes('pause')) {
             trace(id, 'paused')
             host.pause()
-            onPause()
             time.at(time.now() + fates.downMs(), () => {
               if (host.state !== 'paused') return
               trace(id, 'resumed')
@@ -90,7 +89,8 @@ export function createSimulatedNode (world: World, options: SimulatedNodeOptions
         await close()
         begun.endedAt = time.now()
         trace(id, 'ended', JSON.stringify(outcome))
-      }, (error: unknown) => trace(id, 'failed', String(error)))
+        if (outcome.kind === 'failed') onFailed(`${outcome.code}: ${outcome.reason}`)
+      }, (error: unknown) => onFailed(`DEFECT: ${String(error)}`))
       trace(id, 'started', slow === 1 ? '' : 'slow')
     },
     crash () {

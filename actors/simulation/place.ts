@@ -16,8 +16,12 @@ const sandboxFaults: [Chance, SandboxFault][] = [['sandboxLost', 'lost'], ['sand
 /** Cores of a machine, and sandboxes that start on it at a time. */
 const cores = 4
 const starts = 2
-/** Runs of tests that are not killed after one that was. */
-const testsSpared = 20
+const kills: ReadonlySet<SandboxFault> = new Set(['hang', 'memory'])
+/**
+ * After a run of tests or a parser was killed none is for so long: nobody can tell a machine that kills every run of a script from a
+ * script that deserves it.
+ */
+const sparedMs = 300_000
 /** How often a process removes what dead owners left on its machine. */
 const reapMs = 60_000
 
@@ -30,13 +34,12 @@ export function openPlace (): SimulatedPlace {
       const machine = createSimulatedMachine({ name })
       machines.push(machine)
       return ({ host: { name: owner, clock }, random, bus }) => {
-        let spared = 0
+        let sparedUntil = 0
         const strike: SandboxStrike = (_operation, _label, command) => {
-          const fault = sandboxFaults.find(([chance]) => fates.strikes(chance))?.[1] ?? null
-          if ((command !== 'test' && command !== 'parse') || (fault !== 'hang' && fault !== 'memory')) return fault
-          // Nobody can tell a machine that kills every run of a script from a script that deserves it.
-          if (spared-- > 0) return null
-          spared = testsSpared
+          const isJudged = command === 'test' || command === 'parse'
+          const isSpared = isJudged && clock.now() < sparedUntil
+          const fault = sandboxFaults.find(([chance, fault]) => !(isSpared && kills.has(fault)) && fates.strikes(chance))?.[1] ?? null
+          if (isJudged && fault !== null && kills.has(fault)) sparedUntil = clock.now() + sparedMs
           return fault
         }
         const inner = superviseSandboxes(machine.connect({ owner, clock, random: random.fork('sandboxes'), strike }), { clock })

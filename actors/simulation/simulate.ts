@@ -16,7 +16,7 @@ import { faultsOf, type FaultPlan } from '../../src/simulation/faults.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
 import { checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
-import { name, openTrainer, schedule, scheduleCommands, trainer } from './events.ts'
+import { name, openTrainer, schedule, trainer } from './events.ts'
 import { createSimulatedNode, type PortsOf, type SimulatedNode } from './node.ts'
 import { createWorld, type World } from './world.ts'
 
@@ -62,7 +62,8 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   }
   const over = new AbortController()
   let isFaulty = true
-  const nodes = Array.from({ length: options.nodes }, (_, index) => openNode(world, place, `n${index + 1}`, say, () => isFaulty))
+  let isServing = true
+  const nodes = Array.from({ length: options.nodes }, (_, index) => openNode(world, place, `n${index + 1}`, say, () => isServing))
   let settled = 0
 
   const document = documentOf(random.fork('run'), options)
@@ -79,7 +80,6 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   for (const [index, node] of nodes.entries()) time.at(time.now() + 300 * index, () => node.start())
   const training = openTrainer(world)
   schedule(world, nodes, training, () => isFaulty)
-  scheduleCommands(world, random.fork('commands'), plan)
   watchLimits(world, nodes, document, say, over.signal)
 
   // Some runs meet faults to their end, others go on without them from the middle.
@@ -101,13 +101,14 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
 
   const { state } = await getDocument(inner, name)
   await checkIdle(world, nodes, place, say)
+  isServing = false
   await drainAll(world, nodes, say)
   await checkTrainer(world, training, say)
   over.abort()
   for (const node of nodes) node.end()
   training.end()
   const aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name) }
-  const kept = await readKept(aftermath, say)
+  const kept = await readKept(aftermath)
   checkLedger(kept, say)
   await checkEpisodes(aftermath, kept, say)
   await checkTruth(aftermath, kept, say)
@@ -137,23 +138,23 @@ function documentOf (random: Random, { episodes, seed }: SimulateOptions): RunDo
   }
 }
 
-function openNode (world: World, place: SimulatedPlace, machine: string, say: Say, isFaulty: () => boolean): SimulatedNode {
+function openNode (world: World, place: SimulatedPlace, machine: string, say: Say, isServing: () => boolean): SimulatedNode {
   const { time, fates, plan } = world
   const isUndisturbed = faultsOf(plan).every(fault => fault === 'version')
   const node = createSimulatedNode(world, {
     name: machine, slots: { start: 2, run: 8, verify: 2, grade: 4, own: 8 }, drainMs, portsOf: place.portsOf(world, machine), open: place.open,
     onReport: report => {
       if (report.type !== 'delivered') return
-      if (report.code === 'DEFECT') say('defect', `${report.work} of ${report.run}: ${report.reason ?? ''}`)
+      if (report.code === 'DEFECT' || /\bDEFECT\b/.test(report.reason ?? '')) say('defect', `${report.work} of ${report.run}: ${report.reason ?? ''}`)
       if (isUndisturbed && report.delivery > 1) say('leases', `${report.work} was delivered ${report.delivery} times, though nothing befell anybody`)
     },
-    onCrash: () => { time.at(time.now() + fates.downMs(), () => { if (node.life?.host.state === 'crashed') node.start() }) },
-    onPause: () => {}
+    onFailed: reason => { if (/\bDEFECT\b/.test(reason)) say('defect', `${machine} has ended: ${reason}`) },
+    onCrash: () => { time.at(time.now() + fates.downMs(), () => { if (node.life?.host.state === 'crashed') node.start() }) }
   })
   // Whoever supervises processes starts one again that has left by a fault, or that somebody drained.
   const look = (): void => {
     const { life } = node
-    if (life?.endedAt !== null && life?.endedAt !== undefined && life.host.state !== 'crashed' && isFaulty()) {
+    if (life?.endedAt !== null && life?.endedAt !== undefined && life.host.state !== 'crashed' && isServing()) {
       node.end()
       node.start()
     }

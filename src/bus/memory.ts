@@ -5,6 +5,7 @@ import { createMemoryWires } from '../bridge/wire-memory.ts'
 import { SparError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { Channel } from './channel.ts'
+import { each } from './each.ts'
 import { isInside } from './keys.ts'
 import { busLimits } from './limits.ts'
 import { createKeyValue } from './memory/key-value.ts'
@@ -24,10 +25,6 @@ export interface MemoryBroker {
 export const memoryBusDefaults = { ...busLimits, valueBytesMax: 2 ** 20 - busLimits.overheadBytes }
 
 interface Signal { topic: string; bytes: Uint8Array }
-
-/** Of each name one. */
-const each = <Key extends string, Value>(names: readonly Key[], make: (name: Key) => Value): Record<Key, Value> =>
-  Object.fromEntries(names.map(name => [name, make(name)])) as Record<Key, Value>
 
 export function createMemoryBroker (options: MemoryBusOptions): MemoryBroker {
   const { clock, ackWaitMs, valueBytesMax, queueBytesMax, nodeTtlMs, signalsMax } = { ...memoryBusDefaults, ...options }

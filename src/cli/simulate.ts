@@ -8,9 +8,8 @@ import { simulate, type Simulated, type SimulateOptions } from '../../actors/sim
 import { openPlace } from '../../actors/simulation/place.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
-import { createRandom } from '../random.ts'
 import { parseNumber, parseWhole } from '../run/options.ts'
-import { defaultFaults, faultsOf, noFaults, parseFaults, swarm, without, type Chance, type FaultPlan, type Rate } from '../simulation/faults.ts'
+import { defaultFaults, drawFaults, faultsOf, noFaults, parseFaults, without as leftOut, type Chance, type FaultPlan, type Rate } from '../simulation/faults.ts'
 import { shrink } from '../simulation/shrink.ts'
 import type { TraceLine } from '../simulation/trace.ts'
 import { exitNo, type Io } from './command.ts'
@@ -25,7 +24,7 @@ look whether the ledger balances, nothing is lost, done twice or scored by a fau
   --seed n                 the first seed; default: a fresh one, which is printed
   --seeds n                so many seeds, one after the other; --minutes m  as many as there is time for
   --nodes 5                --episodes 1000   (5 with --seeds or --minutes)
-  --faults default|none|all|file.json    default: about half of all faults, drawn and scaled by the seed; a file says chances, rates, shapes
+  --faults default|none|all|file.json    default: about half of all faults, drawn and scaled by the seed, none for every tenth; a file says chances, rates, shapes
   --without a,b            faults to leave out
   --trace file.jsonl       writes down all that happens: {ms, who, what, detail} on each line
   --no-shrink              does not look for the least that fails
@@ -49,7 +48,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const first = values.seed === undefined ? startedAt % seedMax : parseWhole('seed', values.seed, 0, seedMax - 1)
   const until = values.minutes === undefined ? null : startedAt + 60_000 * parseNumber('minutes', values.minutes, 0.01, 100_000)
   const seeds = values.seeds !== undefined ? parseWhole('seeds', values.seeds, 1, seedMax) : until === null ? 1 : seedMax
-  const isOne = seeds === 1
+  const isOne = values.seeds === undefined && until === null
   if (!isOne && values.trace !== undefined) throw new SparError('OPTION_INVALID', 'Cannot write the trace of several seeds: name one with --seed')
   const nodes = parseWhole('nodes', values.nodes ?? (isOne ? '5' : '3'), 1, 1_000)
   const episodes = parseWhole('episodes', values.episodes ?? String(isOne ? oneEpisodes : manyEpisodes), 1, 1_000_000)
@@ -65,7 +64,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     else if (isOne) show(simulated, io)
     if (simulated.violations.length > 0) {
       failed++
-      if (values.json !== true) await explain(one, simulated, values['no-shrink'] !== true, io)
+      if (values.json !== true) await explain(one, simulated, { shrinks: values['no-shrink'] !== true, faults: values.faults, without: values.without }, io)
     }
     if (!isOne && values.json !== true && played % 100 === 99) io.out(`  ${played + 1} seeds, ${failed} failed, ${((systemClock.now() - startedAt) / 1000).toFixed(0)} s`)
   }
@@ -80,7 +79,7 @@ async function readPlan (faults: string, left: string | undefined): Promise<(see
   const names = (left ?? '').split(',').filter(name => name !== '')
   const unknown = names.find(name => !faultsOf(defaultFaults).includes(name as Chance))
   if (unknown !== undefined) throw new SparError('OPTION_INVALID', `Cannot use --without "${unknown}": faults are ${faultsOf(defaultFaults).join(', ')}`)
-  return seed => names.reduce((plan, name) => without(plan, name as Chance | Rate), faults === 'default' ? swarm(base, createRandom(seed)) : base)
+  return seed => names.reduce((plan, name) => leftOut(plan, name as Chance | Rate), faults === 'default' ? drawFaults(seed) : base)
 }
 
 async function playOne (one: SimulateOptions, trace: string | null): Promise<Simulated> {
@@ -102,7 +101,9 @@ function show ({ seed, hash, lines, virtualMs, state, episodes, counts, faults }
   io.out(`  ${lines} steps, trace ${hash}`)
 }
 
-async function explain (one: SimulateOptions, { violations }: Simulated, shrinks: boolean, io: Io): Promise<void> {
+interface Given { shrinks: boolean; faults: string | undefined; without: string | undefined }
+
+async function explain (one: SimulateOptions, { violations }: Simulated, { shrinks, faults, without }: Given, io: Io): Promise<void> {
   const { seed } = one
   const [first] = violations
   io.out(`seed ${seed} breaks ${[...new Set(violations.map(({ rule }) => rule))].join(', ')}`)
@@ -110,8 +111,8 @@ async function explain (one: SimulateOptions, { violations }: Simulated, shrinks
   if (!shrinks) return
   const all = faultsOf(one.plan)
   const least = await shrink(one, violations, { rule: first!.rule, play: async smaller => (await simulate({ ...smaller, seed }, openPlace())).violations })
-  const gone = all.filter(name => !least.left.includes(name))
+  const gone = [...without === undefined ? [] : [without], ...all.filter(name => !least.left.includes(name))]
   io.out(`  the least that fails, of ${least.tries} tries: ${least.nodes} nodes, ${least.episodes} episodes, faults ${least.left.join(', ') || 'none'}`)
   for (const { rule, what } of least.violations.slice(0, 3)) io.out(`    ${rule}: ${what}`)
-  io.out(`  spar simulate --seed ${seed} --nodes ${least.nodes} --episodes ${least.episodes}${gone.length === 0 ? '' : ` --without ${gone.join(',')}`} --trace trace.jsonl`)
+  io.out(`  spar simulate --seed ${seed} --nodes ${least.nodes} --episodes ${least.episodes}${faults === undefined ? '' : ` --faults ${faults}`}${gone.length === 0 ? '' : ` --without ${gone.join(',')}`} --trace trace.jsonl`)
 }

@@ -43,6 +43,7 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
 
   /** What active runs need stays refused: it would be tried again at once. */
   const refuse = (place: RunArena, code: string, reason: string): void => {
+    refused.delete(keyOf(place))
     refused.set(keyOf(place), { target: place.target, code, reason, at: clock.now() })
     if (refused.size <= targetsKnownMax) return
     const needed = new Set(runs.active().flatMap(({ arenas }) => arenas.map(keyOf)))

@@ -27,6 +27,8 @@ export interface Task {
   /** Does it, and keeps its ending. */
   play (delivery: number, signal: AbortSignal): Promise<void>
   cancel (reason: string, delivery: number): Promise<void>
+  /** Once its message is gone. */
+  acknowledged? (): Promise<void>
   quarantine (why: { code: string; reason: string; failures: Failure[] }, delivery: number): Promise<void>
 }
 
@@ -49,7 +51,10 @@ export async function deliver (message: QueueMessage, task: Task, ports: Deliver
   try {
     const delivered = await answer(message, task, ports, cancelled, draining)
     if (delivered.kind === 'handedBack') message.again(0)
-    else if (isAnswered(delivered)) await message.ack()
+    else if (isAnswered(delivered)) {
+      await message.ack()
+      await task.acknowledged?.()
+    }
     return delivered
   } finally {
     letGo()

@@ -12,9 +12,10 @@ export const roomCommand = ({ tree }: SandboxFolders): string => `df -Pk -- ${sh
 /** What programs print that have no room. */
 export const saysFull = (text: string): boolean => /No space left on device|Disk quota exceeded|\bENOSPC\b/.test(text)
 
-/** Throws SANDBOX_DISK_FULL. A program may say what it likes; the disk under the tree is asked. */
+/** Throws SANDBOX_DISK_FULL, and SANDBOX_ROOM_UNKNOWN where nobody can say. A program may say what it likes; the disk under the tree is asked. */
 export async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promise<void> {
-  const { output } = await sandbox.exec(roomCommand(sandbox), { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
+  const { output, killed } = await sandbox.exec(roomCommand(sandbox), { timeoutMs: 10_000, outputBytesMax: 4096, ...(signal ? { signal } : {}) })
+  if (killed !== null) throw new SparError(killed === 'abort' ? 'ABORTED' : 'SANDBOX_ROOM_UNKNOWN', `Cannot tell whether the disk under sandbox ${sandbox.id} is full: df was killed (${killed})`, { retryable: true })
   const available = /\s(\d+)\s+\d+%\s/.exec(Buffer.from(output).toString('utf8'))?.[1]
   if (available !== undefined && Number(available) < roomKilobytesMin) {
     throw new SparError('SANDBOX_DISK_FULL', `Cannot go on in sandbox ${sandbox.id}: the disk under it has ${available} kB left. Free some space, or move SPAR_HOME to another disk`, { retryable: true })

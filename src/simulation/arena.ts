@@ -6,9 +6,9 @@ import { createRandom } from '../random.ts'
 import type { Tree, TreeFile } from '../workers/diff/index.ts'
 
 /** Modules of one arena; each has a test file of its own. */
-export const modulesMax = 4
+const modulesMax = 4
 /** Values of a module that a test of their own asks for. */
-export const rulesMax = 4
+const rulesMax = 4
 
 export const sourcePath = (module: string): string => `src/${module}.py`
 export const testPath = (module: string): string => `tests/test_${module}.py`

@@ -3,6 +3,7 @@
 // or not the bus did what was asked.
 
 import { Channel } from '../bus/channel.ts'
+import { each } from '../bus/each.ts'
 import { busLimits } from '../bus/limits.ts'
 import { buckets, logs, type Bucket, type Bus, type KeyValue, type Log, type LogName, type QueueMessage } from '../bus/types.ts'
 import { SparError } from '../errors.ts'
@@ -12,9 +13,9 @@ import type { Link } from './link.ts'
 import type { VirtualTime } from './time.ts'
 
 export interface SimulatedBusOptions {
-  /** A connection to the broker that never fails. */
+  /** A connection to the broker that ends with the process: it follows and takes over it. */
   inner: Bus
-  /** Another, which does not end with the process: what the server does by itself. */
+  /** One that does not: what was on its way when the process ended still arrives. */
   server: Bus
   host: Host
   link: Link
@@ -32,9 +33,6 @@ export interface SimulatedBusOptions {
 const left = new Error('left')
 
 const writes = /\.(create|remove|put|update|add|ack|purge)$/
-
-const each = <Key extends string, Value>(names: readonly Key[], make: (name: Key) => Value): Record<Key, Value> =>
-  Object.fromEntries(names.map(name => [name, make(name)])) as Record<Key, Value>
 
 export function simulatedBus ({ inner, server, host, link, time, fates, onDone, crash, resurrectMs = 1_000 }: SimulatedBusOptions): Bus {
   const closed = new AbortController()
@@ -87,19 +85,19 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
   }
 
   function connectLog (name: LogName): Log {
-    const log = inner.log[name]
+    const log = server.log[name]
     return {
       create: (key, bytes) => ask(`${name}.create`, key, () => full(() => log.create(key, bytes))),
       get: key => ask(`${name}.get`, key, () => log.get(key)),
       remove: key => ask(`${name}.remove`, key, () => log.remove(key)),
-      follow: (prefix, signal, after) => follow(over => log.follow(prefix, over, after), signal),
+      follow: (prefix, signal, after) => follow(over => inner.log[name].follow(prefix, over, after), signal),
       place: reader => ask(`${name}.place`, reader, () => log.place(reader)),
       places: () => ask(`${name}.places`, '', () => log.places())
     }
   }
 
   function connectValues (name: Bucket): KeyValue {
-    const values = inner.kv[name]
+    const values = server.kv[name]
     return {
       get: key => ask(`${name}.get`, key, () => values.get(key)),
       put: (key, bytes) => ask(`${name}.put`, key, () => values.put(key, bytes)),
@@ -108,7 +106,7 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
         return await full(() => values.update(key, bytes, revision))
       }),
       remove: key => ask(`${name}.remove`, key, () => values.remove(key)),
-      watch: (prefix, signal) => follow(over => values.watch(prefix, over), signal)
+      watch: (prefix, signal) => follow(over => inner.kv[name].watch(prefix, over), signal)
     }
   }
 
@@ -161,23 +159,23 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
     valueBytesMax: inner.valueBytesMax,
     queue: {
       ackWaitMs: inner.queue.ackWaitMs,
-      add: (subject, bytes) => ask('queue.add', `${subject.run}.${subject.id}`, () => full(() => inner.queue.add(subject, bytes))),
+      add: (subject, bytes) => ask('queue.add', `${subject.run}.${subject.id}`, () => full(() => server.queue.add(subject, bytes))),
       pull,
-      depth: (kind, arena) => ask('queue.depth', kind, () => inner.queue.depth(kind, arena)),
-      subjects: run => ask('queue.subjects', run ?? '', () => inner.queue.subjects(run)),
-      purge: (run, kinds) => ask('queue.purge', run, () => inner.queue.purge(run, kinds))
+      depth: (kind, arena) => ask('queue.depth', kind, () => server.queue.depth(kind, arena)),
+      subjects: run => ask('queue.subjects', run ?? '', () => server.queue.subjects(run)),
+      purge: (run, kinds) => ask('queue.purge', run, () => server.queue.purge(run, kinds))
     },
     log: each(logs, connectLog),
     kv: each(buckets, connectValues),
     objects: {
-      put: (name, bytes) => ask('objects.put', name, () => full(() => inner.objects.put(name, bytes))),
+      put: (name, bytes) => ask('objects.put', name, () => full(() => server.objects.put(name, bytes))),
       get: name => ask('objects.get', name, async () => {
-        const bytes = await inner.objects.get(name)
+        const bytes = await server.objects.get(name)
         return bytes !== null && fates.strikes('corrupt') ? bytes.map((byte, index) => index === 0 ? byte ^ 1 : byte) : bytes
       }),
-      remove: name => ask('objects.remove', name, () => inner.objects.remove(name))
+      remove: name => ask('objects.remove', name, () => server.objects.remove(name))
     },
-    signal: (topic, bytes) => tell('signal', topic, () => inner.signal(topic, bytes)),
+    signal: (topic, bytes) => tell('signal', topic, () => server.signal(topic, bytes)),
     signals: (prefix, signal) => follow(over => inner.signals(prefix, over), signal, false),
     wire: inner.wire,
     get isConnected () { return host.state === 'up' && !closed.signal.aborted && !link.isCut('in') && !link.isCut('out') },

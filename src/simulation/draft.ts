@@ -4,7 +4,7 @@ import { diffLines } from '../workers/diff/index.ts'
 import { textFile } from './arena.ts'
 import { listCommand } from './commands.ts'
 import { insists, type Play } from './play.ts'
-import { readTests } from './suite.ts'
+import { readTests, type Claim } from './suite.ts'
 import { remembered } from './trees.ts'
 
 /** Text by path. */
@@ -23,8 +23,6 @@ export function * look (): Play<Texts | null> {
   const { exitCode, text } = yield * insists('I look at the sources and the tests.', { tool: 'bash', command: listCommand })
   return exitCode === 0 ? readListing(text) : null
 }
-
-export interface Claim { module: string; name: string; value: number }
 
 /** What the tests of a file claim, by test. */
 export const claimsOf = remembered((text): { name: string; claims: readonly Claim[] }[] => readTests(textFile(text))?.tests ?? [])

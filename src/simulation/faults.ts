@@ -35,6 +35,8 @@ export const rates = {
   drain: 0.1,
   /** The trainer is away. */
   trainerAway: 0.2,
+  /** Somebody pauses the run for a while, or cancels it. */
+  pauseRun: 0.2, cancelRun: 0.03,
   /** The trainer announces new weights. */
   version: 2
 }
@@ -62,8 +64,11 @@ export const noFaults: FaultPlan = {
   chances: scaled(chances, () => 0), rates: scaled(rates, name => name === 'version' ? 1 : 0), shapes: { ...shapes, skewMs: 0, drift: 0, slowShare: 0 }
 }
 
+/** Of a seed: every tenth has none, since some rules hold only there. */
+export const drawFaults = (seed: number): FaultPlan => seed % 10 === 0 ? noFaults : swarm(defaultFaults, createRandom(seed))
+
 /** The same faults, about half of them, scaled between a fifth and three times. */
-export function swarm (plan: FaultPlan, random: Random): FaultPlan {
+function swarm (plan: FaultPlan, random: Random): FaultPlan {
   const factor = (name: string): number => {
     const own = random.fork(name)
     return own.next() < 0.5 ? 0 : 0.2 * 15 ** own.next()

@@ -10,6 +10,7 @@ import { playBreaker } from './breaker.ts'
 import { givesUp } from './play.ts'
 import { drawSpan, slowFactor, type Span } from './sandboxes.ts'
 import { playSolver } from './solver.ts'
+import { hanging, sleepOr } from './waiting.ts'
 
 /** `error`: one of the errors that a server's client throws. `hang`: no answer until the rollout gives up. `slow`: ten times as long. */
 export type PolicyFault = 'error' | 'hang' | 'slow'
@@ -31,7 +32,7 @@ export interface SimulatedPolicyOptions {
 /** Share of bugs that a solver repairs, on average, where nothing else is said. */
 export const skill = 0.5
 
-export const policyLatency: Span = { min: 300, max: 6_000 }
+const policyLatency: Span = { min: 300, max: 6_000 }
 
 export function createSimulatedPolicy ({ name, clock, random, skill: share = skill, versions = unversioned, latency = policyLatency, strike = () => null }: SimulatedPolicyOptions): Policy {
   const start = (task: RolloutTask): PolicySession => {
@@ -40,8 +41,8 @@ export function createSimulatedPolicy ({ name, clock, random, skill: share = ski
     return {
       async next (observation, signal) {
         const struck = strike('ask', task.rolloutId)
-        await sleepOr(clock, drawSpan(latency, random) * (struck === 'slow' ? slowFactor : 1), signal)
-        if (struck === 'hang') await hanging(signal)
+        await sleepOr(clock, drawSpan(latency, random) * (struck === 'slow' ? slowFactor : 1), signal, cancelled)
+        if (struck === 'hang') await hanging(signal, cancelled)
         if (struck === 'error') throw fault(random.pick(errors), 'finish the turn', 'the simulation says so')
         if (last !== null) return last
         const { value, done } = observation === null ? play.next() : play.next(observation)
@@ -55,16 +56,3 @@ export function createSimulatedPolicy ({ name, clock, random, skill: share = ski
 }
 
 const errors: readonly ServerCode[] = ['SERVER_DOWN', 'SERVER_BUSY', 'SERVER_ERROR', 'SERVER_ABORTED', 'SERVER_TIMEOUT', 'SERVER_PROTOCOL']
-
-async function sleepOr (clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await clock.sleep(ms, signal)
-  } catch (error) {
-    throw signal.aborted ? cancelled() : error
-  }
-}
-
-const hanging = async (signal: AbortSignal): Promise<never> => await new Promise<never>((_resolve, reject) => {
-  if (signal.aborted) reject(cancelled())
-  else signal.addEventListener('abort', () => reject(cancelled()), { once: true })
-})

@@ -12,6 +12,7 @@ import { fileMsMax, killMsMax, startMsMax } from '../sandbox/limits.ts'
 import { emptyTree, treeOf } from './arena.ts'
 import { commandOf, folders, type CommandName, type Contents } from './commands.ts'
 import { isFolder, written } from './trees.ts'
+import { hanging, sleepOr } from './waiting.ts'
 
 /**
  * `lost`: the sandbox is gone for good. `hang`: nothing comes back until the deadline. `full`: its disk is full from now on.
@@ -26,7 +27,7 @@ export type SandboxStrike = (operation: SandboxOperation, label: SandboxSpec['la
 export interface Span { min: number; max: number }
 export type SandboxLatency = Record<'open' | 'exec' | 'test' | 'read' | 'write' | 'destroy', Span>
 
-export const sandboxLatency: SandboxLatency = {
+const sandboxLatency: SandboxLatency = {
   open: { min: 20, max: 120 }, exec: { min: 4, max: 30 }, test: { min: 400, max: 3_000 }, read: { min: 2, max: 10 }, write: { min: 2, max: 10 }, destroy: { min: 5, max: 40 }
 }
 
@@ -34,7 +35,7 @@ export const slowFactor = 10
 export const drawSpan = ({ min, max }: Span, random: Random): number => min + random.int(max - min + 1)
 
 /** A sandbox that stands at a machine; times are of the clock of the process that opened it. */
-export interface LiveSandbox { id: string; owner: string; label: SandboxSpec['label']; openedAt: number }
+interface LiveSandbox { id: string; owner: string; label: SandboxSpec['label']; openedAt: number }
 
 export interface ConnectOptions {
   /** One process: never the same again after it has been started anew. */
@@ -136,20 +137,6 @@ class SimulatedSandboxes implements Sandboxes {
     if (this.#isClosed) throw new SparError('SANDBOX_CLOSED', 'Cannot open a sandbox: the sandboxes were closed')
   }
 }
-
-async function sleepOr (clock: Clock, ms: number, signal: AbortSignal | undefined, aborted: () => Error): Promise<void> {
-  try {
-    await clock.sleep(ms, signal)
-  } catch (error) {
-    throw signal?.aborted ? aborted() : error
-  }
-}
-
-/** Ends by an abort alone. */
-const hanging = async (signal: AbortSignal | undefined, aborted: () => Error): Promise<never> => await new Promise<never>((_resolve, reject) => {
-  if (signal?.aborted) reject(aborted())
-  else signal?.addEventListener('abort', () => reject(aborted()), { once: true })
-})
 
 const nothing = new Uint8Array()
 

@@ -4,8 +4,9 @@ import type { RolloutTask } from '../domain.ts'
 import type { Random } from '../ports.ts'
 import { createRandom, deriveSeed } from '../random.ts'
 import { modules, sourcePath, spareName, testPath } from './arena.ts'
-import { claimsOf, look, valueOf, withValue, type Claim, type Texts } from './draft.ts'
+import { claimsOf, look, valueOf, withValue, type Texts } from './draft.ts'
 import { babbles, drawPlan, givesUp, insists, type Play } from './play.ts'
+import type { Claim } from './suite.ts'
 
 type SolverTask = Extract<RolloutTask, { role: 'solver' }>
 

@@ -9,7 +9,7 @@ export interface TestResult { name: string; /** Why it fails, or null. */ failur
 /** `error`: why none of the file's tests could be run. */
 export interface FileResult { path: string; error: string | null; tests: TestResult[] }
 
-interface Claim { module: string; name: string; value: number }
+export interface Claim { module: string; name: string; value: number }
 export interface TestSource { modules: string[]; tests: { name: string; claims: Claim[] }[] }
 
 /** What files say, by the file: one that a patch leaves alone is the same in every tree. */

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createMemoryBroker } from '../../src/bus/memory.ts'
+import type { Bus } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { fetchRun } from '../../src/cluster/fetch.ts'
 import { listQuarantine, resubmit } from '../../src/cluster/quarantine.ts'
@@ -41,6 +42,30 @@ t.test('work in quarantine is listed, put back, and its episode ends anew with i
   await fetchRun({ bus, retry, versions }, 'again', out)
   const rollout = openRunStore(out).samples.all().find(({ rollout_id: id }) => id === 'e0001.solve.1.2') as Sample
   t.type(rollout.reward, 'number')
+})
+
+t.test('work that is put back in the moment in which its run ends is led to its end', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  let isBroken = true
+  const pull: Bus['queue']['pull'] = async (...given) => {
+    const message = await bus.queue.pull(...given)
+    if (message?.subject.kind !== 'run') return message
+    return { ...message, async ack () {
+      if (isBroken) {
+        isBroken = false
+        await resubmit(bus, retry, 'late', await listQuarantine(bus, 'late'))
+      }
+      await message.ack()
+    } }
+  }
+  const node = startTestNode({ bus: { ...bus, queue: { ...bus.queue, pull } }, nodeId: 'n1', standIn: { before: ({ work }) => { if (isBroken && work.id === 'e0001.solve.1.2') throw new SparError('SANDBOX_LOST', 'the sandbox was lost', { retryable: true }) } } })
+  t.teardown(async () => { node.drain(); await node.ended; await bus.close() })
+  await submit(bus, documentOf('late', { seed: 2, episodes: 2 }))
+  while (isBroken || (await bus.queue.subjects()).length > 0) await systemClock.sleep(10)
+  const { document, ledger } = await ended(bus, 'late')
+  t.equal(document.state, 'done')
+  t.equal(ledger.totals().quarantined, 0)
+  t.equal(ledger.episodes(), 2)
 })
 
 t.test('what was cancelled is not put back', async t => {

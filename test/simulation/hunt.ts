@@ -3,12 +3,11 @@
 
 import { openPlace } from '../../actors/simulation/place.ts'
 import { simulate } from '../../actors/simulation/simulate.ts'
-import { createRandom } from '../../src/random.ts'
-import { defaultFaults, noFaults, swarm, type FaultPlan } from '../../src/simulation/faults.ts'
+import { drawFaults, noFaults, type FaultPlan } from '../../src/simulation/faults.ts'
 
 const [first, count, nodes, episodes] = process.argv.slice(2, 6).map(Number) as [number, number, number, number]
 const chances = process.argv[6] === undefined ? null : JSON.parse(process.argv[6]) as Partial<FaultPlan['chances']>
-const planOf = (seed: number): FaultPlan => chances === null ? swarm(defaultFaults, createRandom(seed)) : { ...noFaults, chances: { ...noFaults.chances, ...chances } }
+const planOf = (seed: number): FaultPlan => chances === null ? drawFaults(seed) : { ...noFaults, chances: { ...noFaults.chances, ...chances } }
 // The first seed has no faults: some rules hold only there.
 for (let seed = first; seed < first + count; seed++) {
   const { hash, violations } = await simulate({ seed, nodes, episodes, plan: seed === first ? noFaults : planOf(seed) }, openPlace())

@@ -22,21 +22,17 @@ export interface Kept {
   samples: Map<string, Sample>
 }
 
-export async function readKept ({ inner, document }: Aftermath, say: Say): Promise<Kept> {
+export async function readKept ({ inner, document }: Aftermath): Promise<Kept> {
   const kept: Kept = { endings: new Map(), dispatched: new Set(), promoted: new Map(), outcomes: new Map(), samples: new Map() }
   for await (const { key, bytes } of upToNow(signal => inner.log.records.follow(document.name, signal))) {
     const name = readRecordKey(key)
     if (name?.kind === 'settled') kept.outcomes.set(name.episode, unpack<{ outcome: SettledEpisode }>(bytes, key).outcome)
     else if (name?.entry === 'dispatched') kept.dispatched.add(name.work)
     else if (name?.entry === 'kept') kept.promoted.set(name.work, readEnding(bytes, key))
-    else if (name?.entry === 'ended') {
-      if (kept.endings.has(name.work)) say('settles-once', `${name.work} has two endings`)
-      kept.endings.set(name.work, readEnding(bytes, key))
-    }
+    else if (name?.entry === 'ended') kept.endings.set(name.work, readEnding(bytes, key))
   }
   for await (const entry of upToNow(signal => inner.log.samples.follow(document.name, signal))) {
     const { sample } = readSample(entry)
-    if (kept.samples.has(sample.rollout_id)) say('samples', `${sample.rollout_id} has two samples`)
     kept.samples.set(sample.rollout_id, sample)
   }
   return kept

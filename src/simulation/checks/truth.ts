@@ -40,6 +40,7 @@ export async function checkTruth ({ inner, retry, document }: Aftermath, { endin
     if (kind === 'verify') {
       const verdict = (await readEndingResult<Verdict>(inner, retry, ending))!
       const truth = truthOfBug(await bugOf(breakId(episode)), arena, draw.params, options.mode)
+      if (verdict.valid && truth.valid && JSON.stringify([[...verdict.f2p].sort(), [...verdict.p2p].sort()]) !== JSON.stringify([truth.f2p, truth.p2p])) say('truth', `${work} names ${verdict.f2p.length} failing and ${verdict.p2p.length} passing tests, the bug has ${truth.f2p.length} and ${truth.p2p.length}`)
       if (verdict.valid !== truth.valid) say('truth', `${work} says ${verdict.valid ? 'valid' : `invalid (${verdict.failed}: ${verdict.checks.find(({ name }) => name === verdict.failed)?.reason})`}, the bug is ${truth.valid ? 'valid' : `invalid (${truth.failed})`}`)
     }
     if (kind === 'grade') {

@@ -4,7 +4,7 @@ import type { Bus } from '../../bus/types.ts'
 import type { Retry } from '../../cluster/retry.ts'
 import type { RunDocument } from '../../cluster/document.ts'
 
-export const rules = ['ledger', 'settles-once', 'samples', 'rewards', 'infrastructure-scored', 'truth', 'fencing', 'leases', 'sandboxes', 'limits', 'order', 'liveness', 'leftovers', 'defect'] as const
+export const rules = ['ledger', 'settles-once', 'samples', 'rewards', 'infrastructure-scored', 'truth', 'fencing', 'leases', 'sandboxes', 'limits', 'order', 'liveness', 'defect'] as const
 export type Rule = typeof rules[number]
 
 export interface Violation { rule: Rule; what: string }
