@@ -197,7 +197,7 @@ t.test('a browser that takes nothing any more is closed', async t => {
   let isClosed = false
   dead.socket.once('close', () => { isClosed = true })
   for (let n = 0; n < 60; n++) {
-    known.seen(`${n}`.padEnd(200_000, 'x'))
+    known.seen(`${n}`.padEnd(2_000_000, 'x'))
     await new Promise(resolve => setTimeout(resolve, 15))
   }
   await new Promise(resolve => setTimeout(resolve, 600))

@@ -18,7 +18,7 @@ interface Settled { role: string; policy: { name: string; version: string }; gro
 
 const skip = skipWithoutNats() || skipWithoutTrainer()
 
-t.test('a model plays, its samples train it, and its new weights play on', { skip, timeout: 400_000 }, async t => {
+t.test('a model plays, its samples train it, and its new weights play on', { skip, timeout: 1_100_000 }, async t => {
   const out = join(testFolder(t), 'learn')
   const args = ['-m', 'spar_trainer.learn', '--out', out, '--nats-server', natsServers().at(-1)!.path, '--seeds', '1', '--conversations', '3200', '--family', '400', '--rollouts', '96', '--train-arenas', '3', '--held-out-arenas', '3', '--eval-bugs', '3', '--eval-attempts', '2', '--samples-per-step', '4']
   const child = spawn(trainerPython()!, args, { env: { ...process.env, PYTHONPATH: trainerFolder }, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -99,6 +99,7 @@ export class QueueSteps {
     const subject: WorkSubject = { kind, arena: 'race', run: 'race', id: `${++this.#raced}` }
     const adding = await this.#connections.at(adder)
     const pulls = Array.from({ length: takers }, (_, index) => by.bus.queue.pull(kind, 'race', { waitMs: longMs, signal: index === 0 ? over.signal : rest.signal }))
+    for (const pull of pulls) pull.catch(() => {})
     await heard(by.bus, 'race')
     if (isFirst) over.abort()
     const added = adding.bus.queue.add(subject, text(''))
