@@ -12,7 +12,7 @@ import type { World } from './world.ts'
 export const name = 'run'
 export const trainer = 'trainer'
 
-export interface Training { readonly learned: ReadonlySet<string>; readonly host: Host | null; start (): void; end (): void }
+export interface Training { readonly learned: ReadonlySet<string>; start (): void; end (): void }
 
 export function openTrainer (world: World): Training {
   const { time, broker, random } = world
@@ -26,7 +26,7 @@ export function openTrainer (world: World): Training {
     void training.run(host.clock)
   }
   start()
-  return { get learned () { return training.learned }, get host () { return host }, start, end: () => host?.crash() }
+  return { get learned () { return training.learned }, start, end: () => host?.crash() }
 }
 
 /** Events of the cluster, each at its rate until faults stop. */

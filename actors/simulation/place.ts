@@ -3,7 +3,7 @@
 import { superviseSandboxes } from '../sandbox.ts'
 import { followPolicies } from '../../src/cluster/policy-versions.ts'
 import { createLimiter } from '../../src/limiter.ts'
-import type { Clock, Sandboxes } from '../../src/ports.ts'
+import { keepReaping, limitStarts, reapMsDefault } from '../../src/sandbox/tending.ts'
 import { simulatedArena } from '../../src/simulation/arena.ts'
 import type { Chance } from '../../src/simulation/faults.ts'
 import { createSimulatedPolicy } from '../../src/simulation/policy.ts'
@@ -22,8 +22,6 @@ const kills: ReadonlySet<SandboxFault> = new Set(['hang', 'memory'])
  * script that deserves it.
  */
 const sparedMs = 300_000
-/** How often a process removes what dead owners left on its machine. */
-const reapMs = 60_000
 
 export function openPlace (): SimulatedPlace {
   const machines: SimulatedMachine[] = []
@@ -42,27 +40,20 @@ export function openPlace (): SimulatedPlace {
           if (isJudged && fault !== null && kills.has(fault)) sparedUntil = clock.now() + sparedMs
           return fault
         }
-        const inner = superviseSandboxes(machine.connect({ owner, clock, random: random.fork('sandboxes'), strike }), { clock })
-        const starting = createLimiter(starts)
-        const sandboxes: Sandboxes = { ...inner, open: (spec, signal) => starting.run(() => inner.open(spec, signal), signal) }
-        void keepReaping(sandboxes, clock)
-        const served = followPolicies(bus, () => {}, new AbortController().signal)
+        const sandboxes = limitStarts(superviseSandboxes(machine.connect({ owner, clock, random: random.fork('sandboxes'), strike }), { clock }), starts)
+        // Its clock ends with the process, and so does what it follows.
+        const never = new AbortController().signal
+        void sandboxes.reap().then(() => keepReaping(sandboxes, clock, reapMsDefault, never))
+        const served = followPolicies(bus, () => {}, never)
         const policy = createSimulatedPolicy({
           name: 'policy', clock, random: random.fork('policy'), versions: served.of('policy', { current: () => 'step-0' }),
           strike: () => fates.strikes('policyError') ? 'error' : fates.strikes('policyHang') ? 'hang' : fates.strikes('policySlow') ? 'slow' : null
         })
-        return { close: () => inner.close(), ports: {
+        return { close: () => sandboxes.close(), ports: {
           sandboxes, policiesOf: async () => ({ breaker: policy, solver: policy }),
           verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock }
         } }
       }
     }
-  }
-}
-
-async function keepReaping (sandboxes: Sandboxes, clock: Clock): Promise<void> {
-  for (;;) {
-    await sandboxes.reap().catch(() => {})
-    await clock.sleep(reapMs)
   }
 }

@@ -25,6 +25,7 @@ import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
 import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
+import { keepReaping, limitStarts, reapMsDefault } from '../sandbox/tending.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
@@ -69,9 +70,6 @@ const optionTypes = {
 } as const
 
 const httpDefault = '127.0.0.1:8321'
-/** How often a node removes what dead owners left on its machine. */
-const reapMsDefault = 60_000
-
 export async function run (argv: string[], io: Io): Promise<number> {
   const { values } = parseArgs({ args: withInspectAt(argv), options: optionTypes })
   if (values.help) {
@@ -122,7 +120,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       }
     })
     measureNode(metrics, started, { bus, clock: systemClock })
-    void keepReaping(sandboxes, reapMs, over.signal, log)
+    void keepReaping(sandboxes, systemClock, reapMs, over.signal, removed => log({ type: 'reaped', removed }))
     await serveInspect(bridge, { registry, machines: machineViews, clock: systemClock, drain: () => started.drain() }).catch((error: unknown) => {
       // Who may not serve does its work all the same.
       const { code, message } = toPlain(error)
@@ -173,19 +171,8 @@ async function followControls (node: RunningNode, bus: Bus, signal: AbortSignal)
   for await (const { topic } of bus.signals(`control.${node.nodeId}`, signal)) if (topic.endsWith('.drain')) node.drain()
 }
 
-async function keepReaping (sandboxes: Sandboxes, reapMs: number, signal: AbortSignal, log: NodeLog): Promise<void> {
-  while (!signal.aborted) {
-    await systemClock.sleep(reapMs, signal).catch(() => {})
-    const { removed } = signal.aborted ? { removed: [] } : await sandboxes.reap().catch(() => ({ removed: [] }))
-    if (removed.length > 0) log({ type: 'reaped', removed })
-  }
-}
-
-/** Sandboxes that start are bounded apart from those that run: a storm of starts slows everybody. */
 async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots, registry: Registry, metrics: Metrics): Promise<Sandboxes> {
-  const inner = measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }), { registry }), metrics, systemClock)
-  const starts = createLimiter(start)
-  return { kind: inner.kind, reap: () => inner.reap(), close: () => inner.close(), open: (spec, signal) => starts.run(() => inner.open(spec, signal), signal) }
+  return limitStarts(measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }), { registry }), metrics, systemClock), start)
 }
 
 /** The policies of a run, opened once for the same options; "node" stands for this node's own. */

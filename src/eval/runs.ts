@@ -8,7 +8,7 @@ import type { ExecResult } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from '../verify/limits.ts'
 import { createBench, openView, runTree, type Bench } from '../verify/run.ts'
-import { applyPatch, throwIfAborted } from '../verify/tree.ts'
+import { applyPatch, isStruck, throwIfAborted } from '../verify/tree.ts'
 import type { NamedPatch, TreeRun, VerifyPorts } from '../verify/types.ts'
 import type { LogStatus } from '../workers/testlog/index.ts'
 import { lookUp, parserNamed, type LogParser } from './readers.ts'
@@ -40,7 +40,7 @@ export function testByRunner (arena: Arena, testFiles: readonly string[], testPa
 
 function ofTree ({ fault, killed, results, skipped, opinion, exitCode }: TreeRun): EvalRun {
   if (fault?.by === 'patch') return { kind: 'inapplicable', patch: fault.patch, reason: fault.reason }
-  if (killed === 'timeout' || killed === 'memory') return { kind: 'lost', reason: fault?.reason ?? `killed: ${killed}` }
+  if (isStruck({ killed })) return { kind: 'lost', reason: fault?.reason ?? `killed: ${killed}` }
   if (fault !== null) return { kind: 'unreadable', reason: fault.reason }
   const contradicted = new Set(opinion?.contradicted)
   const statuses = new Map<string, LogStatus>([

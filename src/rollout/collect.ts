@@ -5,7 +5,7 @@ import type { ArtifactFiles, ToolCall } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
-import { assertRoom, saysFull } from '../sandbox/room.ts'
+import { throwIfFull } from '../sandbox/room.ts'
 import { bareGit } from '../verify/tree.ts'
 import type { Submission } from './session.ts'
 
@@ -58,9 +58,8 @@ export const attemptCommand = (folders: SandboxFolders, base: string): string =>
 export async function collectPatch (sandbox: Sandbox, base: string, limits = collectLimits): Promise<Submission<Uint8Array>> {
   const result = await sandbox.exec(attemptCommand(sandbox, base), { timeoutMs: limits.diffMsMax, outputBytesMax: 64 * 1024 })
   if (result.exitCode !== 0) {
-    const text = Buffer.from(result.output).toString('utf8')
-    if (saysFull(text)) await assertRoom(sandbox)
-    return { refused: `Cannot take the diff of the tree: ${text.slice(0, 500)}` }
+    await throwIfFull(sandbox, result)
+    return { refused: `Cannot take the diff of the tree: ${Buffer.from(result.output).toString('utf8').slice(0, 500)}` }
   }
   try {
     return { kept: await sandbox.readFile(attemptFile(sandbox), limits.patchBytesMax) }

@@ -1,7 +1,7 @@
 // Whether a disk is full. A program may say so, and may have filled it itself; whose fault that is cannot be seen, so it is nobody's.
 
 import { SparError } from '../errors.ts'
-import type { Sandbox, SandboxFolders } from '../ports.ts'
+import type { ExecResult, Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 
 /** Below this much room a disk counts as full. */
@@ -20,4 +20,12 @@ export async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promi
   if (available !== undefined && Number(available) < roomKilobytesMin) {
     throw new SparError('SANDBOX_DISK_FULL', `Cannot go on in sandbox ${sandbox.id}: the disk under it has ${available} kB left. Free some space, or move SPAR_HOME to another disk`, { retryable: true })
   }
+}
+
+/** End of the output that is searched for what programs say when they have no room. */
+const saidBytes = 64 * 2 ** 10
+
+/** Of a command that failed and says so: throws as `assertRoom`. */
+export async function throwIfFull (sandbox: Sandbox, { exitCode, output }: ExecResult, signal?: AbortSignal): Promise<void> {
+  if (exitCode !== 0 && saysFull(Buffer.from(output.subarray(-saidBytes)).toString('utf8'))) await assertRoom(sandbox, signal)
 }

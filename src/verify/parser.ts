@@ -3,10 +3,10 @@
 
 import type { TestMap } from '../domain.ts'
 import type { ExecResult, Sandbox } from '../ports.ts'
-import { assertRoom, saysFull } from '../sandbox/room.ts'
+import { throwIfFull } from '../sandbox/room.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
-import { throwIfAborted } from './tree.ts'
+import { confirmed, throwIfAborted } from './tree.ts'
 import type { Suite } from './types.ts'
 
 export type Parsed =
@@ -50,12 +50,10 @@ async function runOnce (sandbox: Sandbox, command: string, log: Uint8Array, limi
   const exec = async (): Promise<ExecResult> => {
     const result = await sandbox.exec(quietly(command), options)
     throwIfAborted(result, signal)
-    if (result.exitCode !== 0 && saysFull(Buffer.from(result.output).toString('utf8'))) await assertRoom(sandbox, signal)
+    await throwIfFull(sandbox, result, signal)
     return result
   }
-  const first = await exec()
-  // What strikes once may be the machine's doing.
-  const { exitCode, output, killed, truncatedBytes } = first.killed === 'timeout' || first.killed === 'memory' ? await exec() : first
+  const { exitCode, output, killed, truncatedBytes } = await confirmed(exec)
   if (killed === 'timeout') return `the parser does not end within ${limits.parserMsMax} ms (parserMsMax)`
   if (killed === 'output' || truncatedBytes > 0) return `the parser prints more than ${limits.parserOutputBytesMax} bytes (parserOutputBytesMax)`
   if (killed !== null || exitCode === null) return `the parser was killed (${killed ?? 'signal'})`

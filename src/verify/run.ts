@@ -9,12 +9,12 @@ import { runners } from '../arena/runners/index.ts'
 import type { Arena } from '../domain.ts'
 import type { ExecResult, Sandbox, SandboxFolders, SandboxSpec } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
-import { assertRoom, saysFull } from '../sandbox/room.ts'
+import { throwIfFull } from '../sandbox/room.ts'
 import { createLimiter, type Limiter } from '../limiter.ts'
 import type { VerifyLimits } from './limits.ts'
 import { certainResults, compareReading, readerOf } from './opinion.ts'
 import { runParser } from './parser.ts'
-import { applyPatch, throwIfAborted } from './tree.ts'
+import { applyPatch, confirmed, throwIfAborted } from './tree.ts'
 import type { NamedPatch, RunFault, Suite, TreeRun, VerifyPorts } from './types.ts'
 
 export interface BenchOptions {
@@ -63,11 +63,8 @@ export interface RunOptions {
 }
 
 export async function runTree (bench: Bench, options: RunOptions): Promise<TreeRun> {
-  const play = async (options: RunOptions): Promise<ExecResult | TreeRun> => await bench.trees.run(async () => await runInTree(bench, options), options.signal)
   const { sandbox: _, ...anew } = options
-  const first = await play(options)
-  // A deadline or a memory limit that struck may be the machine's doing. What strikes twice is the script's.
-  const result = first.killed === 'timeout' || first.killed === 'memory' ? await play(anew) : first
+  const result = await confirmed(isAgain => bench.trees.run(async () => await runInTree(bench, isAgain ? anew : options), options.signal))
   if ('fault' in result) return result
   const run = summarise(result)
   // Of the clean tree the parser is always asked: what our reader says is held against it once for each suite.
@@ -94,8 +91,6 @@ async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult
 }
 
 const command = 'bash test_script.sh'
-/** End of the log that is searched for what programs say when they have no room. */
-const saidBytes = 64 * 2 ** 10
 /** End of the log that is kept where no test was found in it. */
 const logKeptBytes = 2 ** 20
 
@@ -110,7 +105,7 @@ async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, sig
     ...(signal ? { signal } : {})
   }), signal)
   throwIfAborted(result, signal)
-  if (result.exitCode !== 0 && saysFull(Buffer.from(result.output.subarray(-saidBytes)).toString('utf8'))) await assertRoom(sandbox, signal)
+  await throwIfFull(sandbox, result, signal)
   return result
 }
 

@@ -55,6 +55,15 @@ export async function execGit (sandbox: Sandbox, command: string, limits: Verify
   return result
 }
 
+/** A deadline or the memory limit ended it: the doing of what ran, or of the machine. */
+export const isStruck = ({ killed }: Pick<ExecResult, 'killed'>): boolean => killed === 'timeout' || killed === 'memory'
+
+/** What strikes once may be the machine's doing; what strikes twice is that of what ran. */
+export async function confirmed<Ran extends Pick<ExecResult, 'killed'>> (run: (isAgain: boolean) => Promise<Ran>): Promise<Ran> {
+  const first = await run(false)
+  return isStruck(first) ? await run(true) : first
+}
+
 /** Our own abort is never a result. */
 export function throwIfAborted (result: ExecResult, signal?: AbortSignal): void {
   if (result.killed === 'abort' || signal?.aborted) throw new SparError('ABORTED', 'Cannot finish a command: the work was cancelled', { retryable: true })

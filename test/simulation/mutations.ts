@@ -43,13 +43,13 @@ export const mutations: Mutation[] = [
   },
   {
     name: 'a run of the tests that was killed once is the breaker\'s fault',
-    file: 'src/verify/run.ts', rules: ['truth'],
-    find: "first.killed === 'timeout' || first.killed === 'memory' ?", replace: 'first.killed === null && false ?'
+    file: 'src/verify/tree.ts', rules: ['truth'],
+    find: 'isStruck(first) ?', replace: 'first.killed === null && false ?'
   },
   {
     name: 'a full disk is the parser\'s fault',
     file: 'src/verify/parser.ts', rules: ['truth'], chances: { sandboxFull: 0.03 },
-    find: 'if (result.exitCode !== 0 && saysFull(', replace: 'if (result.exitCode === -1 && saysFull('
+    find: 'await throwIfFull(sandbox, result, signal)', replace: 'void throwIfFull'
   },
   {
     name: 'leases are never renewed',
