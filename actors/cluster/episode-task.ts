@@ -20,18 +20,14 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
   const { run, id: episode } = message.subject
   const number = numberOfWork(episode)
   const startedAt = ports.clock.now()
-  const settle = async (outcome: EpisodeOutcome): Promise<void> => {
-    await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
-    await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
-  }
-  const faulty = (outcome: 'infra_fault' | 'cancelled', reason: string): EpisodeOutcome => ({ episodeId: episode, ending: { kind: 'fault', outcome, reason }, bugs: [] })
+  const removeSnapshot = async (): Promise<void> => await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
   return {
     // A long episode outlives many owners, and owning it takes none along.
     deliveriesMax: Infinity,
     async isDone () {
       if (await retry(() => bus.log.records.get(settledKey(run, episode))) === null) return false
       // An owner that came late may have claimed it anew, and died.
-      await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
+      await removeSnapshot()
       return true
     },
     async play (delivery, signal) {
@@ -50,17 +46,23 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
         const policies = await ports.policiesOf(options)
         const onStep = (step: unknown): void => bus.signal(`steps.${run}.${nodeId}`, pack({ node: nodeId, step }))
         await playEpisode({ store, options, arena, queue: { add: work => orLeave(add(work), over) }, policies, onStep, registry: ports.registry, within: names.work(run, episode) }, number, following)
-        await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
+        await removeSnapshot()
       } finally {
         over.abort()
         await mailbox?.rest()
       }
     },
+    // Of a run that was given up: its episodes need no outcomes, and one whose owner died at its last step may have samples, which an
+    // outcome without bugs would belie.
     async cancel (reason, delivery) {
       for (const work of await retry(() => openWork(bus, workPrefix(run, episode)))) await records.end(run, work, { kind: 'cancelled', reason, delivery, node: nodeId, startedAt, at: ports.clock.now() })
-      await settle(faulty('cancelled', reason))
+      await removeSnapshot()
     },
-    quarantine: async ({ code, reason }) => await settle(faulty('infra_fault', `${reason} [${code}]`))
+    async quarantine ({ code, reason }) {
+      const outcome: EpisodeOutcome = { episodeId: episode, ending: { kind: 'fault', outcome: 'infra_fault', reason: `${reason} [${code}]` }, bugs: [] }
+      await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
+      await removeSnapshot()
+    }
   }
 }
 

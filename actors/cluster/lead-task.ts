@@ -86,6 +86,8 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
 function steer (actor: RunActor, state: string): void {
   if (state === 'paused') actor.pause()
   if (state === 'running') actor.resume()
+  // A leader that was thought dead has led it to its end.
+  if (state === 'done') actor.drain()
 }
 
 /** Lets a run with a trainer start episodes, or not. */

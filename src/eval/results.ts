@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { SparError } from '../errors.ts'
 import { readJson, writeAtomic, writeJson } from '../store/files.ts'
+import { holdFolder } from '../store/hold.ts'
 import type { EvalGrade, EvalOutcome } from './attempt.ts'
 
 export interface AttemptResult extends EvalGrade {
@@ -36,6 +37,7 @@ export function openEval (dir: string, file: EvalFile, resume: boolean): EvalSto
   const odd = known === null ? undefined : (Object.keys(file) as (keyof EvalFile)[]).find(name => JSON.stringify(known[name]) !== JSON.stringify(file[name]))
   if (odd !== undefined) throw new SparError('OPTION_DIFFERS', `Cannot go on with ${dir}: ${odd} was ${JSON.stringify(known![odd])} and is ${JSON.stringify(file[odd])} now`)
   if (known === null) writeJson(path, file)
+  holdFolder(dir)
   const resultPath = (instance: string, attempt: number): string => join(dir, 'results', `${instance}.${attempt}.json`)
   return {
     dir,

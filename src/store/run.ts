@@ -9,6 +9,7 @@
 //   attempts/<rollout>.diff  the solvers' patches
 //   trajectories/<rollout>.msgpack, transcripts/<rollout>.md
 //   samples.jsonl            rollouts with their settled rewards
+//   held.json                which process is at it; gone when it has ended
 //   summary.json             what `spar play --json` prints
 //
 // S1. Work whose result is there is never done again. S2. Every file is replaced in one step.
@@ -20,6 +21,7 @@ import { SparError } from '../errors.ts'
 import type { RunOptions } from '../run/options.ts'
 import type { Sample } from '../run/results.ts'
 import { openJsonLog, readJson, writeAtomic, writeJson, type JsonLog } from './files.ts'
+import { holdName } from './hold.ts'
 import { openLedger, type LedgerBook } from './ledger.ts'
 
 export const runSchema = 1
@@ -46,7 +48,7 @@ export interface RunStore {
 /** Makes a run folder. Throws RUN_EXISTS when there is one already, STORE_WRITE_FAILED where none can be made. */
 export function createRunStore (dir: string, file: Omit<RunFile, 'schema_version' | 'run'>): RunStore {
   if (existsSync(join(dir, 'run.json'))) throw new SparError('RUN_EXISTS', `Cannot start a run in ${dir}: it holds a run already. Use --resume to go on with it, or another --out.`)
-  if (existsSync(dir) && readdirSync(dir).length > 0) throw new SparError('RUN_FOLDER_NOT_EMPTY', `Cannot start a run in ${dir}: the folder is not empty and holds no run. Use another --out.`)
+  if (existsSync(dir) && readdirSync(dir).some(name => name !== holdName)) throw new SparError('RUN_FOLDER_NOT_EMPTY', `Cannot start a run in ${dir}: the folder is not empty and holds no run. Use another --out.`)
   writeJson(join(dir, 'run.json'), { schema_version: runSchema, run: basename(dir), ...file })
   return openRunStore(dir, { mend: true })
 }

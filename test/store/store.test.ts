@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Arena } from '../../src/domain.ts'
 import { runDefaults } from '../../src/run/options.ts'
+import { currentOwner, processStartedAt } from '../../src/sandbox/owner.ts'
 import { openJsonLog } from '../../src/store/files.ts'
+import { holdFolder } from '../../src/store/hold.ts'
 import { openLedger } from '../../src/store/ledger.ts'
 import { createRunStore, openRunStore } from '../../src/store/run.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -65,4 +67,19 @@ t.test('a line that could not be written whole does not spoil the next one', asy
   t.throws(() => append(circle), { code: 'STORE_WRITE_FAILED', retryable: true })
   append({ n: 4 })
   t.equal(readFileSync(path, 'utf8'), '{"n":1}\n{"n":4}\n')
+})
+
+t.test('a run is played by one process at a time; one that died holds nothing', async t => {
+  const dir = join(testFolder(t), 'run')
+  holdFolder(dir)
+  t.notOk(existsSync(dir), 'a folder that is not there is nobody\'s')
+  createRunStore(dir, file)
+  const path = join(dir, 'held.json')
+  const other = { ...currentOwner(), pid: process.ppid, startedAt: processStartedAt(process.ppid) }
+  writeFileSync(path, JSON.stringify(other))
+  t.throws(() => holdFolder(dir), { code: 'FOLDER_HELD', data: { pid: process.ppid } })
+  t.strictSame(JSON.parse(readFileSync(path, 'utf8')), other, 'it is left alone')
+  writeFileSync(path, JSON.stringify({ ...other, startedAt: 'long ago' }))
+  holdFolder(dir)
+  t.equal((JSON.parse(readFileSync(path, 'utf8')) as { pid: number }).pid, process.pid)
 })
