@@ -2,13 +2,15 @@
 //
 //   breaking ──> verifying ──> solving ──> solved ──> promoting ──> settling ──> done
 //      │             │            ^          └────────────│───────────^  ^
-//      │             │            └── a bug of order 2 ───┘              │
+//      │             │            └─ releasing <── a bug of order 2 ─┘   │
 //      └─────────────┴── no bug, rejected or undecided; cancelled ───────┘
 //
 // E1. Every attempt is a child of its own, so that each can be seen, issued again and lost alone.
 // E2. The solving state is left when every attempt of the group has an outcome; an infrastructure fault is an outcome
 //     without a verdict and moves no solve rate.
-// E3. Context is JSON: ids and counters. Each effect is idempotent by its id, so a restored snapshot plays on.
+// E3. What the first group says of breaker and solvers is final: before a bug of order 2 is played it is released, so that it does not
+//     grow old meanwhile (docs/scale.md). From then on the episode was played, also when it is cancelled.
+// E4. Context is JSON: ids and counters. Each effect is idempotent by its id, so a restored snapshot plays on.
 
 import { assign, enqueueActions, setup, stopChild } from 'xstate'
 import type { CheckName, Outcome } from '../src/domain.ts'
@@ -37,7 +39,10 @@ export type Ending =
 
 export interface EpisodeOutcome { episodeId: string; ending: Ending; bugs: PlayedBug[] }
 
-type Context = EpisodeInput & { bugs: PlayedBug[]; ending: Ending | null }
+/** `released`: bugs whose samples have been released. */
+type Context = EpisodeInput & { bugs: PlayedBug[]; ending: Ending | null; released: number }
+/** What is released before the episode's end: of its first bugs. */
+export interface Released { episodeId: string; bugs: PlayedBug[]; released: number }
 type AttemptInput = { episodeId: string; bugId: string; order: number; member: number }
 
 export type EpisodeEvent =
@@ -60,13 +65,15 @@ export const episode = setup({
     verify: effect<Verified, { episodeId: string; bugId: string }>('episode.verify'),
     attempt: effect<Attempted, AttemptInput>('episode.attempt'),
     promote: effect<{ bugId: string | null }, { episodeId: string; parent: PlayedBug }>('episode.promote'),
-    settle: effect<void, EpisodeOutcome>('episode.settle')
+    release: effect<void, Released>('episode.release'),
+    settle: effect<void, { outcome: EpisodeOutcome; released: number }>('episode.settle')
   },
   guards: {
     isSubmitted: (_, broken: Broken) => broken.kind === 'submitted',
     isValid: (_, verified: Verified) => verified.kind === 'valid',
     isLastAttempt: ({ context }) => context.bugs.at(-1)!.attempts.length + 1 >= context.groupSize,
     mayPromote: ({ context }) => context.bugs.length < context.orderMax,
+    isReleased: ({ context }) => context.bugs.length > 1,
     isPromoted: (_, promoted: { bugId: string | null }) => promoted.bugId !== null
   },
   actions: {
@@ -81,14 +88,20 @@ export const episode = setup({
       bugs: ({ context }, attempted: Attempted) => context.bugs.map((bug, index) =>
         index === context.bugs.length - 1 ? { ...bug, attempts: [...bug.attempts, attempted].sort((a, b) => a.member - b.member) } : bug)
     }),
+    noteReleased: assign({ released: ({ context }) => context.bugs.length - 1 }),
     dropChild: stopChild((_, actorId: string) => actorId),
     end: assign({ ending: (_, ending: Ending) => ending })
   }
 }).createMachine({
   id: 'episode',
-  context: ({ input }) => ({ ...input, bugs: [], ending: null }),
+  context: ({ input }) => ({ ...input, bugs: [], ending: null, released: 0 }),
   output: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }),
-  on: { 'episode.cancel': { target: '.settling', actions: { type: 'end', params: { kind: 'fault', outcome: 'cancelled', reason: 'cancelled' } } } },
+  on: {
+    'episode.cancel': [
+      { guard: 'isReleased', target: '.settling' },
+      { target: '.settling', actions: { type: 'end', params: { kind: 'fault', outcome: 'cancelled', reason: 'cancelled' } } }
+    ]
+  },
   initial: 'breaking',
   states: {
     breaking: {
@@ -136,9 +149,17 @@ export const episode = setup({
         src: 'promote',
         input: ({ context }) => ({ episodeId: context.episodeId, parent: context.bugs.at(-1)! }),
         onDone: [
-          { guard: { type: 'isPromoted', params: ({ event }) => event.output }, target: 'solving', actions: { type: 'keepBug', params: ({ event }) => event.output.bugId! } },
+          { guard: { type: 'isPromoted', params: ({ event }) => event.output }, target: 'releasing', actions: { type: 'keepBug', params: ({ event }) => event.output.bugId! } },
           { target: 'settling' }
         ]
+      }
+    },
+    releasing: {
+      invoke: {
+        id: 'release',
+        src: 'release',
+        input: ({ context }) => ({ episodeId: context.episodeId, bugs: context.bugs.slice(0, -1), released: context.released }),
+        onDone: { target: 'solving', actions: 'noteReleased' }
       }
     },
     settling: {
@@ -146,7 +167,8 @@ export const episode = setup({
       invoke: {
         id: 'settle',
         src: 'settle',
-        input: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }),
+        // The snapshot of a former version knows of no release.
+        input: ({ context }) => ({ outcome: { episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }, released: context.released ?? 0 }),
         onDone: 'done'
       }
     },

@@ -3,7 +3,7 @@
 
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
-import { busEpisodes } from '../../src/cluster/episodes.ts'
+import { busEpisodes, readSnapshot } from '../../src/cluster/episodes.ts'
 import { openWork } from '../../src/cluster/cancel.ts'
 import { pack } from '../../src/cluster/codec.ts'
 import { episodeKey, settledKey, workPrefix } from '../../src/cluster/keys.ts'
@@ -59,7 +59,9 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       await removeSnapshot()
     },
     async quarantine ({ code, reason }) {
-      const outcome: EpisodeOutcome = { episodeId: episode, ending: { kind: 'fault', outcome: 'infra_fault', reason: `${reason} [${code}]` }, bugs: [] }
+      // Samples of its first bugs may be released.
+      const kept = await readSnapshot(bus, retry, run, episode) as { context?: { bugs?: EpisodeOutcome['bugs'] } } | null
+      const outcome: EpisodeOutcome = { episodeId: episode, ending: { kind: 'fault', outcome: 'infra_fault', reason: `${reason} [${code}]` }, bugs: kept?.context?.bugs ?? [] }
       await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
       await removeSnapshot()
     }

@@ -33,6 +33,13 @@ export interface BusEpisodes {
   claim: string
 }
 
+/** What the last owner of an episode left; whoever only looks claims nothing. */
+export async function readSnapshot (bus: Bus, retry: Retry, run: string, episode: string): Promise<unknown> {
+  const key = episodeKey(run, episode)
+  const entry = await retry(() => bus.kv.episodes.get(key))
+  return entry === null ? null : unpack<Kept>(entry.bytes, `the episode ${key}`).snapshot
+}
+
 export function busEpisodes ({ bus, retry, records, run, find, by, entry, claim }: BusEpisodes): EpisodeStore {
   let revision = 0
   const resultOf = async <T>(work: string): Promise<T | null> => {
@@ -73,12 +80,15 @@ export function busEpisodes ({ bus, retry, records, run, find, by, entry, claim 
       if (file === undefined) throw new SparError('STORE_NOT_FOUND', `Cannot read the attempt ${rolloutId}: its record has none`, { retryable: true })
       return await readAttachment(bus, retry, file)
     },
-    async settle (episodeId, samples, outcome) {
+    async release (samples) {
       await Promise.all(samples.map(async sample => {
         const ending = await find(sample.rollout_id, 'ended')
         const trajectory = ending?.kind === 'settled' ? ending.files.find(({ name }) => name === trajectoryPath(sample.rollout_id)) ?? null : null
         await retry(() => bus.log.samples.create(sampleKey(run, sample.rollout_id), packSample({ sample, trajectory })))
       }))
+    },
+    async settle (episodeId, samples, outcome) {
+      await this.release(samples)
       await retry(() => bus.log.records.create(settledKey(run, episodeId), pack({ outcome })))
     }
   }

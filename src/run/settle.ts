@@ -20,14 +20,24 @@ export interface SettledEpisode {
 /** `policies`: who was to play, for rollouts that infrastructure took. */
 interface Settling { store: EpisodeStore; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
 
-export async function settleEpisode ({ store, options, policies }: Settling, number: number, episode: SettledEpisode): Promise<void> {
-  const bare = [await breakerSample(store, options, number, episode), ...episode.bugs.flatMap(bug => solverSamples(options, number, episode, bug))]
-  const samples = await Promise.all(bare.map(async sample => {
+/** `released`: bugs whose samples are there already; with the first the breaker's is. */
+export async function settleEpisode (settling: Settling, number: number, episode: SettledEpisode, released: number): Promise<void> {
+  await settling.store.settle(episode.episodeId, await samplesOf(settling, number, episode, released), episode)
+}
+
+/** Samples of an episode that is still played: of these bugs, whose groups are complete. */
+export async function releaseBugs (settling: Settling, number: number, { episodeId, bugs, released }: { episodeId: string; bugs: SolvedBug[]; released: number }): Promise<void> {
+  await settling.store.release(await samplesOf(settling, number, { episodeId, ending: { kind: 'played' }, bugs }, released))
+}
+
+async function samplesOf ({ store, options, policies }: Settling, number: number, episode: SettledEpisode, released: number): Promise<Sample[]> {
+  const solvers = episode.bugs.slice(released).flatMap(bug => solverSamples(options, number, episode, bug))
+  const bare = released > 0 ? solvers : [await breakerSample(store, options, number, episode), ...solvers]
+  return await Promise.all(bare.map(async sample => {
     const played = await store.result<BreakResult | SolveResult>(sample.rollout_id)
     const { name, version } = played?.policy ?? policies[sample.role]
     return { ...sample, policy: { name, version } }
   }))
-  await store.settle(episode.episodeId, samples, episode)
 }
 
 /** Attempts that count for the solve rate, and those that solved the bug. */

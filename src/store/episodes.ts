@@ -39,6 +39,8 @@ export interface EpisodeStore {
   bug (ref: BugRef): Promise<Artifact>
   /** The patch of a solver's rollout. */
   attempt (rolloutId: string): Promise<Uint8Array>
+  /** Samples that are final before their episode has ended. The first of a rollout stays. */
+  release (samples: Sample[]): Promise<void>
   /** Samples first, then the result of the episode: its commit point. */
   settle (episodeId: string, samples: Sample[], outcome: unknown): Promise<void>
 }
@@ -73,8 +75,9 @@ export function folderEpisodes (store: RunStore): EpisodeStore {
     submission: async episodeId => await readArtifact(store.path(submissionFolder(breakId(episodeId)))),
     bug: async ({ bugId }) => await readArtifact(store.path(bugFolder(bugId))),
     attempt: async rolloutId => store.attempt(rolloutId),
+    async release (samples) { for (const sample of samples) store.samples.add(sample) },
     async settle (episodeId, samples, outcome) {
-      for (const sample of samples) store.samples.add(sample)
+      await this.release(samples)
       store.keepResult(settleId(episodeId), outcome)
     }
   }

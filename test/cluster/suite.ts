@@ -114,6 +114,27 @@ export function clusterSuite (t: Test, open: OpenCluster): void {
     t.match(node.events.filter(event => event.type === 'delivered' && event.work === 'e0001.break'), [{ outcome: 'cancelled', delivery: 1 }])
   })
 
+  t.test('samples of a group and of its breaker are there before a bug of the second order is played', async t => {
+    const broker = await open(t, longMs)
+    const bus = await broker.connect()
+    const { solve, ...handlers } = standInHandlers()
+    const late: string[] = []
+    let seen = 0
+    await nodesOf(t)({ bus: await broker.connect(), nodeId: 'n1', handlers: { ...handlers, solve: async (place, delivery) => {
+      const { id } = delivery.work
+      const [episode, , order, member] = id.split('.')
+      if (order === '2') {
+        seen++
+        for (const rollout of [`${episode}.break`, `${episode}.solve.1.${member}`]) if (await bus.log.samples.get(`early.${rollout}`) === null) late.push(rollout)
+      }
+      return await solve(place, delivery)
+    } } }).ready
+    await submit(bus, documentOf('early', { episodes: 6 }))
+    await assertWhole(t, bus, 'early')
+    t.ok(seen > 0, 'second orders were played')
+    t.same(late, [])
+  })
+
   t.test('two nodes share the work of several arenas, and settle what one alone settles', async t => {
     const expected = await undisturbed(await open(t, longMs), 'same', ['one', 'two', 'three'])
     const broker = await open(t, longMs)

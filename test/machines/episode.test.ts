@@ -22,8 +22,8 @@ function play (events: never[], from = input): { states: unknown[]; last: Snapsh
 }
 
 t.test('a valid bug is solved by the whole group, promoted, solved again and settled', async t => {
-  const { states, last } = play([broken, valid, attempt(1, 1, false), attempt(1, 0, true), done('promote', { bugId: 'bug-2' }), attempt(2, 0, true), attempt(2, 1, true), done('settle')])
-  t.strictSame(states, ['breaking', 'verifying', 'solving', 'solving', 'promoting', 'solving', 'solving', 'settling', 'done'])
+  const { states, last } = play([broken, valid, attempt(1, 1, false), attempt(1, 0, true), done('promote', { bugId: 'bug-2' }), done('release'), attempt(2, 0, true), attempt(2, 1, true), done('settle')])
+  t.strictSame(states, ['breaking', 'verifying', 'solving', 'solving', 'promoting', 'releasing', 'solving', 'solving', 'settling', 'done'])
   t.match(last.output, { ending: { kind: 'played' }, bugs: [{ bugId: 'bug-1', order: 1 }, { bugId: 'bug-2', order: 2 }] })
   t.strictSame(last.output!.bugs[0]!.attempts.map(({ member, solved }) => [member, solved]), [[0, true], [1, false]], 'attempts stand in the order of members')
 })
@@ -60,8 +60,25 @@ t.test('an episode can be cancelled in any state', async t => {
   }
 })
 
+t.test('what was released stays: a cancel after it ends an episode that was played', async t => {
+  const cancel = { type: 'episode.cancel' } as never
+  const promoted = [broken, valid, attempt(1, 0, true), attempt(1, 1, false), done('promote', { bugId: 'bug-2' })]
+  const rows: [string, never[], number, number][] = [
+    ['while it is released', promoted, 0, 0],
+    ['in the second group', [...promoted, done('release'), attempt(2, 1, true)], 1, 1]
+  ]
+  for (const [name, events, released, attempts] of rows) {
+    const { last } = play([...events, cancel])
+    t.equal(last.value, 'settling', name)
+    t.equal(last.context.released, released, name)
+    const { output } = play([...events, cancel, done('settle')]).last
+    t.match(output, { ending: { kind: 'played' } }, name)
+    t.equal(output!.bugs[1]!.attempts.length, attempts, name)
+  }
+})
+
 t.test('a snapshot survives JSON in every state', async t => {
-  const events = [broken, valid, attempt(1, 0, true), attempt(1, 1, false), done('promote', { bugId: 'bug-2' }), attempt(2, 0, true)]
+  const events = [broken, valid, attempt(1, 0, true), attempt(1, 1, false), done('promote', { bugId: 'bug-2' }), done('release'), attempt(2, 0, true)]
   let [snapshot] = initialTransition(episode, input)
   for (const event of events) {
     const kept = JSON.parse(JSON.stringify(createActor(episode, { input, snapshot }).getPersistedSnapshot()))

@@ -94,6 +94,7 @@ function memoryEpisodes (): EpisodeStore {
     submission: async episodeId => artifacts.get(submissionFolder(breakId(episodeId)))!,
     bug: async ({ bugId }) => artifacts.get(bugFolder(bugId))!,
     attempt: async rolloutId => files.get(attemptPath(rolloutId))!,
+    release: async () => {},
     settle: async () => {}
   }
 }
