@@ -23,6 +23,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ run: Com
   policy: { summary: 'which weights of a model are served: told to all nodes', load: () => import('./policy.ts') },
   proxy: { summary: 'record agents that have a loop of their own', load: () => import('./proxy.ts') },
   simulate: { summary: 'a whole cluster in virtual time, from one seed, with faults', load: () => import('./simulate.ts') },
+  scale: { summary: 'how a deployment of any size would do: what waits, what is full first', load: () => import('./scale.ts') },
   doctor: { summary: 'what this machine has, and what follows', load: () => import('./doctor.ts') }
 }
 

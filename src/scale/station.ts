@@ -1,0 +1,43 @@
+// Servers of one kind and those who wait for them, first come first served.
+
+import { createLevel, createSpread, type Level, type Spread } from './meters.ts'
+
+export interface Station {
+  /** `start` is called when a server is free: at once, or later. It gets the way to leave. */
+  enter (start: (leave: () => void) => void): void
+  readonly waiting: number
+}
+
+export interface Shared { now: () => number; /** Servers that are busy, over all stations of the kind. */ busy: Level; /** Seconds waited. */ waits: Spread }
+
+export const shareMeters = (now: () => number): Shared => ({ now, busy: createLevel(now), waits: createSpread() })
+
+export function createStation (servers: number, { now, busy, waits }: Shared): Station {
+  const queue: { start: (leave: () => void) => void; since: number }[] = []
+  let head = 0
+  let taken = 0
+  const begin = (start: (leave: () => void) => void, since: number): void => {
+    taken++
+    busy.add(1)
+    waits.add(now() - since)
+    start(leave)
+  }
+  function leave (): void {
+    taken--
+    busy.add(-1)
+    if (head === queue.length) return
+    const { start, since } = queue[head++]!
+    if (head > 1_024 && head * 2 > queue.length) {
+      queue.splice(0, head)
+      head = 0
+    }
+    begin(start, since)
+  }
+  return {
+    enter (start) {
+      if (taken < servers) begin(start, now())
+      else queue.push({ start, since: now() })
+    },
+    get waiting () { return queue.length - head }
+  }
+}
