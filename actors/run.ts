@@ -2,14 +2,12 @@
 
 import { createActor, fromPromise } from 'xstate'
 import { run, type RunOutcome } from '../machines/run.ts'
+import { clusterLimits } from '../src/cluster/limits.ts'
 import type { Registry } from '../src/inspect/registry.ts'
 import { summariseRun } from '../src/run/summary.ts'
 import { playEpisode } from './episode.ts'
 import { about, names, observe } from './observe.ts'
 import type { System } from './system.ts'
-
-/** Episodes in flight at a time, at most: children of one parent cost more the more there are. */
-const inFlightMax = 100
 
 export interface RunActor { ended: Promise<RunOutcome>; drain (): void; halt (reason: string): void; pause (): void; resume (): void; wait (): void; go (): void }
 
@@ -35,7 +33,7 @@ export function runActor ({ run: runId, episodes, inFlight, waiting, episode, su
       summarise: fromPromise<void, { runId: string }>(summarise)
     }
   })
-  const actor = createActor(logic, { id: runId, input: { runId, episodes, inFlight: Math.min(inFlight, inFlightMax), waiting } })
+  const actor = createActor(logic, { id: runId, input: { runId, episodes, inFlight: Math.min(inFlight, clusterLimits.inFlightMax), waiting } })
   observe(registry, actor, about('run', runId, names.run(runId), within, { run: runId }))
   const ended = new Promise<RunOutcome>((resolve, reject) => {
     actor.subscribe({ next: snapshot => { if (snapshot.status === 'done') resolve(snapshot.output) }, error: reject })

@@ -123,7 +123,7 @@ function readEpisodes (raw: unknown): number {
 
 function readInFlight (raw: unknown): number {
   if (raw === undefined) return 8
-  if (typeof raw !== 'number' || !Number.isInteger(raw) || raw < 1 || raw > clusterLimits.slotsMax) throw bad('in-flight', `it takes a whole number from 1 to ${clusterLimits.slotsMax}`)
+  if (typeof raw !== 'number' || !Number.isInteger(raw) || raw < 1 || raw > clusterLimits.inFlightMax) throw bad('in-flight', `it takes a whole number from 1 to ${clusterLimits.inFlightMax}`)
   return raw
 }
 

@@ -20,7 +20,7 @@ The defaults are the size of the paper (448 GPUs that sample, 64 that train); ev
   --set name=value          a figure; again for another
   --figures file.toml       figures by name
   --order ${orders.join('|')}   what a free slot takes; default: turns, as nodes do. Several with commas are compared
-  --release ${releases.join('|')}   when a solved group is the trainer's; default: episode. Several with commas are compared
+  --release ${releases.join('|')}   when a solved group is the trainer's; default: group, as nodes do. Several with commas are compared
   --list                    all figures, and where their defaults are from
   --json                    one object for each deployment`
 
@@ -40,7 +40,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     return 0
   }
   const nodes = values.nodes?.split(',').map(count => parseWhole('nodes', count, 1, 100_000)) ?? (Object.hasOwn(given, 'nodes') ? [figures.nodes] : [10, 30, 100, 300, 1000])
-  const policies = choices('order', values.order ?? 'turns', orders).flatMap(order => choices('release', values.release ?? 'episode', releases).map((release): Policy => ({ order, release })))
+  const policies = choices('order', values.order ?? 'turns', orders).flatMap(order => choices('release', values.release ?? 'group', releases).map((release): Policy => ({ order, release })))
   const rows: string[][] = []
   for (const policy of policies) {
     for (const count of nodes) {

@@ -183,7 +183,7 @@ t.test('what is wrong with a run document is told by field and rule', async t =>
   refused('{"arenas": [{"target": "npm:a", "branch": "x"}]}', /arenas\[0\].branch/)
   refused('{"arenas": ["npm:fast-uri"], "epsiodes": 3}', /"epsiodes".*no such field/)
   refused('{"arenas": ["npm:fast-uri"], "episodes": 0}', /"episodes".*until stopped/)
-  refused('{"arenas": ["npm:fast-uri"], "in-flight": 1000}', /"in-flight".*from 1 to 100/)
+  refused('{"arenas": ["npm:fast-uri"], "in-flight": 1001}', /"in-flight".*from 1 to 1000/)
   refused('{"arenas": ["npm:fast-uri"], "group": "many"}', /group/)
   refused('{"arenas": ["npm:fast-uri"], "trainer": "my_trainer"}', /"my_trainer" as the name of a trainer/)
   refused('{"arenas": ["npm:fast-uri"], "trainer": "t", "samples-ahead-mib": 0.5}', /"samples-ahead-mib".*from 1/)
