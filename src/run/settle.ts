@@ -18,7 +18,7 @@ export interface SettledEpisode {
 }
 
 /** `policies`: who was to play, for rollouts that infrastructure took. */
-interface Settling { store: EpisodeStore; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
+interface Settling { store: Pick<EpisodeStore, 'result' | 'settle'>; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
 
 export async function settleEpisode ({ store, options, policies }: Settling, number: number, episode: SettledEpisode): Promise<void> {
   const bare = [await breakerSample(store, options, number, episode), ...episode.bugs.flatMap(bug => solverSamples(options, number, episode, bug))]
@@ -44,7 +44,7 @@ export function rewardBreaker (options: RunOptions, episode: SettledEpisode): nu
   return breakerReward({ valid, ...countAttempts(valid ? episode.bugs[0]!.attempts : []) }, rule)
 }
 
-async function breakerSample (store: EpisodeStore, options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
+async function breakerSample (store: Settling['store'], options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
   const rolloutId = breakId(episode.episodeId)
   const played = await store.result<BreakResult>(rolloutId)
   const { ending } = episode
