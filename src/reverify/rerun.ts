@@ -53,19 +53,21 @@ export async function runAgain (run: ReadRun, facts: readonly EpisodeFacts[], { 
   const byNumber = new Map(again.map(episode => [episode.number, episode]))
   const rerun: Rerun = { verdicts: works.filter(isVerdict).length, grades: works.filter(work => !isVerdict(work)).length, same: 0, differing: 0, undecided: [], facts: again }
   const slots = createLimiter(jobs)
-  const all = async (works: readonly string[], one: (episode: EpisodeFacts, work: string) => Promise<string | null>): Promise<void> => {
+  const all = async (works: readonly string[], one: (episode: EpisodeFacts, work: string, signal: AbortSignal) => Promise<string | null>): Promise<void> => {
     await Promise.all(works.map(async work => await slots.run(async () => {
-      const undecided = await one(byNumber.get(numberOfWork(work))!, work)
+      signal.throwIfAborted()
+      // A signal of its own: whoever listens to it is gone with the work.
+      const undecided = await one(byNumber.get(numberOfWork(work))!, work, AbortSignal.any([signal]))
       const differs = run.notes.differences.some(difference => difference.by === 'rerun' && difference.work === work)
       if (undecided !== null) rerun.undecided.push({ work, reason: undecided })
       else if (differs) rerun.differing++
       else rerun.same++
       ports.onDone({ work, answer: undecided !== null ? 'undecided' : differs ? 'differs' : 'same', reason: undecided ?? '' })
-    }, signal)))
+    })))
   }
   // What has to pass is what the new verdict says.
-  await all(works.filter(isVerdict), async (episode, work) => await verifyAgain(run, arena, episode, work, ports, signal))
-  await all(works.filter(work => !isVerdict(work)), async (episode, work) => await gradeAgain(run, arena, episode, work, ports, signal))
+  await all(works.filter(isVerdict), async (episode, work, signal) => await verifyAgain(run, arena, episode, work, ports, signal))
+  await all(works.filter(work => !isVerdict(work)), async (episode, work, signal) => await gradeAgain(run, arena, episode, work, ports, signal))
   return rerun
 }
 
