@@ -8,6 +8,7 @@ import { breakId } from '../run/ids.ts'
 import { runDefaults, type RunOptions } from '../run/options.ts'
 import type { Sample } from '../run/results.ts'
 import type { RunSummary } from '../run/summary.ts'
+import { resultPath } from '../store/episodes.ts'
 import { openJsonLog, readJson } from '../store/files.ts'
 import type { RunStore } from '../store/run.ts'
 import { checkArtifacts } from './artifacts.ts'
@@ -33,20 +34,22 @@ export interface Followed extends ReadRun {
 export async function followRun (store: RunStore): Promise<Followed> {
   const options: RunOptions = { ...runDefaults, ...store.file().options }
   const run: ReadRun = { store, options, notes: createNotes() }
-  const samples = openJsonLog<Sample>(store.path('samples.jsonl'), false).lines
-  const begun = new Set(samples.map(({ episode_id: id }) => id))
+  // In the order in which a run that still goes on cannot belie itself: samples are there before their episode settles.
+  const summary = readJson<RunSummary>(store.path('summary.json'))
   await checkArtifacts(store, run.notes)
   const facts: EpisodeFacts[] = []
-  const unsettled: string[] = []
+  const open: string[] = []
   for (let number = 1; number <= options.episodes; number++) {
     const episode = await readEpisode(run, number)
     if (episode !== null) {
       facts.push(episode)
       compareOutcomes(episode, outcomeOf(episode), options.group, run.notes)
-    } else if (begun.has(episodeIdOf(number)) || existsSync(store.path('results', `${breakId(episodeIdOf(number))}.json`))) unsettled.push(episodeIdOf(number))
+    } else open.push(episodeIdOf(number))
   }
-  compareSamples(run, samples, await settleAgain(store, options, facts, samples), new Set(unsettled))
-  const summary = readJson<RunSummary>(store.path('summary.json'))
+  const samples = openJsonLog<Sample>(store.path('samples.jsonl'), false).lines
+  compareSamples(run, samples, await settleAgain(store, options, facts, samples), { unsettled: new Set(open), isSummedUp: summary !== null })
   if (summary !== null) compareSummary(summary, options, facts, run.notes)
+  const begun = new Set(samples.map(({ episode_id: id }) => id))
+  const unsettled = open.filter(id => begun.has(id) || existsSync(store.path(resultPath(breakId(id)))))
   return { ...run, facts, unsettled, samples }
 }

@@ -39,21 +39,24 @@ const sampleFields = [
   'episode_id', 'round_id', 'role', 'group_id', 'member_index', 'bug_id', 'order', 'parent_bug_id', 'policy', 'outcome', 'solved', 'reward', 'reward_components', 'advantage', 'trajectory'
 ]
 
-/** `lines` as they stand in the file; `unsettled`: episodes that may have samples already, since these are written first. */
-export function compareSamples ({ store, options, notes }: ReadRun, lines: readonly Sample[], recomputed: readonly Sample[], unsettled: ReadonlySet<string>): void {
+/** `unsettled`: episodes that may have samples already. `isSummedUp`: the breakers' advantages have been filled in. */
+interface Progress { unsettled: ReadonlySet<string>; isSummedUp: boolean }
+
+/** `lines` as they stand in the file. */
+export function compareSamples ({ store, options, notes }: ReadRun, lines: readonly Sample[], recomputed: readonly Sample[], { unsettled, isSummedUp }: Progress): void {
   const byId = new Map<string, Sample[]>()
   for (const line of lines) byId.set(line.rollout_id, [...byId.get(line.rollout_id) ?? [], line])
-  const isSummedUp = existsSync(store.path('summary.json'))
+  const present = new Map<string, number>()
+  for (const sample of recomputed) present.set(groupOf(sample), (present.get(groupOf(sample)) ?? 0) + 1)
   for (const sample of recomputed) {
     notes.count('sample')
     const about = { kind: 'sample', by: 'evidence', work: sample.rollout_id } as const
     const stored = byId.get(sample.rollout_id) ?? []
     if (stored.length !== 1) notes.differ({ ...about, field: 'lines', stored: stored.length, recomputed: 1 })
     for (const line of stored) {
-      // The breakers' advantages are filled in when the run is summed up.
       const isOpen = sample.role === 'breaker' && line.advantage === null && !isSummedUp
       notes.compare(about, line, sample, sampleFields.filter(field => !(isOpen && field === 'advantage')))
-      compareGroup(line, sample, recomputed, options.group, notes)
+      compareGroup(line, sample, present.get(groupOf(sample))!, options.group, notes)
     }
     if (isPlayed(sample) && store.result(sample.rollout_id) !== null && !existsSync(store.path(sample.trajectory))) notes.differ({ ...about, field: 'trajectory', stored: null, recomputed: sample.trajectory })
   }
@@ -65,11 +68,12 @@ export function compareSamples ({ store, options, notes }: ReadRun, lines: reado
 
 const isPlayed = ({ outcome }: Sample): boolean => outcome === 'scored' || outcome === 'policy_fault'
 
+const groupOf = ({ role, group_id: id }: Sample): string => `${role} ${id}`
+
 /** How large a breaker's round is meant to be is known where the run was submitted: its folder may hold a part of it. */
-function compareGroup (stored: Sample, recomputed: Sample, all: readonly Sample[], group: number, notes: Notes): void {
+function compareGroup (stored: Sample, recomputed: Sample, present: number, group: number, notes: Notes): void {
   const size = stored.group_size ?? null
   if (size === null) return
-  const present = all.filter(({ role, group_id: id }) => role === recomputed.role && id === recomputed.group_id).length
   const holds = recomputed.role === 'solver' ? size === present : size >= present && size <= group
   if (!holds) notes.differ({ kind: 'sample', by: 'evidence', work: recomputed.rollout_id, field: 'group_size', stored: size, recomputed: recomputed.group_size })
 }
