@@ -1,8 +1,11 @@
 // What `spar reverify` found, for people.
 
 import { kinds, type Changed, type Difference, type Notes, type Rerun } from '../reverify/index.ts'
-import type { RewardRule } from '../reverify/samples.ts'
+import type { RunOptions } from '../run/options.ts'
 import { renderTable } from './table.ts'
+
+/** What the reward functions take beside outcomes. */
+type RewardRule = Pick<RunOptions, 'alpha' | 'minScored'>
 
 export interface ReverifyView extends Pick<Notes, 'checked' | 'given' | 'differences'> {
   run: string

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 
-export type Kind = 'artifact' | 'verdict' | 'grade' | 'outcome' | 'sample' | 'summary'
+type Kind = 'artifact' | 'verdict' | 'grade' | 'outcome' | 'sample' | 'summary'
 export const kinds: readonly Kind[] = ['artifact', 'verdict', 'grade', 'outcome', 'sample', 'summary']
 
 export interface Difference {

@@ -12,9 +12,6 @@ import type { EpisodeFacts, ReadRun } from './facts.ts'
 import type { Notes } from './notes.ts'
 import { isGivenUp, outcomeOf } from './outcome.ts'
 
-/** What the reward functions take beside outcomes. */
-export type RewardRule = Pick<RunOptions, 'alpha' | 'minScored'>
-
 /** Every sample of these episodes, in the order of the file. `kept`: those of the run, which alone say who played a rollout that was lost. */
 export async function settleAgain (store: RunStore, options: RunOptions, facts: readonly EpisodeFacts[], kept: readonly Sample[]): Promise<Sample[]> {
   const known = new Map(kept.map(sample => [sample.rollout_id, sample]))

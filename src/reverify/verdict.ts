@@ -23,7 +23,7 @@ const reports: Record<StageName, CheckName[]> = {
   static: ['files', 'scope'], clean: ['parser', 'script'], buggy: ['parser', 'bug', 'determinism'], weakened: ['parser', 'weaken'], inverse: ['parser', 'inverse'], determinism: ['parser', 'determinism']
 }
 
-export async function replayVerdict (stored: Verdict, { bug, arena, params, mode }: VerifiedBug): Promise<Replayed> {
+async function replayVerdict (stored: Verdict, { bug, arena, params, mode }: VerifiedBug): Promise<Replayed> {
   const plan = planBug(bug, arena, params)
   const repeats = evidenceOf(stored, 'determinism').repeats ?? verifyLimits.repeats
   const stages: Stages = { plan, runs: keptRuns(stored), request: { bug, arena, params, mode, run: 'reverify' }, limits: verifyLimits, repeats, known: nothingKnown(plan) }
