@@ -84,11 +84,17 @@ async function again (followed: Followed, arena: Arena, { count, seed, jobs, san
     const rerun = await withSandboxes(sandbox, arena.target, async (_, ports) => await runAgain(followed, followed.facts, { arena, works, jobs, signal: stop.signal }, {
       verify: async (request, signal) => await verifyBug(request, ports, signal),
       grade: async (request, signal) => await gradeAttempt(request, ports, signal),
-      onDone: ({ work, answer, reason }) => io.err(neutral(`  ${String(++done).padStart(String(works.length).length)}/${works.length}  ${answer.padEnd(9)}  ${work}${reason === '' ? '' : `: ${reason.slice(0, 300)}`}`))
+      onDone ({ work, answer, reason }) {
+        if (stop.signal.aborted) return
+        io.err(neutral(`  ${String(++done).padStart(String(works.length).length)}/${works.length}  ${answer.padEnd(9)}  ${work}${reason === '' ? '' : `: ${reason.slice(0, 300)}`}`))
+      }
     }))
-    return stop.signal.aborted ? 'interrupted' : rerun
+    // What was in flight ended as undecided.
+    stop.signal.throwIfAborted()
+    return rerun
   } catch (error) {
     if (!stop.signal.aborted) throw error
+    io.err('Interrupted: nothing was written')
     return 'interrupted'
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)

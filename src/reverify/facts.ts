@@ -67,19 +67,19 @@ async function readVerdict ({ store, options, notes }: ReadRun, number: number, 
   const { arena } = store.file()
   const { params, seed } = drawEpisode(options, number)
   const verdict = await followVerdict(work, stored, { bug, arena, params, mode: options.mode }, notes)
-  await checkManifest(store, stored, { params, seed }, notes)
+  await checkManifest(store, verdict, { params, seed }, notes)
   return verdict
 }
 
 /** The verdict goes with the bug; where two episodes made the same, with the first that had one. */
-async function checkManifest (store: RunStore, stored: Verdict, drawn: { params: BugParams; seed: number }, notes: Notes): Promise<void> {
-  const folder = stored.valid ? bugFolder(stored.bugId) : rejectedFolder(stored.bugId)
-  const manifest = (await findArtifact(store, stored.bugId, [folder]))?.manifest ?? null
+async function checkManifest (store: RunStore, verdict: Verdict, drawn: { params: BugParams; seed: number }, notes: Notes): Promise<void> {
+  const folder = verdict.valid ? bugFolder(verdict.bugId) : rejectedFolder(verdict.bugId)
+  const manifest = (await findArtifact(store, verdict.bugId, [folder]))?.manifest ?? null
   const about = { kind: 'artifact', by: 'evidence', work: folder } as const
   if (!existsSync(store.path(folder))) notes.differ({ ...about, field: 'folder', stored: null, recomputed: 'a bug with this verdict' })
   else if (manifest !== null && manifest.seed === drawn.seed) {
     notes.compare(about, manifest, drawn, ['params'])
-    notes.compare(about, manifest.verdict ?? {}, stored, ['valid', 'failed', 'f2p', 'p2p'])
+    notes.compare(about, manifest.verdict ?? {}, verdict, ['valid', 'failed', 'f2p', 'p2p'])
   }
 }
 
