@@ -11,7 +11,7 @@ import { runDefaults } from '../../src/run/options.ts'
 import { checkEpisodes, checkLedger, readKept } from '../../src/simulation/checks/records.ts'
 import { checkTruth } from '../../src/simulation/checks/truth.ts'
 import { watchOwners, watchWrites } from '../../src/simulation/checks/watch.ts'
-import type { Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
+import type { Aftermath, Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
 import { faultsOf, type FaultPlan } from '../../src/simulation/faults.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
@@ -28,6 +28,8 @@ export interface SimulateOptions {
   plan: FaultPlan
   onLine?: (line: TraceLine) => void
   onEpisode?: (settled: number) => void
+  /** Given what is left on the bus once everything is over. */
+  onEnd?: (aftermath: Aftermath) => Promise<void>
 }
 
 /** What a run is played on and with. */
@@ -107,11 +109,12 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   over.abort()
   for (const node of nodes) node.end()
   training.end()
-  const aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name) }
+  const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name) }
   const kept = await readKept(aftermath)
   checkLedger(kept, say)
   await checkEpisodes(aftermath, kept, say)
   await checkTruth(aftermath, kept, say)
+  await options.onEnd?.(aftermath)
   for (const { id, owner } of place.sandboxes()) say('sandboxes', `the sandbox ${id} of ${owner} is still there after every node has left`)
   const kinds = { settled: 0, cancelled: 0, quarantined: 0 }
   for (const { kind } of kept.endings.values()) kinds[kind]++

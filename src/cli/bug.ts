@@ -1,4 +1,4 @@
-// What `spar verify` and `spar grade` share: a bug folder, and the arena that it is played on.
+// What `spar verify`, `spar grade` and `spar reverify` share: a bug folder, the arena that it is played on, and sandboxes of it.
 
 import { resolve } from 'node:path'
 import { availableParallelism } from 'node:os'
@@ -26,12 +26,15 @@ export async function withBug<Result> (dir: string, options: BugOptions, io: Io,
   const artifact = await readArtifact(resolve(dir))
   const target = options.target ?? artifact.manifest?.arena.target
   if (target === undefined) throw new SparError('BUG_WITHOUT_TARGET', `Cannot tell what ${dir} is a bug of: it has no manifest.json. Name the repository with --target.`)
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(options.sandbox, target), home: sparHome() }))
+  return await withSandboxes(options.sandbox, target, async (sandboxes, ports) => await use({ artifact, arena: await arenaOf(artifact, target, options, sandboxes, io), ports }))
+}
+
+/** Opens the sandboxes for a target and what verification needs beside them, and closes them again. */
+export async function withSandboxes<Result> (kind: string | undefined, target: string, use: (sandboxes: Sandboxes, ports: VerifyPorts) => Promise<Result>): Promise<Result> {
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(kind, target), home: sparHome() }))
   try {
     await sandboxes.reap()
-    const arena = await arenaOf(artifact, target, options, sandboxes, io)
-    const ports = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock }
-    return await use({ artifact, arena, ports })
+    return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock })
   } finally {
     await sandboxes.close()
   }

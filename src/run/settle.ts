@@ -18,7 +18,7 @@ export interface SettledEpisode {
 }
 
 /** `policies`: who was to play, for rollouts that infrastructure took. */
-interface Settling { store: EpisodeStore; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
+interface Settling { store: Pick<EpisodeStore, 'result' | 'settle'>; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
 
 /** `released`: bugs whose samples are there already; with the first the breaker's is. */
 export async function settleEpisode (settling: Settling, number: number, episode: SettledEpisode, released: number): Promise<void> {
@@ -54,7 +54,7 @@ export function rewardBreaker (options: RunOptions, episode: SettledEpisode): nu
   return breakerReward({ valid, ...countAttempts(valid ? episode.bugs[0]!.attempts : []) }, rule)
 }
 
-async function breakerSample (store: EpisodeStore, options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
+async function breakerSample (store: Settling['store'], options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
   const rolloutId = breakId(episode.episodeId)
   const played = await store.result<BreakResult>(rolloutId)
   const { ending } = episode

@@ -7,6 +7,7 @@ import type { RunStore } from '../store/run.ts'
 import { writeJson } from '../store/files.ts'
 import { drawEpisode, episodeIdOf } from './draw.ts'
 import { settleId, verifyId } from './ids.ts'
+import type { Sample } from './results.ts'
 import { countAttempts, rewardBreaker, type SettledEpisode } from './settle.ts'
 
 export interface BugSummary {
@@ -99,13 +100,16 @@ export function summariseRun (store: RunStore): RunSummary {
   return summary
 }
 
-function fillAdvantages (store: RunStore): void {
-  const samples = store.samples.all().map(sample => ({ ...sample }))
+const fillAdvantages = (store: RunStore): void => store.samples.replace(withRoundAdvantages(store.samples.all()))
+
+/** Copies in the order of their ids, breakers with their advantages over those of their round that are there. */
+export function withRoundAdvantages (settled: readonly Sample[]): Sample[] {
+  const samples = settled.map(sample => ({ ...sample }))
   const breakers = samples.filter(sample => sample.role === 'breaker')
   for (const group of new Set(breakers.map(sample => sample.group_id))) {
     const members = breakers.filter(sample => sample.group_id === group)
     const { advantages } = groupAdvantages(members.map(sample => sample.reward))
     members.forEach((sample, index) => { sample.advantage = advantages[index]! })
   }
-  store.samples.replace(samples.sort((a, b) => a.rollout_id < b.rollout_id ? -1 : 1))
+  return samples.sort((a, b) => a.rollout_id < b.rollout_id ? -1 : 1)
 }

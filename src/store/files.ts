@@ -64,7 +64,7 @@ export interface JsonLog<Line> { lines: Line[]; append (line: Line): void }
 export function openJsonLog<Line> (path: string, mend = true): JsonLog<Line> {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   if (mend && text !== '' && !text.endsWith('\n')) cutTornLine(path)
-  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Line)
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').flatMap((line, index) => line === '' ? [] : [parseLine<Line>(path, line, index + 1)])
   return {
     lines,
     append (line) {
@@ -76,6 +76,14 @@ export function openJsonLog<Line> (path: string, mend = true): JsonLog<Line> {
         throw notWritten(path, error)
       }
     }
+  }
+}
+
+function parseLine<Line> (path: string, line: string, number: number): Line {
+  try {
+    return JSON.parse(line) as Line
+  } catch (error) {
+    throw new SparError('STORE_CORRUPT', `Cannot read ${path}: line ${number}: ${(error as Error).message}`, { cause: error })
   }
 }
 

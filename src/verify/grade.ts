@@ -47,7 +47,7 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
     })
     const control = async (): Promise<TreeRun> => await ports.cleanRuns.get(
       cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', signal }), signal)
-    return await judge(request, graded, control, bench.limits)
+    return await judgeRun(request, graded, control, bench.limits)
   } catch (error) {
     const { code, message, retryable } = toPlain(error)
     return grade(null, 'infra_fault', `${code}: ${message}`, { code, retryable })
@@ -69,7 +69,7 @@ const grade = (solved: boolean | null, outcome: GradeOutcome, reason: string, ev
   ({ solved, outcome, reason, missing, failing, evidence })
 
 /** What can be said without running: null where the patch may be tried. */
-function refusePatch (bytes: Uint8Array, testFiles: readonly string[], arena: Arena): Grade | null {
+export function refusePatch (bytes: Uint8Array, testFiles: readonly string[], arena: Pick<Arena, 'testFiles'>): Grade | null {
   if (Buffer.from(bytes).toString('latin1').trim() === '') return grade(false, 'empty', 'the patch is empty')
   let files: PatchFile[]
   try {
@@ -88,7 +88,8 @@ function refusePatch (bytes: Uint8Array, testFiles: readonly string[], arena: Ar
   return null
 }
 
-async function judge ({ expected }: GradeRequest, run: TreeRun, control: () => Promise<TreeRun>, limits: VerifyLimits): Promise<Grade> {
+/** What a run of the tests says of the attempt; `control` is asked where a clean run has to decide. */
+export async function judgeRun ({ expected }: Pick<GradeRequest, 'expected'>, run: TreeRun, control: () => Promise<TreeRun>, limits: VerifyLimits): Promise<Grade> {
   const evidence = { run: runEvidence('graded', run, limits.evidenceTestsMax), ...(run.opinion?.agrees === false ? { reader: run.opinion } : {}) }
   if (run.fault !== null) return await judgeFault(run, control, evidence)
   const results = run.results!

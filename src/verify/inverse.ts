@@ -31,7 +31,7 @@ export async function restoreFiles (units: readonly PatchFile[], runs: Runs, opt
   const whole = (group: readonly PatchFile[]): boolean => group.length === units.length
   const contributes = async (group: readonly PatchFile[]): Promise<boolean> => {
     const run = whole(group) ? null : await runs.restored(group)
-    if (run !== null) result.runs.push(briefEvidence(`buggy, restored: ${group.map(unitName).join(', ')}`, run))
+    if (run !== null) result.runs.push(briefEvidence(restoredTree(group), run))
     result.fault ??= faultOf(run, group)
     const flips = run === null ? [...options.f2p] : result.fault === null ? options.flips(run) : []
     if (flips.length > 0) result.restored.push({ units: group, flips })
@@ -44,6 +44,9 @@ export async function restoreFiles (units: readonly PatchFile[], runs: Runs, opt
   if (result.idle.length > 0) await joinIdle(result, contributes, options.groupRunsMax)
   return result
 }
+
+/** How the tree is named in evidence. */
+export const restoredTree = (group: readonly PatchFile[]): string => `buggy, restored: ${group.map(unitName).join(', ')}`
 
 async function joinIdle (result: InverseResult, contributes: (group: readonly PatchFile[]) => Promise<boolean>, groupRunsMax: number): Promise<void> {
   let left = groupRunsMax

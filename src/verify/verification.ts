@@ -14,7 +14,7 @@ export interface Verification {
   close (): Promise<void>
 }
 
-/** What each stage does; exported for the benchmark, which runs them over runs that were made one after the other. */
+/** What each stage does; exported for those who have the runs from elsewhere: the benchmark, and a verdict that is followed from its evidence. */
 export const stageFunctions: Record<StageName, (stages: Stages) => Promise<StageReport>> = {
   static: checkStatic, clean: checkClean, buggy: checkBuggy, weakened: checkWeakened, inverse: checkInverse, determinism: checkDeterminism
 }

@@ -12,6 +12,8 @@ import type { Arena, ArtifactFiles, Bug, BugParams, InverseMode, Verdict } from 
 import type { Sandboxes } from '../../src/ports.ts'
 import { createProcessSandboxes } from '../../src/sandbox/index.ts'
 import { createLimiter } from '../../src/limiter.ts'
+import { createNotes } from '../../src/reverify/notes.ts'
+import { followVerdict } from '../../src/reverify/verdict.ts'
 import { readLogHere } from '../../src/workers/logs.ts'
 import { createCleanRunCache, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
 import { diffOf, text, writeFiles, type Content, type Files } from '../artifact/git.ts'
@@ -134,8 +136,15 @@ export async function openLab (t: Test): Promise<Lab> {
     ports,
     sandboxes,
     arena,
-    verify: async (recipe, { params = {}, mode = 'strict', limits = {}, repeats = 2, ports: other = {}, signal } = {}) => await verifyBug(
-      { bug: makeBug(recipe), arena: arena(recipe.original), params: { minPassing: 3, minFiles: 1, minFailing: 1, ...params }, mode, run: 'test', repeats, limits }, { ...ports, ...other }, signal),
+    async verify (recipe, { params = {}, mode = 'strict', limits = {}, repeats = 2, ports: other = {}, signal } = {}) {
+      const about = { bug: makeBug(recipe), arena: arena(recipe.original), params: { minPassing: 3, minFiles: 1, minFailing: 1, ...params }, mode }
+      const verdict = await verifyBug({ ...about, run: 'test', repeats, limits }, { ...ports, ...other }, signal)
+      // What is kept of a run is enough to say the same: see src/reverify.
+      const notes = createNotes()
+      if (verdict.decided) await followVerdict('verify', verdict, about, notes)
+      t.strictSame(notes.differences, [], 'it follows from its own evidence')
+      return verdict
+    },
     left: () => readdirSync(join(home, 'sandboxes')).filter(name => /^[0-9a-f]{12}$/.test(name))
   }
 }

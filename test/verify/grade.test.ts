@@ -6,6 +6,8 @@ import { SparError } from '../../src/errors.ts'
 import { createBug, reversePatch } from '../../src/artifact/index.ts'
 import type { Bug, Grade } from '../../src/domain.ts'
 import type { Sandbox, SandboxSpec } from '../../src/ports.ts'
+import { followGrade } from '../../src/reverify/grade.ts'
+import { createNotes } from '../../src/reverify/notes.ts'
 import { gradeAttempt, oraclePatch, prepareSolverTree, verifyLimits, type GradeRequest, type VerifyPorts } from '../../src/verify/index.ts'
 import { applied, diffOf, text, type Content, type Files } from '../artifact/git.ts'
 import { changed, makeBug, openLab, original, valid, type Recipe } from './fixture.ts'
@@ -47,6 +49,9 @@ t.test('an attempt is graded by what it repairs', async t => {
   for (const [what, patch, solved, outcome] of table) {
     const grade = await gradeAttempt(request(patch), lab.ports)
     t.strictSame([grade.solved, grade.outcome], [solved, outcome], `${what}: ${grade.reason}`)
+    const notes = createNotes()
+    await followGrade('grade', grade, request(patch), notes)
+    t.strictSame(notes.differences, [], `${what}: it follows from its own evidence`)
   }
   const failing = await gradeAttempt(request(patchOf({ 'src/unused.js': text('') })), lab.ports)
   t.strictSame([failing.failing, failing.missing], [['test/numbers.test.js::adds'], []])
