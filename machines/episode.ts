@@ -9,7 +9,7 @@
 // E2. The solving state is left when every attempt of the group has an outcome; an infrastructure fault is an outcome
 //     without a verdict and moves no solve rate.
 // E3. What the first group says of breaker and solvers is final: before a bug of order 2 is played it is released, so that it does not
-//     grow old meanwhile (docs/scale.md). From then on the episode was played, also when it is cancelled.
+//     grow old meanwhile (docs/scale.md). From then on the episode was played: a cancel leaves out the second order.
 // E4. Context is JSON: ids and counters. Each effect is idempotent by its id, so a restored snapshot plays on.
 
 import { assign, enqueueActions, setup, stopChild } from 'xstate'
@@ -88,6 +88,7 @@ export const episode = setup({
       bugs: ({ context }, attempted: Attempted) => context.bugs.map((bug, index) =>
         index === context.bugs.length - 1 ? { ...bug, attempts: [...bug.attempts, attempted].sort((a, b) => a.member - b.member) } : bug)
     }),
+    leaveSecondOrder: assign({ bugs: ({ context }) => context.bugs.slice(0, -1) }),
     noteReleased: assign({ released: ({ context }) => context.bugs.length - 1 }),
     dropChild: stopChild((_, actorId: string) => actorId),
     end: assign({ ending: (_, ending: Ending) => ending })
@@ -98,7 +99,7 @@ export const episode = setup({
   output: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }),
   on: {
     'episode.cancel': [
-      { guard: 'isReleased', target: '.settling' },
+      { guard: 'isReleased', target: '.settling', actions: 'leaveSecondOrder' },
       { target: '.settling', actions: { type: 'end', params: { kind: 'fault', outcome: 'cancelled', reason: 'cancelled' } } }
     ]
   },

@@ -59,9 +59,10 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       await removeSnapshot()
     },
     async quarantine ({ code, reason }) {
-      // Samples of its first bugs may be released.
+      // What has been released stands, and the second order is left out.
       const kept = await readSnapshot(bus, retry, run, episode) as { context?: { bugs?: EpisodeOutcome['bugs'] } } | null
-      const outcome: EpisodeOutcome = { episodeId: episode, ending: { kind: 'fault', outcome: 'infra_fault', reason: `${reason} [${code}]` }, bugs: kept?.context?.bugs ?? [] }
+      const bugs = kept?.context?.bugs?.slice(0, -1) ?? []
+      const outcome: EpisodeOutcome = { episodeId: episode, ending: bugs.length > 0 ? { kind: 'played' } : { kind: 'fault', outcome: 'infra_fault', reason: `${reason} [${code}]` }, bugs }
       await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
       await removeSnapshot()
     }

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import type { RunOptions } from '../run/options.ts'
 import type { BreakResult, Sample, SolveResult } from '../run/results.ts'
 import { breakId } from '../run/ids.ts'
-import { settleEpisode } from '../run/settle.ts'
+import { samplesOf } from '../run/settle.ts'
 import { withRoundAdvantages } from '../run/summary.ts'
 import type { RunStore } from '../store/run.ts'
 import type { EpisodeFacts, ReadRun } from './facts.ts'
@@ -21,10 +21,10 @@ export async function settleAgain (store: RunStore, options: RunOptions, facts: 
   for (const episode of facts) {
     // What is given up as a whole leaves no samples.
     if (isGivenUp(episode.settled) && !known.has(breakId(episode.episodeId))) continue
-    await settleEpisode({ options, policies: { breaker, solver }, store: {
-      result: async <T>(work: string) => (work.endsWith('.verify') ? episode.verdict : store.result(work)) as T | null,
-      settle: async (_, samples) => { settled.push(...samples.map(sample => ({ ...sample, policy: playedBy(store, sample, known) }))) }
+    const samples = await samplesOf({ options, policies: { breaker, solver }, store: {
+      result: async <T>(work: string) => (work.endsWith('.verify') ? episode.verdict : store.result(work)) as T | null
     } }, episode.number, outcomeOf(episode))
+    settled.push(...samples.map(sample => ({ ...sample, policy: playedBy(store, sample, known) })))
   }
   return withRoundAdvantages(settled)
 }

@@ -18,7 +18,8 @@ export interface SettledEpisode {
 }
 
 /** `policies`: who was to play, for rollouts that infrastructure took. */
-interface Settling { store: Pick<EpisodeStore, 'result' | 'settle'>; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
+interface Reckoning { store: Pick<EpisodeStore, 'result'>; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
+interface Settling extends Reckoning { store: Pick<EpisodeStore, 'result' | 'release' | 'settle'> }
 
 /** `released`: bugs whose samples are there already; with the first the breaker's is. */
 export async function settleEpisode (settling: Settling, number: number, episode: SettledEpisode, released: number): Promise<void> {
@@ -30,7 +31,8 @@ export async function releaseBugs (settling: Settling, number: number, { episode
   await settling.store.release(await samplesOf(settling, number, { episodeId, ending: { kind: 'played' }, bugs }, released))
 }
 
-async function samplesOf ({ store, options, policies }: Settling, number: number, episode: SettledEpisode, released: number): Promise<Sample[]> {
+/** As settling writes them, without those of the first `released` bugs. */
+export async function samplesOf ({ store, options, policies }: Reckoning, number: number, episode: SettledEpisode, released = 0): Promise<Sample[]> {
   const solvers = episode.bugs.slice(released).flatMap(bug => solverSamples(options, number, episode, bug))
   const bare = released > 0 ? solvers : [await breakerSample(store, options, number, episode), ...solvers]
   return await Promise.all(bare.map(async sample => {
@@ -54,7 +56,7 @@ export function rewardBreaker (options: RunOptions, episode: SettledEpisode): nu
   return breakerReward({ valid, ...countAttempts(valid ? episode.bugs[0]!.attempts : []) }, rule)
 }
 
-async function breakerSample (store: Settling['store'], options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
+async function breakerSample (store: Reckoning['store'], options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
   const rolloutId = breakId(episode.episodeId)
   const played = await store.result<BreakResult>(rolloutId)
   const { ending } = episode

@@ -65,8 +65,9 @@ async function checkRewards (aftermath: Aftermath, kept: Kept, outcome: SettledE
   const { options } = aftermath.document
   const id = outcome.episodeId
   const resultOf = async <Result>(work: string): Promise<Result | null> => await readEndingResult<Result>(aftermath.inner, aftermath.retry, kept.endings.get(work) ?? null)
-  // An episode that was given up as a whole leaves no samples, but those of its first bugs that had been released.
-  const isGivenUp = outcome.ending.kind === 'fault' && (outcome.bugs.length > 1 || !kept.samples.has(`${id}.break`))
+  // An episode that was given up as a whole leaves no samples.
+  const isGivenUp = outcome.ending.kind === 'fault' && outcome.bugs.length === 0 && !kept.samples.has(`${id}.break`)
+  if (isGivenUp) return
 
   const solverReward = async (order: number, member: number): Promise<number | null> => {
     const played = await resultOf<SolveResult>(`${id}.solve.${order}.${member}`)
@@ -102,7 +103,7 @@ async function checkRewards (aftermath: Aftermath, kept: Kept, outcome: SettledE
   function expect (rollout: string, reward: number | null, group: (number | null)[] | null = null): void {
     expected.add(rollout)
     const sample = kept.samples.get(rollout)
-    if (sample === undefined) return isGivenUp ? undefined : say('samples', `${rollout} has no sample, though ${id} is settled`)
+    if (sample === undefined) return say('samples', `${rollout} has no sample, though ${id} is settled`)
     if (reward === null ? sample.reward !== null : sample.reward === null || Math.abs(sample.reward - reward) > 1e-9) {
       say(reward === null ? 'infrastructure-scored' : 'rewards', `${rollout} has the reward ${sample.reward}, its evidence gives ${reward}`)
     }
