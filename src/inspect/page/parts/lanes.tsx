@@ -2,9 +2,11 @@
 // under the pointer is said, and chosen by a click.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { drawLanes, drawStrip, readPalette, type Palette, type Scene } from '../trace/draw.ts'
+import { drawLanes } from '../trace/draw.ts'
+import { drawStrip } from '../trace/draw-strip.ts'
 import { nearest, panned, windowOf, within, zoomed, type TimeWindow } from '../trace/look.ts'
 import { kinds, machineOf, type Model } from '../trace/model.ts'
+import { readPalette, type Palette, type Scene } from '../trace/paint.ts'
 import { frameOf, laneAtY, lanesHeight, laneTop, type Frame } from '../trace/places.ts'
 import { duration, plural, sinceStart } from '../words.ts'
 import { Word } from './text.tsx'

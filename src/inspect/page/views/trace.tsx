@@ -109,7 +109,7 @@ function byViolation (model: Model, look: TraceLook, by: 1 | -1): TraceLook {
 function Verdict ({ model, look, onLook }: { model: Model; look: TraceLook; onLook: (change: (look: TraceLook) => TraceLook) => void }) {
   const { violations, lanes, lives, endMs, trace } = model
   const facts = <p class='facts'><code><Word>{trace.file}</Word></code><span>{plural(lanes.length - 2, 'machine')}</span><span>{plural(lives.length, 'process', 'processes')}</span><span>{duration(endMs)} of simulated time</span></p>
-  if (violations.length === 0) return <div class='head'><h1>No rule was broken</h1>{facts}</div>
+  if (violations.length === 0) return <div class='head'><h1>No broken rule in this trace</h1>{facts}</div>
   const at = Math.max(0, look.line === null ? 0 : violations.indexOf(look.line))
   const { what, detail } = model.text(violations[at]!)
   return (
