@@ -31,6 +31,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     io.out(usage)
     return 0
   }
+  if (values.stately !== undefined && values.trace !== undefined) throw new SparError('OPTION_INVALID', 'Cannot use --stately together with --trace: a trace has no actors. Leave one of them out')
   if (values.stately !== undefined && tokensOf(values).token !== null) throw new SparError('OPTION_INVALID', 'Cannot use --stately together with a token (--token or SPAR_INSPECT_TOKEN): its receivers bring none, and whoever is on this machine would read everything. Leave one of them out')
   const listening = await listenForPage(values.listen ?? inspectAtDefault, '--listen', values)
   try {

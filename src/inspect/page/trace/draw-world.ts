@@ -18,18 +18,26 @@ export function befell (context: CanvasRenderingContext2D, { model, frame, palet
     label(context, named(model.text(line).what.replace(/^the run is to be /, '')), x + 7, top + 33, ends[2]!)
     ends[2] = x - 4
   }
+  const words: (() => void)[] = []
   for (const span of model.spans.toReversed()) {
     if (span.kind !== 'world' || !inSight(frame, span)) continue
     const [x, width] = stretch(frame, span)
     const row = worldRow(span.text)
     const y = top + 13 * row
-    context.fillStyle = row === 0 ? palette['bad-tint'] : palette['warn-tint']
+    const [tint, color] = row === 0 ? [palette['bad-tint'], palette.bad] : [palette['warn-tint'], palette.warn]
+    context.fillStyle = tint
     context.fillRect(x, y, width, 12)
-    context.fillStyle = row === 0 ? palette.bad : palette.warn
+    context.fillStyle = color
     context.fillRect(x, y, Math.min(2, width), 12)
-    label(context, named(span.text), Math.max(x, frame.gutter) + 6, y + 6.5, ends[row]! - 2)
+    const end = ends[row]! - 2
+    words.push(() => {
+      context.fillStyle = color
+      label(context, named(span.text), Math.max(x, frame.gutter) + 6, y + 6.5, end)
+    })
     ends[row] = x
   }
+  // What began before another may last as long: words stand over all of it.
+  for (const write of words) write()
 }
 
 export function calm (context: CanvasRenderingContext2D, { model, frame, palette }: Scene): void {

@@ -58,7 +58,7 @@ function Shown ({ trace, address }: { trace: TraceView; address: TraceLook }) {
         <Names label='what' all='everything' value={what} names={trace.what} onPick={what => set({ what })} />
         <Kinds model={model} hidden={hidden} onHidden={hidden => set({ hidden })} />
       </div>
-      <Chosen model={model} line={line} isListed={selected >= 0} about={about} onLight={light} onWho={who => set({ who })} />
+      <Chosen model={model} look={look} isListed={selected >= 0} onLight={light} onLook={set} />
       <div class='bar said'>
         {about !== '' && <span class='badge lit'><Word>{about}</Word></span>}
         {about !== '' && <><label><input type='checkbox' checked={only} onChange={event => set({ only: event.currentTarget.checked })} /> only its lines</label><button class='quiet' onClick={() => set({ window: windowAround(model, about) })}>its time</button><button class='quiet' onClick={() => set({ about: '' })}>light nothing</button></>}
@@ -146,17 +146,19 @@ const Kinds = ({ model, hidden, onHidden }: { model: Model; hidden: readonly Kin
 )
 
 /** The line that is chosen, whole, and what it leads to. */
-function Chosen ({ model, line, isListed, about, onLight, onWho }: { model: Model; line: number | null; isListed: boolean; about: string; onLight: (id: string) => void; onWho: (who: string) => void }) {
+function Chosen ({ model, look: { line, about, window }, isListed, onLight, onLook }: { model: Model; look: TraceLook; isListed: boolean; onLight: (id: string) => void; onLook: (change: Partial<TraceLook>) => void }) {
   if (line === null) return <p class='chosen muted'>Choose a mark above or a line below. Wheel and drag move in time; ? has the keys.</p>
   const { who, what, detail } = model.text(line)
   const ids = aboutOf(model, line).slice(0, 4)
+  const seen = holding(model, window, model.ms[line]!)
   const all = [...new Set(ids.flatMap(id => [id, episodeOf(id)]))]
   return (
     <p class='chosen'>
       <span class='n muted'>{sinceStart(model.ms[line]!)}</span> <b><Word>{who}</Word></b> <span class={`kindname ${kinds[model.kind[line]!]!}`}><Word>{what}</Word></span> <code><Word>{detail}</Word></code>
       <span class='ways'>
         {all.map(id => <button key={id} aria-pressed={about === id} title={id === about ? 'Lights nothing' : `Lights all about ${id}`} onClick={() => onLight(id)}>{id}</button>)}
-        {model.lane[line]! > 1 && <button class='quiet' onClick={() => onWho(who)}>only <Word>{who}</Word></button>}
+        {model.lane[line]! > 1 && <button class='quiet' onClick={() => onLook({ who })}>only <Word>{who}</Word></button>}
+        {seen !== window && <button class='quiet' onClick={() => onLook({ window: seen })}>into sight</button>}
         {!isListed && <span class='muted'>not in the list as it is now</span>}
       </span>
     </p>
