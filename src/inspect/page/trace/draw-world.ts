@@ -63,7 +63,9 @@ export function violations (context: CanvasRenderingContext2D, { model, frame, p
   const columns = new Map<number, number[]>()
   for (const line of here) {
     const x = Math.round(frame.x(model.ms[line]!))
-    columns.set(x, [...columns.get(x) ?? [], line])
+    const there = columns.get(x)
+    if (there === undefined) columns.set(x, [line])
+    else there.push(line)
   }
   const places = [...columns.keys()]
   let taken = frame.gutter
