@@ -33,6 +33,7 @@ const sees = (page: Page, words: string | RegExp): Promise<unknown> => page.getB
 const rows = '.traceline'
 
 t.test('a failed simulation is looked at', { ...browserSkip, timeout: 300_000 }, async t => {
+  const browser = await startBrowser(t)
   const dir = testFolder(t)
   const failing = await buildFailing(dir, 'a bug that nobody solves is rewarded')
   await failing.run(['--seed', '2', '--nodes', '3', '--episodes', '6', '--faults', 'all', '--no-shrink', '--trace', join(dir, 't.jsonl')])
@@ -43,7 +44,7 @@ t.test('a failed simulation is looked at', { ...browserSkip, timeout: 300_000 },
   const hostile: TraceLine = { ms: lines.at(-1)!.ms, who: 'n9<b>-1', what: '<img src=x onerror=alert(1)>', detail: '\u001b[31m\u202e</textarea><script>document.title="owned"</script>' }
   appendFileSync(join(dir, 't.jsonl'), JSON.stringify(hostile) + '\n')
   lines.push(hostile)
-  const [browser, url] = [await startBrowser(t), await inspect(t, join(dir, 't.jsonl'), dir)]
+  const url = await inspect(t, join(dir, 't.jsonl'), dir)
 
   const { page, complaints } = await browser.open({ height: 900 })
   await page.goto(url)
