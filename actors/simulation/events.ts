@@ -35,11 +35,15 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
   const chance = random.fork('events')
   let versions = 0
   const cut = (some: readonly SimulatedNode[], what: string): void => {
-    const links = some.flatMap(({ life }) => life === null ? [] : [life.link])
+    const lives = some.flatMap(({ life }) => life === null ? [] : [life])
+    const names = some.map(({ name }) => name).join(' ')
     const ways = chance.pick([['out'], ['in'], ['out', 'in']] as const)
-    trace('world', what, `${some.map(({ name }) => name).join(' ')} ${ways.join(' ')}`)
-    for (const link of links) link.cut(ways)
-    time.at(time.now() + fates.downMs(), () => { for (const link of links) link.mend() })
+    trace('world', what, `${names} ${ways.join(' ')}`)
+    for (const { link } of lives) link.cut(ways)
+    time.at(time.now() + fates.downMs(), () => {
+      trace('world', 'mended', `${what} ${names} ${lives.map(({ host }) => host.name).join(' ')}`)
+      for (const { link } of lives) link.mend()
+    })
   }
   const change = (state: RunDocument['state']): void => {
     trace('world', `the run is to be ${state}`)
@@ -55,7 +59,10 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
     trainerAway: () => {
       trace('world', 'the trainer is away')
       training.end()
-      time.at(time.now() + fates.downMs(), () => training.start())
+      time.at(time.now() + fates.downMs(), () => {
+        trace('world', 'the trainer is back')
+        training.start()
+      })
     },
     pauseRun () {
       change('paused')

@@ -20,6 +20,8 @@ import { busReaders } from '../inspect/records/bus.ts'
 import { folderReaders } from '../inspect/records/folder.ts'
 import type { Registry } from '../inspect/registry.ts'
 import type { Source } from '../inspect/source.ts'
+import { readTrace } from '../inspect/trace-file.ts'
+import { traceSource } from '../inspect/trace-source.ts'
 import type { Policies } from './policies.ts'
 import type { RunStore } from '../store/run.ts'
 import { createOwnSource } from './inspect-options.ts'
@@ -62,8 +64,12 @@ async function queuesOf (bus: Bus): Promise<QueueRow[]> {
   return await Promise.all([depth('run', [anyArena]), depth('episode', [anyArena]), depth('rollout', arenas), depth('verify', arenas), depth('grade', arenas)])
 }
 
-/** Folders of runs, or else the cluster on the bus of the options, which is closed with its source. Throws OPTION_INVALID, and what `openBus` throws. */
-export async function openSource (values: NatsValues & { run?: string[] | undefined }, name: string, onStatus?: (status: string, detail: string) => void): Promise<Source> {
+/** A trace, folders of runs, or else the cluster on the bus of the options, which is closed with its source. Throws OPTION_INVALID, and what `openBus` and `readTrace` throw. */
+export async function openSource (values: NatsValues & { run?: string[] | undefined; trace?: string | undefined }, name: string, onStatus?: (status: string, detail: string) => void): Promise<Source> {
+  if (values.trace !== undefined) {
+    if (values.run !== undefined || values.nats !== undefined) throw new SparError('OPTION_INVALID', 'Cannot look at a trace together with a run or a cluster: give --trace, --run or --nats')
+    return traceSource(await readTrace(values.trace))
+  }
   if (values.run === undefined) {
     const bus = await openBus(values, name, onStatus)
     const source = clusterSource(bus)

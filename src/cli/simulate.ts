@@ -1,7 +1,8 @@
 // `spar simulate`: a whole cluster in virtual time, from one seed; or one seed after the other, until something breaks a rule.
 
 import { createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { simulate, type Simulated, type SimulateOptions } from '../../actors/simulation/simulate.ts'
@@ -27,9 +28,10 @@ look whether the ledger balances, nothing is lost, done twice or scored by a fau
   --faults default|none|all|file.json    default: about half of all faults, drawn and scaled by the seed, none for every tenth; a file says chances, rates, shapes
   --without a,b            faults to leave out
   --trace file.jsonl       writes down all that happens: {ms, who, what, detail} on each line
-  --no-shrink              does not look for the least that fails
+  --no-shrink              does not look for the least that fails: the timeline is of the seed as it was played
   --json                   one object for each seed
-Exit code 1: a rule was broken; the seed, and the least that still breaks it, are printed.`
+Exit code 1: a rule was broken; the seed, and the least that still breaks it, are printed, and all that happened there is
+written to out/simulate-<seed>.jsonl: spar inspect --trace shows it on a timeline.`
 
 /** Seeds are whole numbers below this. */
 const seedMax = 2 ** 31
@@ -64,7 +66,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     else if (isOne) show(simulated, io)
     if (simulated.violations.length > 0) {
       failed++
-      if (values.json !== true) await explain(one, simulated, { shrinks: values['no-shrink'] !== true, faults: values.faults, without: values.without }, io)
+      if (values.json !== true) await explain(one, simulated, { shrinks: values['no-shrink'] !== true, faults: values.faults, without: values.without, trace: values.trace }, io)
     }
     if (!isOne && values.json !== true && played % 100 === 99) io.out(`  ${played + 1} seeds, ${failed} failed, ${((systemClock.now() - startedAt) / 1000).toFixed(0)} s`)
   }
@@ -85,11 +87,13 @@ async function readPlan (faults: string, left: string | undefined): Promise<(see
 async function playOne (one: SimulateOptions, trace: string | null): Promise<Simulated> {
   if (trace === null) return await simulate(one, openPlace())
   const file = createWriteStream(trace)
+  const written = finished(file).catch((error: unknown) => { throw new SparError('TRACE_UNWRITABLE', `Cannot write the trace ${trace}: ${(error as Error).message}`) })
+  written.catch(() => {})
   try {
     return await simulate({ ...one, onLine: (line: TraceLine) => file.write(JSON.stringify(line) + '\n') }, openPlace())
   } finally {
     file.end()
-    await finished(file)
+    await written
   }
 }
 
@@ -101,18 +105,29 @@ function show ({ seed, hash, lines, virtualMs, state, episodes, counts, faults }
   io.out(`  ${lines} steps, trace ${hash}`)
 }
 
-interface Given { shrinks: boolean; faults: string | undefined; without: string | undefined }
+interface Given { shrinks: boolean; faults: string | undefined; without: string | undefined; trace: string | undefined }
 
-async function explain (one: SimulateOptions, { violations }: Simulated, { shrinks, faults, without }: Given, io: Io): Promise<void> {
+async function explain (one: SimulateOptions, { violations }: Simulated, { shrinks, faults, without, trace }: Given, io: Io): Promise<void> {
   const { seed } = one
   const [first] = violations
   io.out(`seed ${seed} breaks ${[...new Set(violations.map(({ rule }) => rule))].join(', ')}`)
   for (const { rule, what } of violations.slice(0, 5)) io.out(`  ${rule}: ${what}`)
-  if (!shrinks) return
+  if (!shrinks) return await keepTimeline(one, trace, io)
   const all = faultsOf(one.plan)
   const least = await shrink(one, violations, { rule: first!.rule, play: async smaller => (await simulate({ ...smaller, seed }, openPlace())).violations })
   const gone = [...without === undefined ? [] : [without], ...all.filter(name => !least.left.includes(name))]
   io.out(`  the least that fails, of ${least.tries} tries: ${least.nodes} nodes, ${least.episodes} episodes, faults ${least.left.join(', ') || 'none'}`)
   for (const { rule, what } of least.violations.slice(0, 3)) io.out(`    ${rule}: ${what}`)
   io.out(`  spar simulate --seed ${seed} --nodes ${least.nodes} --episodes ${least.episodes}${faults === undefined ? '' : ` --faults ${faults}`}${gone.length === 0 ? '' : ` --without ${gone.join(',')}`} --trace trace.jsonl`)
+  await keepTimeline({ seed, nodes: least.nodes, episodes: least.episodes, plan: least.plan }, undefined, io)
+}
+
+/** Of what failed, for whoever looks for the cause: it is played once more where its trace is not there already. */
+async function keepTimeline (one: SimulateOptions, trace: string | undefined, io: Io): Promise<void> {
+  const file = trace ?? join('out', `simulate-${one.seed}.jsonl`)
+  if (trace === undefined) {
+    await mkdir(dirname(file), { recursive: true })
+    await playOne(one, file)
+  }
+  io.out(`  its timeline is in ${file}: spar inspect --trace ${file}`)
 }

@@ -44,6 +44,11 @@ export const inspectLimits = {
   episodesMax: 5_000,
   /** Points of a training view. */
   pointsMax: 200,
+  /** Of the file of a trace; lines of it that are shown; characters of one, and of its detail. */
+  traceBytesMax: 256 * 2 ** 20,
+  traceLinesMax: 500_000,
+  traceLineCharsMax: 256 * 1024,
+  traceDetailCharsMax: 2_000,
   /** Of a report's data. */
   reportBytesMax: 64 * 2 ** 20,
   /** How long a node may take to answer. */

@@ -8,8 +8,10 @@
 // P4. `null` is "not known" or "there is none"; never zero.
 
 import type { EpisodesChange, EpisodesView, EpisodeView, RolloutView, TokensView, TrainingView } from './protocol-records.ts'
+import type { TraceView } from './protocol-trace.ts'
 
 export type * from './protocol-records.ts'
+export type * from './protocol-trace.ts'
 
 export const protocolVersion = 1
 
@@ -41,8 +43,8 @@ export interface Hello {
   protocol: number
   /** Version of Spar. */
   spar: string
-  /** What is looked at: a cluster over its bus, this process alone, or the folder of a run (no actors, nothing changes). */
-  source: 'cluster' | 'process' | 'folder'
+  /** What is looked at: a cluster over its bus, this process alone, the folder of a run (no actors, nothing changes), or the trace of a simulation (that topic alone). */
+  source: 'cluster' | 'process' | 'folder' | 'trace'
   /** Whether this connection may act. */
   mayAct: boolean
   /** Milliseconds since 1970. */
@@ -70,7 +72,9 @@ export const topics = {
   rollout: (run: string, rollout: string, page = 0): string => `rollout/${part(run)}/${part(rollout)}/${page}`,
   /** `page` from 0, of `tokensPerPage` tokens of one segment. */
   tokens: (run: string, rollout: string, segment: number, page = 0): string => `tokens/${part(run)}/${part(rollout)}/${segment}/${page}`,
-  training: (run: string): string => `training/${part(run)}`
+  training: (run: string): string => `training/${part(run)}`,
+  /** Of the one simulation that is looked at. */
+  trace: 'trace'
 }
 
 const part = (text: string): string => encodeURIComponent(text)
@@ -90,6 +94,7 @@ export interface Topics {
   rollout: { value: RolloutView; change: never }
   tokens: { value: TokensView; change: never }
   training: { value: TrainingView; change: never }
+  trace: { value: TraceView; change: never }
 }
 
 /** JSON as it is. */

@@ -74,6 +74,7 @@ async function * open (reading: Reading, topic: string, signal: AbortSignal): As
     case 'machine': return yield * once(await machineOf(reading, read.machine))
     case 'episodes': return yield * episodes(reading, read.run, signal)
     case 'rollout': return yield * rollout(reading, read, topic, signal)
+    case 'trace': throw notFound('a trace')
     case 'tokens': return yield * once(await tokensView(await readerOf(reading, read.run), read.rollout, read.segment, read.page))
     default: return yield * looked(reading, signal, valueOf(reading, read))
   }

@@ -3,7 +3,7 @@
 import { badTopic } from './failure.ts'
 
 export type Topic =
-  | { kind: 'cluster' | 'actors' | 'runs' }
+  | { kind: 'cluster' | 'actors' | 'runs' | 'trace' }
   | { kind: 'actor'; key: string; node: string }
   | { kind: 'machine'; machine: string }
   | { kind: 'episodes' | 'training'; run: string }
@@ -22,7 +22,7 @@ export function readTopic (topic: string): Topic {
   const counts = parts.slice(2).filter(isCount).map(Number)
   const fits = (parts_: number, counts_ = 0): boolean => parts.length === parts_ + counts_ && names.length === parts_ && counts.length === counts_
   const [one, two] = names as [string, string]
-  if ((kind === 'cluster' || kind === 'actors' || kind === 'runs') && fits(0)) return { kind }
+  if ((kind === 'cluster' || kind === 'actors' || kind === 'runs' || kind === 'trace') && fits(0)) return { kind }
   if (kind === 'actor' && fits(1)) return { kind, key: one, node: one.slice(0, one.lastIndexOf('/')) }
   if (kind === 'machine' && fits(1)) return { kind, machine: one }
   if ((kind === 'episodes' || kind === 'training') && fits(1)) return { kind, run: one }

@@ -3,6 +3,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { readTrace } from '../../src/inspect/trace-file.ts'
+import { buildFailing } from '../helpers/failing-simulation.ts'
 import { spar } from '../helpers/spar.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 import { play } from './play.ts'
@@ -24,6 +26,29 @@ t.test('as a user plays it: a table, a trace on disk, the same hash again', asyn
   t.ok(lines.some(({ what }) => what === 'queue.pull') && lines.some(({ what }) => what === 'faults are over'))
   const { hash } = (await spar([...argv, '--json'], at)).json as { hash: string }
   t.ok(shown.out.includes(hash), 'the trace is no part of what is hashed')
+})
+
+t.test('what breaks a rule leaves the timeline of the least that does', async t => {
+  const dir = testFolder(t)
+  const failing = await buildFailing(dir, 'a bug that nobody solves is rewarded')
+  const broken = async (file: string): Promise<{ who: string[]; rules: string[]; lines: number }> => {
+    const { who, what, lines } = await readTrace(join(dir, file))
+    return { who, rules: lines.what.filter((_, index) => who[lines.who[index]!] === 'checker').map(word => what[word]!), lines: lines.who.length }
+  }
+  const argv = ['--seed', '3', '--nodes', '3', '--episodes', '4', '--faults', 'none']
+  const shrunk = await failing.run(argv)
+  t.equal(shrunk.code, 1)
+  t.match(shrunk.out, /seed 3 breaks rewards[^]*the least that fails[^]*1 nodes[^]*out\/simulate-3\.jsonl: spar inspect --trace out\/simulate-3\.jsonl/)
+  const least = await broken('out/simulate-3.jsonl')
+  t.ok(least.rules.includes('rewards') && !least.who.some(name => name.startsWith('n2')), 'of the least')
+  const whole = await failing.run([...argv, '--no-shrink'])
+  t.equal(whole.code, 1)
+  const seed = await broken('out/simulate-3.jsonl')
+  t.ok(seed.rules.includes('rewards') && seed.who.some(name => name.startsWith('n3')) && seed.lines > least.lines, 'of the seed itself')
+  const named = await failing.run([...argv, '--no-shrink', '--trace', 't.jsonl'])
+  t.match(named.out, /spar inspect --trace t\.jsonl/)
+  t.same(await broken('t.jsonl'), seed)
+  t.match(await failing.run([...argv, '--no-shrink', '--trace', 'none/t.jsonl']), { code: 1, err: /TRACE_UNWRITABLE/ })
 })
 
 t.test('what cannot be played is refused by name', async t => {

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { createLink } from './link.ts'
 import { Empty } from './parts/bits.tsx'
 import { links, type Route } from './route.ts'
+import { plainLook } from './trace/look.ts'
 import { LinkContext, useKeys, useLinkState, useNow, useRoute } from './use.ts'
 import { Actor } from './views/actor.tsx'
 import { Actors } from './views/actors.tsx'
@@ -12,6 +13,7 @@ import { Cluster } from './views/cluster.tsx'
 import { Episode } from './views/episode.tsx'
 import { Rollout } from './views/rollout.tsx'
 import { Run } from './views/run.tsx'
+import { Trace } from './views/trace.tsx'
 import { Training } from './views/training.tsx'
 import { ticking } from './words.ts'
 
@@ -20,33 +22,38 @@ function App () {
   const [isHelpOpen, setHelpOpen] = useState(false)
   const [theme, nextTheme] = useTheme()
   const source = useLinkState().hello()?.source
+  const places = source === 'trace' ? tracePlaces : livePlaces
+  const shown: Route = source === 'trace' && route.view === 'cluster' ? { view: 'trace', look: plainLook } : route
   useNavigation()
   useKeys({ '?': () => setHelpOpen(true), t: nextTheme, ...Object.fromEntries(Object.entries(places).map(([key, place]) => [key, () => { location.hash = place.href }])) })
-  useEffect(() => { document.title = titleOf(route) }, [route])
+  useEffect(() => { document.title = titleOf(shown) }, [shown])
   return (
     <>
       <a class='skip' href='#main' onClick={event => { event.preventDefault(); document.getElementById('main')?.focus() }}>To the content</a>
       <header class='top'>
-        <a class='brand' href={links.cluster}>Spar</a>
-        <nav aria-label='Views'>{Object.values(places).map(({ name, href, views }) => <a key={href} href={href} aria-current={views.includes(route.view) ? 'page' : undefined}>{name === 'Cluster' && source !== 'cluster' ? 'Overview' : name}</a>)}</nav>
+        <a class='brand' href={source === 'trace' ? links.trace(plainLook) : links.cluster}>Spar</a>
+        <nav aria-label='Views'>{Object.values(places).map(({ name, href, views }) => <a key={href} href={href} aria-current={views.includes(shown.view) ? 'page' : undefined}>{name === 'Cluster' && source !== 'cluster' ? 'Overview' : name}</a>)}</nav>
         <Connection />
         <button class='quiet' onClick={nextTheme} title='Light, dark, or as the system (t)'>{theme}</button>
         <button class='quiet' onClick={() => setHelpOpen(true)} aria-label='Help' title='Keys (?)'>?</button>
       </header>
       <Lost />
-      <main id='main' tabIndex={-1} class={`view-${route.view}`}><View route={route} /></main>
-      {isHelpOpen && <Help onClose={() => setHelpOpen(false)} />}
+      <main id='main' tabIndex={-1} class={`view-${shown.view}`}><View route={shown} /></main>
+      {isHelpOpen && <Help keys={source === 'trace' ? traceKeys : liveKeys} onClose={() => setHelpOpen(false)} />}
     </>
   )
 }
 
+type Places = Record<string, { name: string; href: string; views: Route['view'][] }>
+
 /** By the key that goes there. */
-const places: Record<string, { name: string; href: string; views: Route['view'][] }> = {
+const livePlaces: Places = {
   1: { name: 'Cluster', href: links.cluster, views: ['cluster'] },
   2: { name: 'Actors', href: links.actors(), views: ['actors', 'actor'] },
   3: { name: 'Episodes', href: links.run(), views: ['run', 'episode', 'rollout'] },
   4: { name: 'Training', href: links.training(), views: ['training'] }
 }
+const tracePlaces: Places = { 1: { name: 'Timeline', href: links.trace(plainLook), views: ['trace'] } }
 
 /** What belongs to another thing is another view: it starts with nothing of the one before. */
 function View ({ route }: { route: Route }) {
@@ -58,6 +65,7 @@ function View ({ route }: { route: Route }) {
     case 'training': return <Training key={route.run} run={route.run} />
     case 'episode': return <Episode key={`${route.run}/${route.episode}`} run={route.run} episode={route.episode} tab={route.tab} />
     case 'rollout': return <Rollout key={`${route.run}/${route.rollout}/${route.page}`} run={route.run} rollout={route.rollout} page={route.page} turn={route.turn} />
+    case 'trace': return <Trace look={route.look} />
     case 'unknown': return <Empty title='There is nothing here'><a href={links.cluster}>To the cluster</a></Empty>
   }
 }
@@ -71,8 +79,8 @@ function Connection () {
   const link = useLinkState()
   const state = link.state()
   const source = link.hello()?.source
-  const words = { connecting: 'connecting', live: source === 'folder' ? 'finished run' : 'live', lost: 'not live', report: 'report' }
-  return <span class={`connection ${state.kind === 'live' && source === 'folder' ? 'report' : state.kind}`} role='status'>{words[state.kind]}</span>
+  const words = { connecting: 'connecting', live: source === 'folder' ? 'finished run' : source === 'trace' ? 'trace of a simulation' : 'live', lost: 'not live', report: 'report' }
+  return <span class={`connection ${state.kind === 'live' && (source === 'folder' || source === 'trace') ? 'report' : state.kind}`} role='status'>{words[state.kind]}</span>
 }
 
 function Lost () {
@@ -125,12 +133,18 @@ function useNavigation (): void {
   }, [])
 }
 
-const keys: [string, string][] = [
+const liveKeys: [string, string][] = [
   ['1 2 3 4', 'Cluster, Actors, Episodes, Training'], ['j k', 'next, previous'], ['↑ ↓', 'the same in a list'], ['← →', 'fold, unfold; step back, forward; tab, page'],
   ['Enter', 'opens'], ['/', 'search'], ['Esc', 'leaves the search'], ['t', 'light, dark'], ['?', 'this']
 ]
 
-function Help ({ onClose }: { onClose: () => void }) {
+const traceKeys: [string, string][] = [
+  ['j k', 'next, previous line (arrows up and down too)'], ['← →', 'earlier, later'], ['+ −', 'closer, further; the wheel too'], ['0', 'all of the time'],
+  ['Enter', 'lights what the line is about'], ['e', 'lights its episode'], ['f', 'the time of what is lit'], ['Esc', 'lights nothing; leaves the search'],
+  ['v V', 'next, previous broken rule'], ['r', 'routine lines'], ['/', 'search'], ['t', 'light, dark'], ['?', 'this']
+]
+
+function Help ({ keys, onClose }: { keys: [string, string][]; onClose: () => void }) {
   const [dialog, setDialog] = useState<HTMLDialogElement | null>(null)
   useEffect(() => { if (dialog && !dialog.open) dialog.showModal() }, [dialog])
   return (

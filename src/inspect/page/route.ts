@@ -4,8 +4,11 @@
 //   #/actors?q=<search>               actors             #/run/<run>/training                 its training
 //   #/actor/<key>/<step>              one actor          #/run/<run>/episode/<episode>/<tab>  one episode
 //                                                        #/run/<run>/rollout/<rollout>/<page> one rollout, at a turn: ?turn=<n>
+//   #/trace?<look>                    a simulation       (its address: trace/look.ts)
 //
 // #/run and #/training show the run that began last.
+
+import { readLook, writeLook, type TraceLook } from './trace/look.ts'
 
 export type Tab = 'overview' | 'files' | 'checks' | 'attempts'
 export const tabs: readonly Tab[] = ['overview', 'files', 'checks', 'attempts']
@@ -18,6 +21,7 @@ export type Route =
   | { view: 'training'; run: string | null }
   | { view: 'episode'; run: string; episode: string; tab: Tab }
   | { view: 'rollout'; run: string; rollout: string; page: number; turn: number | null }
+  | { view: 'trace'; look: TraceLook }
   | { view: 'unknown'; hash: string }
 
 export function readRoute (hash: string): Route {
@@ -28,6 +32,7 @@ export function readRoute (hash: string): Route {
   if (first === 'actors') return { view: 'actors', search: new URLSearchParams(query).get('q') ?? '' }
   if (first === 'actor' && second !== undefined) return { view: 'actor', key: second, step: whole(third) }
   if (first === 'training') return { view: 'training', run: null }
+  if (first === 'trace') return { view: 'trace', look: readLook(new URLSearchParams(query)) }
   if (first !== 'run') return { view: 'unknown', hash }
   if (second === undefined || third === undefined) return { view: 'run', run: second ?? null }
   if (third === 'training') return { view: 'training', run: second }
@@ -54,6 +59,10 @@ export const links = {
   actors: (search = ''): string => search === '' ? '#/actors' : `#/actors?${new URLSearchParams({ q: search })}`,
   actor: (key: string, step: number | null = null): string => step === null ? join('actor', key) : join('actor', key, step),
   run: (run: string | null = null): string => run === null ? '#/run' : join('run', run),
+  trace: (look: TraceLook): string => {
+    const query = writeLook(look)
+    return query.size === 0 ? '#/trace' : `#/trace?${query}`
+  },
   training: (run: string | null = null): string => run === null ? '#/training' : join('run', run, 'training'),
   episode: (run: string, episode: string, tab: Tab = 'overview'): string => tab === 'overview' ? join('run', run, 'episode', episode) : join('run', run, 'episode', episode, tab),
   rollout: (run: string, rollout: string, page = 0, turn: number | null = null): string =>

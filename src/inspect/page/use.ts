@@ -52,14 +52,17 @@ export function useRoute (): Route {
 
 const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)
 
-/** Keys of the view, by `KeyboardEvent.key`. Not while somebody types, and not with Ctrl, Alt or Meta. */
+/** What Enter does there already. */
+const isOpened = (target: EventTarget | null): boolean => target instanceof Element && target.closest('a, button, summary') !== null
+
+/** Keys of the view, by `KeyboardEvent.key`. Not while somebody types, not Enter on a button, and not with Ctrl, Alt or Meta. */
 export function useKeys (keys: Record<string, (event: KeyboardEvent) => void>): void {
   const latest = useRef(keys)
   latest.current = keys
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const act = latest.current[event.key]
-      if (!act || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || (isTyping(event.target) && event.key !== 'Escape')) return
+      if (!act || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || (isTyping(event.target) && event.key !== 'Escape') || (event.key === 'Enter' && isOpened(event.target))) return
       event.preventDefault()
       act(event)
     }

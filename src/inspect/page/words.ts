@@ -36,6 +36,14 @@ export function clockTime (at: number): string {
   return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`
 }
 
+/** Time since something began: `0:07.250`, `12:07.250`, `1:02:07.250`; `digits` of its milliseconds. */
+export function sinceStart (ms: number, digits: 0 | 1 | 3 = 3): string {
+  const seconds = Math.floor(ms / 1000)
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+  const clock = hours > 0 ? `${hours}:${pad(minutes)}:${pad(seconds % 60)}` : `${minutes}:${pad(seconds % 60)}`
+  return digits === 0 ? clock : `${clock}.${String(Math.floor(ms % 1000)).padStart(3, '0').slice(0, digits)}`
+}
+
 export function bytes (value: number): string {
   if (value < 1024) return `${value} B`
   const units = ['KiB', 'MiB', 'GiB']

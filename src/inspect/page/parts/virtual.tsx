@@ -33,8 +33,11 @@ export function Virtual ({ label, role, count, selected, row, onSelect, onOpen }
   useLayoutEffect(() => {
     const { scrollTop, clientHeight } = box.current!
     if (selected < 0) return
-    if (selected * rowHeight < scrollTop) box.current!.scrollTop = selected * rowHeight
-    if ((selected + 1) * rowHeight > scrollTop + clientHeight) box.current!.scrollTop = (selected + 1) * rowHeight - clientHeight
+    const [above, below] = [scrollTop - selected * rowHeight, (selected + 1) * rowHeight - scrollTop - clientHeight]
+    // What is far away comes into the middle: what stands around it is asked for too.
+    if (Math.max(above, below) > clientHeight / 2) box.current!.scrollTop = selected * rowHeight - (clientHeight - rowHeight) / 2
+    else if (above > 0) box.current!.scrollTop -= above
+    else if (below > 0) box.current!.scrollTop += below
   }, [selected])
   const first = Math.max(0, Math.floor(seen.top / rowHeight) - overscan)
   const last = Math.min(count, Math.ceil((seen.top + seen.height) / rowHeight) + overscan)
