@@ -6,20 +6,20 @@ export interface Timers { setTimeout (call: (...given: unknown[]) => void, delay
 
 /** A delay that is cancelled leaves no timer. */
 export function timersOf (clock: Clock): Timers {
-  const timers = new Map<number, AbortController>()
+  const cancels = new Map<number, () => void>()
   let last = 0
   return {
     setTimeout (call, delayMs) {
       const id = ++last
-      const abort = new AbortController()
-      timers.set(id, abort)
-      clock.sleep(delayMs, abort.signal).then(() => { if (timers.delete(id)) call() }, () => {})
+      cancels.set(id, clock.after(delayMs, () => {
+        cancels.delete(id)
+        call()
+      }))
       return id
     },
     clearTimeout (id) {
-      const timer = timers.get(id)
-      timers.delete(id)
-      timer?.abort()
+      cancels.get(id)?.()
+      cancels.delete(id)
     }
   }
 }

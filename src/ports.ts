@@ -5,7 +5,13 @@ import type { Arena, Observation, Reply, RolloutTask } from './domain.ts'
 import type { Spill } from './rollout/spill.ts'
 import type { ModelCall, Segment } from './workers/codec/tokens.ts'
 
-export interface Clock { now (): number; sleep (ms: number, signal?: AbortSignal): Promise<void> }
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now (): number
+  sleep (ms: number, signal?: AbortSignal): Promise<void>
+  /** Calls after `ms`, unless what it returns is called before: a deadline that is hardly ever met costs no signal and no promise. */
+  after (ms: number, call: () => void): () => void
+}
 
 /** A seeded stream of chance. `fork` derives an independent stream from a label, whatever was drawn before. */
 export interface Random {

@@ -48,7 +48,16 @@ export function createHost ({ name, time, skewMs = 0, drift = 0, onHear = () => 
         }
         const timer = time.at(time.now() + ms / (1 + drift), wake)
         signal?.addEventListener('abort', stop, { once: true })
-      })
+      }),
+      after (ms, call) {
+        let isOver = false
+        // A process that was paused may take it back when it goes on, before it hears of it.
+        const timer = time.at(time.now() + ms / (1 + drift), () => host.hear(() => { if (!isOver) call() }))
+        return () => {
+          isOver = true
+          timer.cancel()
+        }
+      }
     },
     hear (call) {
       if (state === 'up') onHear(host)

@@ -20,7 +20,7 @@ t.test('a node that was not in one list is followed anew when it is back', async
   const nodes = await ownNode({ registry, machines: () => [], clock: systemClock, drain: null, limits: { everyMs: 5 } }, () => row)
   t.teardown(() => nodes.close())
   let isThere = true
-  const clock: Clock = { now: systemClock.now, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 10), signal) }
+  const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 10), signal) }
   const feed = createActorsFeed({ ...nodes, list: async () => isThere ? await nodes.list() : [] }, { clock, limits: inspectLimits })
   const release = feed.hold()
   const until = async (size: number): Promise<void> => {

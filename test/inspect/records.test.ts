@@ -27,7 +27,7 @@ interface Shown { bus: Bus; clock: Clock; readers: RunReaders; /** Moves time on
 async function show (t: Test, runs: number, open: string[] = [], around: (bus: Bus) => Bus = bus => bus): Promise<Shown> {
   const bus = around(createMemoryBroker({ clock: systemClock }).connect())
   let passed = 0
-  const clock: Clock = { now: () => systemClock.now() + passed, sleep: systemClock.sleep }
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passed }
   const readers = busReaders({ bus, clock, retry: createRetry(systemClock, { retryMsMin: 1, retryMsMax: 10, retryForMs: 100 }) })
   t.teardown(async () => {
     readers.close()

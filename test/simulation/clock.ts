@@ -16,6 +16,10 @@ export function createInstantClock (): InstantClock {
   let asked = 0
   const isBefore = (one: Sleeper, other: Sleeper): boolean => one.at < other.at || (one.at === other.at && one.order < other.order)
 
+  const remove = (sleeper: Sleeper): void => {
+    const at = sleepers.indexOf(sleeper)
+    if (at !== -1) sleepers.splice(at, 1)
+  }
   const insert = (sleeper: Sleeper): void => {
     let [low, high] = [0, sleepers.length]
     // The next to wake is the last one.
@@ -32,7 +36,7 @@ export function createInstantClock (): InstantClock {
     sleep: async (ms, signal) => await new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       const stop = (): void => {
-        sleepers.splice(sleepers.indexOf(sleeper), 1)
+        remove(sleeper)
         reject(signal!.reason as Error)
       }
       const sleeper: Sleeper = {
@@ -46,6 +50,11 @@ export function createInstantClock (): InstantClock {
       insert(sleeper)
       signal?.addEventListener('abort', stop, { once: true })
     }),
+    after (ms, call) {
+      const sleeper: Sleeper = { at: now + ms, order: asked++, wake: call }
+      insert(sleeper)
+      return () => remove(sleeper)
+    },
     async drive (work) {
       let isOver = false
       const over = (): void => { isOver = true }

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { systemClock } from '../../src/clock.ts'
 import type { Arena } from '../../src/domain.ts'
 import type { Sandbox, Sandboxes } from '../../src/ports.ts'
 import { createRandom } from '../../src/random.ts'
@@ -40,7 +41,7 @@ async function openBoth (t: Test): Promise<{ kinds: [string, Sandboxes, Arena][]
   t.teardown(() => real.close())
   mkdirSync(join(folder, 'arena', 'git'), { recursive: true })
   writeFiles(join(folder, 'arena', 'tree'), Object.fromEntries([...treeOf(arena)].map(([path, { bytes }]) => [path, { bytes: Buffer.from(bytes) }])))
-  const clock = { now: () => 0, sleep: async () => {} }
+  const clock = { ...systemClock, now: () => 0, sleep: async () => {} }
   const simulated = createSimulatedMachine().connect({ owner: 'one', clock, random: createRandom(1) })
   return { kinds: [['real', real, { ...arena, dir: join(folder, 'arena') }], ['simulated', simulated, arena]] }
 }
@@ -120,7 +121,7 @@ t.test('files are read and refused alike', async t => {
 })
 
 t.test('a command that nobody knows is a defect', async t => {
-  const sandbox = await open(createSimulatedMachine().connect({ owner: 'one', clock: { now: () => 0, sleep: async () => {} }, random: createRandom(1) }), arena)
+  const sandbox = await open(createSimulatedMachine().connect({ owner: 'one', clock: { ...systemClock, now: () => 0, sleep: async () => {} }, random: createRandom(1) }), arena)
   await t.rejects(sandbox.exec('git gc', { timeoutMs: 1000, outputBytesMax: 1000 }), /knows no such command: git gc/)
 })
 

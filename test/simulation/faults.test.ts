@@ -3,6 +3,7 @@
 
 import t from 'tap'
 import type { WorkKind } from '../../src/bus/work.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { RolloutTask } from '../../src/domain.ts'
 import { toPlain } from '../../src/errors.ts'
 import type { Clock, SandboxSpec } from '../../src/ports.ts'
@@ -107,7 +108,7 @@ t.test('a process that has crashed leaves its sandboxes to the next one', async 
   const arena = simulatedArena(0)
   const spec: SandboxSpec = { arena, view: 'tree', network: 'none', label: { run: 'test', purpose: 'crash' } }
   let isUp = true
-  const clock: Clock = { now: () => 0, sleep: async () => isUp ? undefined : await new Promise(() => {}) }
+  const clock: Clock = { ...systemClock, now: () => 0, sleep: async () => isUp ? undefined : await new Promise(() => {}) }
   const first = machine.connect({ owner: 'first', clock, random: createRandom(1) })
   const sandbox = await first.open(spec)
   isUp = false
@@ -115,7 +116,7 @@ t.test('a process that has crashed leaves its sandboxes to the next one', async 
   void sandbox.destroy()
   await new Promise(resolve => setImmediate(resolve))
   t.same(machine.alive(), [{ id: sandbox.id, owner: 'first', label: spec.label, openedAt: 0 }])
-  const next = machine.connect({ owner: 'next', clock: { now: () => 0, sleep: async () => {} }, random: createRandom(1) })
+  const next = machine.connect({ owner: 'next', clock: { ...systemClock, now: () => 0, sleep: async () => {} }, random: createRandom(1) })
   const own = await next.open(spec)
   t.same(await next.reap(), { removed: [sandbox.id] })
   t.same(machine.alive().map(({ id }) => id), [own.id])

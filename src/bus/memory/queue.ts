@@ -3,7 +3,7 @@
 
 import { SparError } from '../../errors.ts'
 import type { Clock } from '../../ports.ts'
-import { linked } from '../abort.ts'
+import { onAbort } from '../abort.ts'
 import { checkArena, checkKey, checkRun } from '../subjects.ts'
 import type { Queue, QueueKind, QueueMessage, WorkSubject } from '../types.ts'
 
@@ -25,9 +25,6 @@ function isBefore (one: Entry, other: Entry): boolean {
   if (one.deliveries === 0 || other.deliveries === 0) return one.deliveries > 0
   return one.freeAt === other.freeAt ? one.turn < other.turn : one.freeAt < other.freeAt
 }
-
-/** A reason that is there already costs no error. */
-const stirred = new Error('stirred')
 
 export function createQueue ({ accept, clock, ackWaitMs, queueBytesMax }: QueueOptions): MemoryQueue {
   const places = new Map<string, Place>()
@@ -95,14 +92,15 @@ export function createQueue ({ accept, clock, ackWaitMs, queueBytesMax }: QueueO
     }
   }
 
-  const sleep = async ({ entries }: Place, waiter: Waiter, untilMs: number, signals: readonly AbortSignal[]): Promise<void> => {
-    const { controller, leave } = linked(signals)
-    waiter.stir = () => controller.abort(stirred)
+  const sleep = ({ entries }: Place, waiter: Waiter, untilMs: number): Promise<void> => new Promise(resolve => {
     waiter.looksAt = untilMs
     for (const { freeAt } of entries.values()) waiter.looksAt = Math.min(waiter.looksAt, freeAt)
-    await clock.sleep(Math.max(1, waiter.looksAt - clock.now()), controller.signal).catch(() => {})
-    leave()
-  }
+    const cancel = clock.after(Math.max(1, waiter.looksAt - clock.now()), resolve)
+    waiter.stir = () => {
+      cancel()
+      resolve()
+    }
+  })
 
   return {
     async add (subject, bytes) {
@@ -122,10 +120,12 @@ export function createQueue ({ accept, clock, ackWaitMs, queueBytesMax }: QueueO
       const waiter: Waiter = { isOver: () => signal.aborted || closed.aborted, closed, given: null, looksAt: until, stir () {} }
       place.waiters.add(waiter)
       hand(place)
+      const leave = onAbort([signal, closed], () => waiter.stir())
       while (waiter.given === null && !waiter.isOver() && clock.now() < until) {
-        await sleep(place, waiter, until, [signal, closed])
+        await sleep(place, waiter, until)
         if (waiter.given === null) hand(place)
       }
+      leave()
       place.waiters.delete(waiter)
       if (waiter.given === null || !waiter.isOver()) return waiter.given
       waiter.given.again(0)

@@ -111,6 +111,12 @@ class ManualClock implements Clock {
     })
   }
 
+  after (ms: number, call: () => void): () => void {
+    const sleeper = { at: this.#now + ms, wake: () => { this.#sleepers.delete(sleeper); call() } }
+    this.#sleepers.add(sleeper)
+    return () => { this.#sleepers.delete(sleeper) }
+  }
+
   async advance (ms: number): Promise<void> {
     for (const until = this.#now + ms; ;) {
       await idle()

@@ -2,6 +2,7 @@
 // fault, what is thrown, and what the trace holds.
 
 import t from 'tap'
+import { systemClock } from '../../../src/clock.ts'
 import type { Observation, RolloutTask } from '../../../src/domain.ts'
 import { SparError } from '../../../src/errors.ts'
 import { createLlmPolicy, llmDefaults } from '../../../src/policy/llm/policy.ts'
@@ -45,7 +46,7 @@ function scripted (replies: Reply[]): ModelServer & { asked: ListAsk[] } {
 }
 
 let now = 0
-const clock = { now: () => now, sleep: async () => {} }
+const clock = { ...systemClock, now: () => now, sleep: async () => {} }
 const start = (server: ModelServer, task: RolloutTask = solver, settings: Partial<LlmSettings> = {}): PolicySession =>
   createLlmPolicy({ server, prompts: loadPrompts(), settings: { ...llmDefaults, ...settings }, clock }).start(task)
 const seen = (more: Partial<Observation> = {}): Observation => ({ exitCode: 0, text: 'a.js\n', truncatedBytes: 0, timedOut: false, turnsLeft: 8, tokensLeft: 4000, ...more })

@@ -65,7 +65,7 @@ t.test('a conversation leaves an endpoint that is down, and the others go on wit
 t.test('pauses double from the first to the longest, a draw each, and a longer one that the server asks for has its own bound', async t => {
   const fake = await openFake(t)
   const pauses: number[] = []
-  const clock = { now: systemClock.now, sleep: async (ms: number, signal?: AbortSignal) => { if (ms < 1000) pauses.push(ms); await systemClock.sleep(ms, signal) } }
+  const clock = { ...systemClock, sleep: async (ms: number, signal?: AbortSignal) => { if (ms < 1000) pauses.push(ms); await systemClock.sleep(ms, signal) } }
   const ask = async (fault: ReturnType<typeof status>): Promise<number[]> => {
     fake.failAll(fault)
     pauses.length = 0
