@@ -26,7 +26,7 @@ export function openTrainer (world: World): Training {
     void training.run(host.clock)
   }
   start()
-  return { get learned () { return training.learned }, start, end: () => host?.crash() }
+  return { learned: training.learned, start, end: () => host?.crash() }
 }
 
 /** Events of the cluster, each at its rate until faults stop. */

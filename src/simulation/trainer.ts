@@ -24,9 +24,9 @@ export interface SimulatedTrainer {
 const idleMs = 500
 
 export function createTrainer ({ reader, random, samplesPerStep = 64, stepMs = { min: 500, spread: 2_000 } }: TrainerOptions): SimulatedTrainer {
-  let learned: ReadonlySet<string> = new Set<string>()
+  const learned = new Set<string>()
   return {
-    get learned () { return learned },
+    learned,
     async run (clock) {
       // What it was given before it crashed comes again.
       let given: LogEntry[] = reader.held()
@@ -36,9 +36,8 @@ export function createTrainer ({ reader, random, samplesPerStep = 64, stepMs = {
           await clock.sleep(idleMs)
           continue
         }
-        const after = new Set([...learned, ...given.map(({ key }) => key)])
         await clock.sleep(stepMs.min + stepMs.spread * random.next())
-        learned = after
+        for (const { key } of given) learned.add(key)
         await clock.sleep(1)
         for (const entry of given) reader.acknowledge(entry)
         given = []

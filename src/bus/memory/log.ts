@@ -26,7 +26,21 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
   const entriesIn = new Map<string, Map<string, LogEntry>>()
   const readersOf = new Map<string, Set<Channel<LogEntry | null>>>()
   const kept = new Map<string, Reading>()
+  /** As they came. What was removed stays here until it is half of it. */
+  let order: LogEntry[] = []
+  let removed = 0
   let sequence = 0
+
+  /** Place of the first that came after it. */
+  const placeAfter = (sequence: number): number => {
+    let [low, high] = [0, order.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (order[middle]!.sequence > sequence) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
 
   async function * follow (prefix: string, signals: readonly AbortSignal[], after: number): AsyncGenerator<LogEntry | null> {
     const readers = readersOf.get(prefix) ?? new Set<Channel<LogEntry | null>>()
@@ -41,7 +55,7 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
     yield * reader.read()
   }
 
-  const waitingFor = ({ prefix, delivered }: Reading): LogEntry[] => [...entries.values()].filter(({ key, sequence }) => sequence > delivered && isInside(key, prefix))
+  const waitingFor = ({ prefix, delivered }: Reading): LogEntry[] => order.slice(placeAfter(delivered)).filter(entry => entries.get(entry.key) === entry && isInside(entry.key, prefix))
   const placeOf = (reader: string, reading: Reading): LogPlace => {
     const { prefix, acknowledged, delivered, held } = reading
     return { reader, prefix, acknowledged, delivered, held: held.size, waiting: waitingFor(reading).length }
@@ -61,6 +75,7 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
       if (entries.has(key)) return 'present'
       const entry = { key, bytes: kept, sequence: ++sequence }
       entries.set(key, entry)
+      order.push(entry)
       for (const prefix of prefixesOf(key)) {
         const inside = entriesIn.get(prefix) ?? new Map<string, LogEntry>()
         entriesIn.set(prefix, inside.set(key, entry))
@@ -73,6 +88,10 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
       const entry = entries.get(checkKey(key))
       if (entry === undefined) return
       entries.delete(key)
+      if (2 * ++removed > order.length) {
+        order = [...entries.values()]
+        removed = 0
+      }
       for (const prefix of prefixesOf(key)) entriesIn.get(prefix)!.delete(key)
       for (const reading of kept.values()) settle(reading, entry.sequence)
     },
