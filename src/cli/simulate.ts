@@ -2,6 +2,7 @@
 
 import { createWriteStream } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
@@ -14,6 +15,7 @@ import { defaultFaults, drawFaults, faultsOf, noFaults, parseFaults, without as 
 import { shrink } from '../simulation/shrink.ts'
 import type { TraceLine } from '../simulation/trace.ts'
 import { exitNo, type Io } from './command.ts'
+import { jobsMax, playApart, playHere } from './simulate-seeds.ts'
 import { renderTable } from './table.ts'
 
 const usage = `Usage: spar simulate [options]
@@ -24,6 +26,7 @@ look whether the ledger balances, nothing is lost, done twice or scored by a fau
 
   --seed n                 the first seed; default: a fresh one, which is printed
   --seeds n                so many seeds, one after the other; --minutes m  as many as there is time for
+  --jobs n                 processes that play them; default: as many as the machine runs at a time, one for a single seed
   --nodes 5                --episodes 1000   (5 with --seeds or --minutes)
   --faults default|none|all|file.json    default: about half of all faults, drawn and scaled by the seed, none for every tenth; a file says chances, rates, shapes
   --without a,b            faults to leave out
@@ -40,7 +43,7 @@ const oneEpisodes = 1000
 
 export async function run (argv: string[], io: Io): Promise<number> {
   const { values } = parseArgs({ args: argv, options: {
-    seed: { type: 'string' }, seeds: { type: 'string' }, minutes: { type: 'string' }, nodes: { type: 'string' }, episodes: { type: 'string' }, faults: { type: 'string' }, without: { type: 'string' }, trace: { type: 'string' }, 'no-shrink': { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+    seed: { type: 'string' }, seeds: { type: 'string' }, minutes: { type: 'string' }, jobs: { type: 'string' }, nodes: { type: 'string' }, episodes: { type: 'string' }, faults: { type: 'string' }, without: { type: 'string' }, trace: { type: 'string' }, 'no-shrink': { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
   } })
   if (values.help) {
     io.out(usage)
@@ -56,19 +59,26 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const episodes = parseWhole('episodes', values.episodes ?? String(isOne ? oneEpisodes : manyEpisodes), 1, 1_000_000)
   const planOf = await readPlan(values.faults ?? 'default', values.without)
   if (!isOne && values.json !== true) io.out(`Seeds from ${first}, ${nodes} nodes, ${episodes} episodes each`)
+  const jobs = Math.min(seeds, values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, jobsMax))
+  const tell = (settled: number): void => { if (settled % Math.ceil(episodes / 10) === 0) io.err(`  ${settled} of ${episodes} episodes are settled`) }
+  function * drawSeeds (): Generator<SimulateOptions> {
+    for (let drawn = 0; drawn < seeds && (until === null || systemClock.now() < until); drawn++) {
+      const seed = (first + drawn) % seedMax
+      yield { seed, nodes, episodes, plan: planOf(seed) }
+    }
+  }
+  const playing = jobs > 1 ? playApart(drawSeeds(), jobs) : playHere(drawSeeds(), one => playOne({ ...one, ...isOne ? { onEpisode: tell } : {} }, values.trace ?? null))
   let played = 0
   let failed = 0
-  for (let seed = first; played < seeds && (until === null || systemClock.now() < until); seed = (seed + 1) % seedMax, played++) {
-    const one = { seed, nodes, episodes, plan: planOf(seed) }
-    const tell = (settled: number): void => { if (settled % Math.ceil(episodes / 10) === 0) io.err(`  ${settled} of ${episodes} episodes are settled`) }
-    const simulated = await playOne({ ...one, ...isOne ? { onEpisode: tell } : {} }, values.trace ?? null)
+  for await (const { one, simulated } of playing) {
+    played++
     if (values.json === true) io.out(JSON.stringify(simulated))
     else if (isOne) show(simulated, io)
     if (simulated.violations.length > 0) {
       failed++
       if (values.json !== true) await explain(one, simulated, { shrinks: values['no-shrink'] !== true, faults: values.faults, without: values.without, trace: values.trace }, io)
     }
-    if (!isOne && values.json !== true && played % 100 === 99) io.out(`  ${played + 1} seeds, ${failed} failed, ${((systemClock.now() - startedAt) / 1000).toFixed(0)} s`)
+    if (!isOne && values.json !== true && played % 100 === 0) io.out(`  ${played} seeds, ${failed} failed, ${((systemClock.now() - startedAt) / 1000).toFixed(0)} s`)
   }
   if (!isOne && values.json !== true) io.out(`${played} seeds from ${first}: ${failed === 0 ? 'every rule held' : `${failed} failed`}`)
   return failed === 0 ? 0 : exitNo
