@@ -3,6 +3,7 @@
 
 import { createActor, fromPromise, waitFor, type AnyActorRef } from 'xstate'
 import { sandbox as machine, type SandboxInput } from '../machines/sandbox.ts'
+import { underAny } from '../src/bus/abort.ts'
 import { systemClock } from '../src/clock.ts'
 import { SparError } from '../src/errors.ts'
 import type { Registry } from '../src/inspect/registry.ts'
@@ -42,7 +43,7 @@ const filled = machine.provide({
 })
 
 async function open (sandboxes: Sandboxes, spec: SandboxSpec, { supervision, registry, clock }: Required<Pick<Supervising, 'supervision' | 'clock'>> & Pick<Supervising, 'registry'>, signal?: AbortSignal): Promise<Sandbox> {
-  const life: Life = { inner: null, open: async left => await sandboxes.open(spec, signal ? AbortSignal.any([signal, left]) : left) }
+  const life: Life = { inner: null, open: async left => await underAny(signal ? [signal, left] : [left], either => sandboxes.open(spec, either)) }
   const actor = createActor(filled, { clock: timersOf(clock), input: supervision })
   lives.set(actor.system, life)
   const { run, purpose, work } = spec.label

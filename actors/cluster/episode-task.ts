@@ -1,6 +1,7 @@
 // An episode of the cluster as a task: whoever takes its message owns it, plays its machine from the snapshot that the last
 // owner left, and puts its work on the queue. A new owner fences the old one (F1 of src/cluster/episodes.ts).
 
+import { linked } from '../../src/bus/abort.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
 import { busEpisodes, readSnapshot } from '../../src/cluster/episodes.ts'
@@ -35,8 +36,8 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       const options = runs.optionsOf(run, index)
       const arena = runs.get(run)!.arenas[index]!.opened
       if (arena === null) throw new SparError('ARENA_NOT_OPEN', `Cannot play ${episode} of ${run}: no node has opened ${options.target} yet`, { retryable: true })
-      const over = new AbortController()
-      const following = AbortSignal.any([signal, over.signal])
+      const { controller: over, leave } = linked([signal])
+      const following = over.signal
       let mailbox: Mailbox | null = null
       try {
         mailbox = await openMailbox({ bus, retry, records, clock: ports.clock, readdMs: limits.readdMs }, { run, episode, arena: arena.id }, following)
@@ -49,6 +50,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
         await removeSnapshot()
       } finally {
         over.abort()
+        leave()
         await mailbox?.rest()
       }
     },

@@ -1,6 +1,7 @@
 // A run of the cluster as a task: whoever takes its message leads it: keeps its episodes in flight, pauses and resumes, and ends
 // it. The leader keeps nothing to itself: what is settled stands in the records, so that the next one goes on from there.
 
+import { linked } from '../../src/bus/abort.ts'
 import { followed, type Followed } from '../../src/bus/now.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
@@ -27,8 +28,8 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
     isDone: async () => runs.get(run)?.state === 'done',
     async play (_delivery, signal) {
       const document = await runs.when(run, ({ arenas }) => arenas.every(({ opened }) => opened !== null), signal)
-      const over = new AbortController()
-      const following = AbortSignal.any([signal, over.signal])
+      const { controller: over, leave: leaveSignal } = linked([signal])
+      const following = over.signal
       const rounds = createRounds(document.options)
       const settled = followSettled(system, run, following, rounds.settle)
       // What ended it, so that a bus that was away is told from a defect.
@@ -66,6 +67,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
       } finally {
         signal.removeEventListener('abort', drain)
         leave()
+        leaveSignal()
         over.abort()
         system.waits.delete(run)
       }
@@ -127,13 +129,17 @@ function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal, o
 async function playReopened (system: NodeSystem, run: string, signal: AbortSignal): Promise<void> {
   const { options } = system.runs.get(run)!
   for (;;) {
-    const over = new AbortController()
-    const settled = followSettled(system, run, AbortSignal.any([signal, over.signal]))
-    await settled.ready
-    const missing = Array.from({ length: options.episodes }, (_, index) => index + 1).filter(number => !settled.has(episodeIdOf(number)))
-    await Promise.all(missing.map(number => playOnQueue(system, run, number, settled)))
-    over.abort()
-    if (missing.length === 0) return
+    const { controller: over, leave } = linked([signal])
+    try {
+      const settled = followSettled(system, run, over.signal)
+      await settled.ready
+      const missing = Array.from({ length: options.episodes }, (_, index) => index + 1).filter(number => !settled.has(episodeIdOf(number)))
+      await Promise.all(missing.map(number => playOnQueue(system, run, number, settled)))
+      if (missing.length === 0) return
+    } finally {
+      over.abort()
+      leave()
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // What a slot does: waits at one of its group's places for a message, and answers it by the task that it stands for.
 
+import { underAny } from '../../src/bus/abort.ts'
 import type { QueueKind, QueueMessage } from '../../src/bus/types.ts'
 import { deliver, type Delivered, type Task } from '../../src/cluster/deliver.ts'
 import type { Rotation } from '../../src/cluster/rotation.ts'
@@ -75,7 +76,7 @@ export function createSlotWork (system: NodeSystem, groups: readonly SlotGroup[]
     if (runs.get(subject.run) !== null) return false
     const late = new AbortController()
     void ports.clock.sleep(limits.knowRunMs, late.signal).then(() => late.abort(), () => {})
-    const known = await runs.when(subject.run, () => true, AbortSignal.any([aborting, late.signal])).then(() => true, () => false)
+    const known = await underAny([aborting, late.signal], signal => runs.when(subject.run, () => true, signal)).then(() => true, () => false)
     late.abort()
     return !known
   }

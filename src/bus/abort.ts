@@ -23,6 +23,14 @@ export function linked (signals: readonly AbortSignal[]): { controller: AbortCon
   return { controller, leave: onAbort(signals, () => controller.abort(signals.find(({ aborted }) => aborted)!.reason)) }
 }
 
+/** Does something under a signal that aborts with any of these, and leaves them when it is done. */
+export async function underAny<Done> (signals: readonly AbortSignal[], act: (signal: AbortSignal) => Promise<Done>): Promise<Done> {
+  const { controller, leave } = linked(signals)
+  try {
+    return await act(controller.signal)
+  } finally { leave() }
+}
+
 /** Null where one of the signals aborts before the answer is there; what comes of it then is for whoever gives it. */
 export function orAborted<Answer> (answer: Promise<Answer>, signals: readonly AbortSignal[]): Promise<Answer | null> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 // The arenas that a node holds. It opens what the runs on the bus need, one at a time; the first node that opens an arena
 // writes down what it found, and a node that finds something else takes no work on it.
 
+import { underAny } from '../bus/abort.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Arena } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
@@ -126,7 +127,7 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
           }
           const woken = new AbortController()
           wake = () => woken.abort()
-          await clock.sleep(arenaRetryMs, AbortSignal.any([signal, woken.signal])).catch(() => {})
+          await underAny([signal, woken.signal], either => clock.sleep(arenaRetryMs, either)).catch(() => {})
         }
       } finally { leave() }
     }

@@ -6,6 +6,7 @@
 // S2. What is left behind stands at the machine, which outlives its processes, until the next one reaps it.
 // S3. One command at a time in each sandbox.
 
+import { underAny } from '../bus/abort.ts'
 import { SparError } from '../errors.ts'
 import type { Clock, ExecOptions, ExecResult, Random, Sandbox, Sandboxes, SandboxSpec } from '../ports.ts'
 import { fileMsMax, killMsMax, startMsMax } from '../sandbox/limits.ts'
@@ -232,16 +233,14 @@ class SimulatedSandbox implements Sandbox {
 
   /** What hangs ends with the sandbox; everything else by itself. */
   async #sleep (ms: number, hangs: boolean, signal?: AbortSignal): Promise<'done' | 'abort'> {
-    let either = signal
-    if (hangs) {
-      this.#ended ??= new AbortController()
-      either = signal === undefined ? this.#ended.signal : AbortSignal.any([signal, this.#ended.signal])
-    }
+    if (hangs) this.#ended ??= new AbortController()
+    const signals = [...signal === undefined ? [] : [signal], ...hangs ? [this.#ended!.signal] : []]
     try {
-      await this.#place.clock.sleep(ms, either)
+      if (signals.length < 2) await this.#place.clock.sleep(ms, signals[0])
+      else await underAny(signals, either => this.#place.clock.sleep(ms, either))
       return 'done'
     } catch (error) {
-      if (either?.aborted) return 'abort'
+      if (signals.some(({ aborted }) => aborted)) return 'abort'
       throw error
     }
   }
