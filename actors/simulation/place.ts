@@ -9,7 +9,9 @@ import type { Chance } from '../../src/simulation/faults.ts'
 import { createSimulatedPolicy } from '../../src/simulation/policy.ts'
 import { createSimulatedMachine, type SandboxFault, type SandboxStrike, type SimulatedMachine } from '../../src/simulation/sandboxes.ts'
 import { createCleanRunCache } from '../../src/verify/clean-runs.ts'
-import { readLogHere } from '../../src/workers/logs.ts'
+import { perThing } from '../../src/simulation/trees.ts'
+import type { ReadLog } from '../../src/workers/logs.ts'
+import { readTestLog, type LogOptions } from '../../src/workers/testlog/index.ts'
 import type { SimulatedPlace } from './simulate.ts'
 
 const sandboxFaults: [Chance, SandboxFault][] = [['sandboxLost', 'lost'], ['sandboxHang', 'hang'], ['sandboxFull', 'full'], ['sandboxMemory', 'memory'], ['sandboxSlow', 'slow']]
@@ -22,6 +24,10 @@ const kills: ReadonlySet<SandboxFault> = new Set(['hang', 'memory'])
  * script that deserves it.
  */
 const sparedMs = 300_000
+
+/** The same run prints the same bytes: they are read once. */
+const readingOf = perThing((log: Uint8Array, options) => readTestLog(log, JSON.parse(options) as LogOptions))
+const readLog: ReadLog = async (log, options) => readingOf(log, JSON.stringify(options))
 
 export function openPlace (): SimulatedPlace {
   const machines: SimulatedMachine[] = []
@@ -51,7 +57,7 @@ export function openPlace (): SimulatedPlace {
         })
         return { close: () => sandboxes.close(), ports: {
           sandboxes, policiesOf: async () => ({ breaker: policy, solver: policy }),
-          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock }
+          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog, clock }
         } }
       }
     }

@@ -97,14 +97,23 @@ export async function readAttachment (bus: Bus, retry: Retry, attachment: Attach
   return await retry(() => detach(bus.objects, attachment))
 }
 
-/** The result of an ending; null where it has none. */
+/** Of the endings that are still around: a result is read and parsed once, an artifact read, hashed and parsed. */
+const results = new WeakMap<Ending, Promise<unknown>>()
+const artifacts = new WeakMap<Ending, Promise<Artifact>>()
+
+/** The result of an ending; null where it has none. It is everybody's who asks: nobody changes it. */
 export async function readEndingResult<T> (bus: Bus, retry: Retry, ending: Ending | null): Promise<T | null> {
   if (ending?.kind !== 'settled') return null
-  return JSON.parse(Buffer.from(await readAttachment(bus, retry, ending.result)).toString('utf8')) as T
+  const reading = results.get(ending) ?? readResult(bus, retry, ending.result)
+  results.set(ending, reading)
+  reading.catch(() => results.delete(ending))
+  return await reading as T
 }
 
-/** Of the endings that are still around: an artifact is read, hashed and parsed once. */
-const artifacts = new WeakMap<Ending, Promise<Artifact>>()
+async function readResult (bus: Bus, retry: Retry, result: Attachment): Promise<unknown> {
+  const { buffer, byteOffset, length } = await readAttachment(bus, retry, result)
+  return JSON.parse(Buffer.from(buffer, byteOffset, length).toString('utf8')) as unknown
+}
 
 /** The artifact of an ending; null where it has none. */
 export async function readEndingArtifact (bus: Bus, retry: Retry, ending: Ending): Promise<Artifact | null> {

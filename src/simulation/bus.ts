@@ -36,6 +36,8 @@ const writes = /\.(create|remove|put|update|add|ack|purge)$/
 
 export function simulatedBus ({ inner, server, host, link, time, fates, onDone, crash, resurrectMs = 1_000 }: SimulatedBusOptions): Bus {
   const closed = new AbortController()
+  /** Who waits for work: a listener of a signal for each would cost more than all else. */
+  const pulls = new Set<() => void>()
   const unavailable = (what: string): SparError => new SparError('BUS_UNAVAILABLE', `Cannot ${what}: the bus does not answer`, { retryable: true })
 
   /** A call and its answer. */
@@ -133,7 +135,7 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
       const end = (settle: () => void): void => {
         isLeft = true
         signal.removeEventListener('abort', leave)
-        closed.signal.removeEventListener('abort', leave)
+        pulls.delete(leave)
         settle()
       }
       // What comes all the same is handed back.
@@ -142,7 +144,7 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
         end(() => resolve(null))
       }
       signal.addEventListener('abort', leave)
-      closed.signal.addEventListener('abort', leave)
+      pulls.add(leave)
       const lost = (): void => { time.at(time.now() + waitMs + busLimits.pullMarginMs, () => host.hear(() => { if (!isLeft) end(() => reject(unavailable('pull'))) })) }
       link.send('out', () => void inner.queue.pull(kind, arena, { waitMs, signal: given.signal }).then(message => {
         if (message !== null) onDone('queue.pull', `${message.subject.run}.${message.subject.id}#${message.delivery}`)
@@ -179,6 +181,9 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
     signals: (prefix, signal) => follow(over => inner.signals(prefix, over), signal, false),
     wire: inner.wire,
     get isConnected () { return host.state === 'up' && !closed.signal.aborted && !link.isCut('in') && !link.isCut('out') },
-    async close () { closed.abort() }
+    async close () {
+      closed.abort(left)
+      for (const leave of pulls) leave()
+    }
   }
 }

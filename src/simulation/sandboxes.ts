@@ -151,7 +151,8 @@ class SimulatedSandbox implements Sandbox {
   readonly #place: Place
   readonly #contents: Contents
   readonly #onDestroyed: () => void
-  #queue: Promise<unknown> = Promise.resolve()
+  /** Ends with what was asked last; null where nothing is at work. */
+  #last: Promise<void> | null = null
   #fault: SparError | null = null
   #isFull = false
   #destroyed: Promise<void> | null = null
@@ -166,12 +167,12 @@ class SimulatedSandbox implements Sandbox {
     this.#onDestroyed = onDestroyed
   }
 
-  async exec (command: string, options: ExecOptions): Promise<ExecResult> {
-    return await this.#inTurn(async () => await this.#exec(command, options))
+  exec (command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.#inTurn(() => this.#exec(command, options))
   }
 
-  async readFile (path: string, bytesMax: number): Promise<Uint8Array> {
-    return await this.#inTurn(async () => {
+  readFile (path: string, bytesMax: number): Promise<Uint8Array> {
+    return this.#inTurn(async () => {
       const killed = await this.#pass('read')
       if (killed !== null) throw new SparError('SANDBOX_LOST', `Cannot read ${JSON.stringify(path)}: the read was killed (${killed})`, { retryable: true, data: { path } })
       const bytes = this.#find(path)
@@ -181,8 +182,8 @@ class SimulatedSandbox implements Sandbox {
     })
   }
 
-  async writeFile (path: string, bytes: Uint8Array, mode?: number): Promise<void> {
-    await this.#inTurn(async () => {
+  writeFile (path: string, bytes: Uint8Array, mode?: number): Promise<void> {
+    return this.#inTurn(async () => {
       const killed = await this.#pass('write')
       const why = killed !== null ? `killed: ${killed}` : this.#isFull ? 'its standard input cannot be kept in the sandbox: No space left on device, or the file is in the way' : this.#write(path, bytes, mode)
       if (why !== null) throw new SparError('SANDBOX_WRITE_FAILED', `Cannot write ${JSON.stringify(path)}: ${why}`, { data: { path } })
@@ -194,10 +195,11 @@ class SimulatedSandbox implements Sandbox {
     await this.#destroyed
   }
 
-  async #inTurn<Result> (work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#queue.then(work)
-    this.#queue = turn.catch(() => {})
-    return await turn
+  #inTurn<Result> (work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#last === null ? work() : this.#last.then(work)
+    const over = (): void => { if (this.#last === last) this.#last = null }
+    const last = this.#last = turn.then(over, over)
+    return turn
   }
 
   async #exec (text: string, options: ExecOptions): Promise<ExecResult> {

@@ -7,7 +7,7 @@ import { SparError } from '../errors.ts'
 import { applyPatch, diffLines, type Tree, type TreeFile } from '../workers/diff/index.ts'
 
 /** Of one kind of answers, at most: past it all are forgotten, and worked out again. */
-const keptMax = 32
+const keptMax = 256
 
 /** Answers to questions, worked out once. */
 export function remembered<Answer> (work: (question: string) => Answer): (question: string) => Answer {
