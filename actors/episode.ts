@@ -2,7 +2,7 @@
 // owner was killed goes on where it was. Work that had finished answers from the store.
 
 import { createActor, fromPromise, type AnyActorRef, type Snapshot } from 'xstate'
-import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOutcome, type PlayedBug, type Released, type Verified } from '../machines/episode.ts'
+import { episode, type Attempted, type Broken, type EpisodeInput, type EpisodeOutcome, type PlayedBug, type Verified } from '../machines/episode.ts'
 import type { Work, WorkEnding, WorkQueue } from '../src/bus/work.ts'
 import type { Arena, Role, Verdict } from '../src/domain.ts'
 import { toPlain } from '../src/errors.ts'
@@ -13,7 +13,7 @@ import { breakId, gradeId, priorities, settleId, solveId, verifyId } from '../sr
 import type { RunOptions } from '../src/run/options.ts'
 import { promoteAttempt, type Promoted } from '../src/run/promote.ts'
 import type { BreakResult, GradeResult, PlayedPolicy, SolveResult } from '../src/run/results.ts'
-import { releaseBugs, settleEpisode } from '../src/run/settle.ts'
+import { releaseSamples, settleEpisode } from '../src/run/settle.ts'
 import type { EpisodeStore } from '../src/store/episodes.ts'
 import { about, names, observe } from './observe.ts'
 import type { AttemptPayload } from './work/solve.ts'
@@ -96,8 +96,8 @@ const machine = episode.provide({
       const { store, arena } = playing.get(system)!
       return promoteAttempt(store, arena, input.episodeId, input.parent)
     }),
-    release: fromPromise<void, Released>(({ input, system }) => releaseBugs(playing.get(system)!, playing.get(system)!.number, input)),
-    settle: fromPromise<void, { outcome: EpisodeOutcome; released: number }>(({ input, system }) => settleEpisode(playing.get(system)!, playing.get(system)!.number, input.outcome, input.released))
+    release: fromPromise<void, EpisodeOutcome>(({ input, system }) => releaseSamples(playing.get(system)!, playing.get(system)!.number, input)),
+    settle: fromPromise<void, EpisodeOutcome>(({ input, system }) => settleEpisode(playing.get(system)!, playing.get(system)!.number, input))
   }
 })
 

@@ -39,10 +39,7 @@ export type Ending =
 
 export interface EpisodeOutcome { episodeId: string; ending: Ending; bugs: PlayedBug[] }
 
-/** `released`: bugs whose samples have been released. */
-type Context = EpisodeInput & { bugs: PlayedBug[]; ending: Ending | null; released: number }
-/** What is released before the episode's end: of its first bugs. */
-export interface Released { episodeId: string; bugs: PlayedBug[]; released: number }
+type Context = EpisodeInput & { bugs: PlayedBug[]; ending: Ending | null }
 type AttemptInput = { episodeId: string; bugId: string; order: number; member: number }
 
 export type EpisodeEvent =
@@ -65,8 +62,8 @@ export const episode = setup({
     verify: effect<Verified, { episodeId: string; bugId: string }>('episode.verify'),
     attempt: effect<Attempted, AttemptInput>('episode.attempt'),
     promote: effect<{ bugId: string | null }, { episodeId: string; parent: PlayedBug }>('episode.promote'),
-    release: effect<void, Released>('episode.release'),
-    settle: effect<void, { outcome: EpisodeOutcome; released: number }>('episode.settle')
+    release: effect<void, EpisodeOutcome>('episode.release'),
+    settle: effect<void, EpisodeOutcome>('episode.settle')
   },
   guards: {
     isSubmitted: (_, broken: Broken) => broken.kind === 'submitted',
@@ -89,13 +86,12 @@ export const episode = setup({
         index === context.bugs.length - 1 ? { ...bug, attempts: [...bug.attempts, attempted].sort((a, b) => a.member - b.member) } : bug)
     }),
     leaveSecondOrder: assign({ bugs: ({ context }) => context.bugs.slice(0, -1) }),
-    noteReleased: assign({ released: ({ context }) => context.bugs.length - 1 }),
     dropChild: stopChild((_, actorId: string) => actorId),
     end: assign({ ending: (_, ending: Ending) => ending })
   }
 }).createMachine({
   id: 'episode',
-  context: ({ input }) => ({ ...input, bugs: [], ending: null, released: 0 }),
+  context: ({ input }) => ({ ...input, bugs: [], ending: null }),
   output: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }),
   on: {
     'episode.cancel': [
@@ -159,8 +155,8 @@ export const episode = setup({
       invoke: {
         id: 'release',
         src: 'release',
-        input: ({ context }) => ({ episodeId: context.episodeId, bugs: context.bugs.slice(0, -1), released: context.released }),
-        onDone: { target: 'solving', actions: 'noteReleased' }
+        input: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs.slice(0, -1) }),
+        onDone: 'solving'
       }
     },
     settling: {
@@ -168,8 +164,7 @@ export const episode = setup({
       invoke: {
         id: 'settle',
         src: 'settle',
-        // The snapshot of a former version knows of no release.
-        input: ({ context }) => ({ outcome: { episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }, released: context.released ?? 0 }),
+        input: ({ context }) => ({ episodeId: context.episodeId, ending: context.ending!, bugs: context.bugs }),
         onDone: 'done'
       }
     },

@@ -4,13 +4,14 @@
 import { linked } from '../../src/bus/abort.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
-import { busEpisodes, readSnapshot } from '../../src/cluster/episodes.ts'
+import { busEpisodes } from '../../src/cluster/episodes.ts'
 import { openWork } from '../../src/cluster/cancel.ts'
 import { pack } from '../../src/cluster/codec.ts'
 import { episodeKey, settledKey, workPrefix } from '../../src/cluster/keys.ts'
 import { openMailbox, type Mailbox } from '../../src/cluster/mailbox.ts'
 import { SparError } from '../../src/errors.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
+import { settleEpisode } from '../../src/run/settle.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
 import { playEpisode } from '../episode.ts'
 import { names } from '../observe.ts'
@@ -60,15 +61,25 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       for (const work of await retry(() => openWork(bus, workPrefix(run, episode)))) await records.end(run, work, { kind: 'cancelled', reason, delivery, node: nodeId, startedAt, at: ports.clock.now() })
       await removeSnapshot()
     },
-    async quarantine ({ code, reason }) {
-      // What has been released stands, and the second order is left out.
-      const kept = await readSnapshot(bus, retry, run, episode) as { context?: { bugs?: EpisodeOutcome['bugs'] } } | null
-      const bugs = kept?.context?.bugs?.slice(0, -1) ?? []
-      const outcome: EpisodeOutcome = { episodeId: episode, ending: bugs.length > 0 ? { kind: 'played' } : { kind: 'fault', outcome: 'infra_fault', reason: `${reason} [${code}]` }, bugs }
-      await retry(() => bus.log.records.create(settledKey(run, episode), pack({ outcome })))
+    // Whatever is complete stands: its samples may be released already.
+    async quarantine ({ code, reason }, delivery) {
+      const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: (work, entry) => records.ending(run, work, entry), claim: ports.newId() })
+      const kept = await store.snapshot(episode) as KeptEpisode | null
+      const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, number))
+      const names = { breaker: { name: options.breaker, version: '' }, solver: { name: options.solver, version: '' } }
+      await settleEpisode({ store, options, policies: names }, number, givenUp(episode, kept, `${reason} [${code}]`))
       await removeSnapshot()
     }
   }
+}
+
+/** Of a snapshot, what an episode that is given up comes to. */
+interface KeptEpisode { value: unknown; context: Pick<EpisodeOutcome, 'bugs'> & { ending: EpisodeOutcome['ending'] | null } }
+
+function givenUp (episodeId: string, kept: KeptEpisode | null, reason: string): EpisodeOutcome {
+  const { bugs, ending } = kept?.context ?? { bugs: [], ending: null }
+  if (kept?.value === 'settling' && ending !== null) return { episodeId, ending, bugs }
+  return bugs.length > 1 ? { episodeId, ending: { kind: 'played' }, bugs: bugs.slice(0, -1) } : { episodeId, ending: { kind: 'fault', outcome: 'infra_fault', reason }, bugs: [] }
 }
 
 /** Work whose ending nobody could learn of has none: the episode is left as it is, and whoever has it next learns of it. */

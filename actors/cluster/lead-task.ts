@@ -1,7 +1,7 @@
 // A run of the cluster as a task: whoever takes its message leads it: keeps its episodes in flight, pauses and resumes, and ends
 // it. The leader keeps nothing to itself: what is settled stands in the records, so that the next one goes on from there.
 
-import { linked } from '../../src/bus/abort.ts'
+import { linked, onAbort } from '../../src/bus/abort.ts'
 import { followed, type Followed } from '../../src/bus/now.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
@@ -121,7 +121,13 @@ function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal, o
   return {
     ...following,
     has: episode => known.has(episode),
-    when: episode => known.has(episode) ? Promise.resolve() : new Promise(resolve => { waiting.set(episode, resolve) })
+    when: episode => known.has(episode) ? Promise.resolve() : new Promise((resolve, reject) => {
+      const leave = onAbort([signal], () => reject(signal.reason as Error))
+      waiting.set(episode, () => {
+        leave()
+        resolve()
+      })
+    })
   }
 }
 

@@ -1,7 +1,7 @@
 // `spar play <target>`: opens the target, plays a run on it, shows it live, ends with the table. The edge: here the
 // options are read, the ports are made and everything is closed again.
 
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -177,7 +177,7 @@ const weightsOf = ({ policyVersion }: Given): Given => policyVersion === undefin
 /** Opens the run to go on with; what was given must not contradict what the run was started with. */
 function resumeStore (out: string | undefined, target: string | null, given: Given, budgets: GivenBudgets): RunStore {
   if (out === undefined) throw new SparError('OPTION_MISSING', 'Cannot resume without --out: name the folder of the run')
-  holdFolder(resolve(out))
+  if (existsSync(out)) holdFolder(resolve(out))
   const store = openRunStore(resolve(out), { mend: true })
   const differs = (name: string, before: unknown): SparError =>
     new SparError('OPTION_DIFFERS', `Cannot resume ${store.dir} with another ${name}: it was started with ${JSON.stringify(before)}. Leave the option out, or start a new run.`)
@@ -193,7 +193,6 @@ function resumeStore (out: string | undefined, target: string | null, given: Giv
 
 function newStore (out: string | undefined, arena: Arena, options: RunOptions, { breaker, solver }: Policies): RunStore {
   const dir = resolve(out ?? freeFolder(arena, options))
-  mkdirSync(dir, { recursive: true })
   holdFolder(dir)
   return createRunStore(dir, { spar: version(), node: process.version, options, arena, policies: { breaker: breaker.name, solver: solver.name } })
 }

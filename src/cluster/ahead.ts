@@ -2,8 +2,8 @@
 // that it keeps in the log says up to where everything is acknowledged, and how many of those behind that it holds; which of them
 // it holds is not said, and so what it holds counts by their mean.
 //
-// A breaker's sample counts only when its round is settled. Before that no trainer can take an advantage over the round: to
-// wait for it would be to wait for episodes that wait for the trainer.
+// A breaker's sample counts only when those of its whole round are there, or its round is settled. Before that no trainer can take an
+// advantage over the round: to wait for it would be to wait for episodes that wait for the trainer.
 
 import type { LogEntry, LogPlace } from '../bus/types.ts'
 import { numberOfWork, roundOf } from '../run/draw.ts'
@@ -49,12 +49,14 @@ export interface AheadCount {
 export function createAheadCount ({ group }: Pick<RunOptions, 'group'>, rounds: Rounds): AheadCount {
   let counted: Counted[] = []
   let bytes = 0
-  const isOpen = ({ round }: Counted): boolean => round !== null && !rounds.isSettled(round)
+  const breakers = new Map<string, number>()
+  const isOpen = ({ round }: Counted): boolean => round !== null && (breakers.get(round.id) ?? 0) < round.size && !rounds.isSettled(round)
   return {
     get bytes () { return bytes },
     enter (entry) {
       const sample = count(entry, group)
       counted.push(sample)
+      if (sample.round !== null) breakers.set(sample.round.id, (breakers.get(sample.round.id) ?? 0) + 1)
       if (!isOpen(sample)) bytes += sample.bytes
     },
     look (places) {

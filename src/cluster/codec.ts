@@ -10,8 +10,8 @@ const packr = new Packr({ useRecords: false, int64AsType: 'number', copyBuffers:
 
 export const pack = (value: object): Uint8Array => packr.pack({ schema_version: clusterSchema, ...value })
 
-/** Throws CLUSTER_SCHEMA_NEWER, CLUSTER_CORRUPT; both name `what`. */
-export function unpack<T> (bytes: Uint8Array, what: string): T {
+/** `newest`: schema of this kind of value, where it has one of its own. Throws CLUSTER_SCHEMA_NEWER, CLUSTER_CORRUPT; both name `what`. */
+export function unpack<T> (bytes: Uint8Array, what: string, newest = clusterSchema): T {
   let value: unknown
   try {
     value = packr.unpack(bytes)
@@ -20,6 +20,6 @@ export function unpack<T> (bytes: Uint8Array, what: string): T {
   }
   const { schema_version: version } = (value ?? {}) as { schema_version?: unknown }
   if (typeof version !== 'number') throw new SparError('CLUSTER_CORRUPT', `Cannot read ${what}: it has no schema version`)
-  if (version > clusterSchema) throw new SparError('CLUSTER_SCHEMA_NEWER', `Cannot read ${what}: it was written by a newer version (schema ${version}, this node reads ${clusterSchema}). Update this node`)
+  if (version > newest) throw new SparError('CLUSTER_SCHEMA_NEWER', `Cannot read ${what}: it was written by a newer version (schema ${version}, this node reads ${newest}). Update this node`)
   return value as T
 }

@@ -15,7 +15,9 @@ import { readAttachment, readEndingArtifact, readEndingResult, settledEnding, ty
 import type { Retry } from './retry.ts'
 import { packSample } from './samples.ts'
 
-interface Kept { owner: string; claim: string; snapshot: unknown }
+interface Kept { schema_version: number; owner: string; claim: string; snapshot: unknown }
+/** Raised with the states of the machine: a node that does not know one of them hands the episode on. */
+export const snapshotSchema = 2
 
 /** How endings are found: by asking the log, or among those that an owner has followed. */
 export type FindEnding = (work: string, entry: Committed) => Promise<Ending | null>
@@ -31,13 +33,6 @@ export interface BusEpisodes {
   entry: Committed
   /** Of this taking-over of an episode, and of no other: a server that crashed may count deliveries anew. */
   claim: string
-}
-
-/** What the last owner of an episode left; whoever only looks claims nothing. */
-export async function readSnapshot (bus: Bus, retry: Retry, run: string, episode: string): Promise<unknown> {
-  const key = episodeKey(run, episode)
-  const entry = await retry(() => bus.kv.episodes.get(key))
-  return entry === null ? null : unpack<Kept>(entry.bytes, `the episode ${key}`).snapshot
 }
 
 export function busEpisodes ({ bus, retry, records, run, find, by, entry, claim }: BusEpisodes): EpisodeStore {
@@ -62,7 +57,7 @@ export function busEpisodes ({ bus, retry, records, run, find, by, entry, claim 
     async snapshot (episodeId) {
       const key = episodeKey(run, episodeId)
       const entry = await retry(() => bus.kv.episodes.get(key))
-      const kept = entry === null ? null : unpack<Kept>(entry.bytes, `the episode ${key}`)
+      const kept = entry === null ? null : unpack<Kept>(entry.bytes, `the episode ${key}`, snapshotSchema)
       revision = entry?.revision ?? 0
       await write(key, kept?.snapshot ?? null)
       return kept?.snapshot ?? null
@@ -94,14 +89,14 @@ export function busEpisodes ({ bus, retry, records, run, find, by, entry, claim 
   }
 
   async function write (key: string, snapshot: unknown): Promise<void> {
-    const bytes = pack({ owner: by().node, claim, snapshot } satisfies Kept)
+    const bytes = pack({ schema_version: snapshotSchema, owner: by().node, claim, snapshot } satisfies Kept)
     try {
       revision = await retry(() => bus.kv.episodes.update(key, bytes, revision))
     } catch (error) {
       if (!(error instanceof SparError) || error.code !== 'BUS_CONFLICT') throw error
       // A write whose answer was lost was written all the same.
       const entry = await retry(() => bus.kv.episodes.get(key))
-      if (entry === null || entry.revision === revision || unpack<Kept>(entry.bytes, key).claim !== claim) throw new SparError('STORE_FENCED', `Cannot keep ${key}: another node has taken it over`, { data: { key } })
+      if (entry === null || entry.revision === revision || unpack<Kept>(entry.bytes, key, snapshotSchema).claim !== claim) throw new SparError('STORE_FENCED', `Cannot keep ${key}: another node has taken it over`, { data: { key } })
       revision = entry.revision
       await write(key, snapshot)
     }

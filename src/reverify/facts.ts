@@ -110,6 +110,9 @@ async function followPromotion ({ store, options, notes }: ReadRun, { episodeId,
   const chosen = order >= options.maxOrder ? undefined : attempts[index]!.find(({ grade }) => grade?.solved === false && grade.outcome === promotable)
   const predPatch = chosen === undefined ? null : findPatch(store, solveId(episodeId, order, chosen.member))
   const bug = predPatch === null ? null : createBug({ ...parent.files, predPatch }, parent.id)
-  if (!isSame(next?.bugId ?? null, bug?.id ?? null)) notes.differ({ kind: 'outcome', by: 'evidence', work: promoteId(episodeId, order + 1), field: 'bugId', stored: next?.bugId ?? null, recomputed: bug?.id ?? null })
+  // A second order that was cancelled or given up is left out of what settled.
+  const isLeftOut = next === null && bug !== null && store.result<{ bugId: string | null }>(promoteId(episodeId, order + 1))?.bugId === bug.id
+  if (isLeftOut) notes.take('that a second order was left out')
+  else if (!isSame(next?.bugId ?? null, bug?.id ?? null)) notes.differ({ kind: 'outcome', by: 'evidence', work: promoteId(episodeId, order + 1), field: 'bugId', stored: next?.bugId ?? null, recomputed: bug?.id ?? null })
   return next === null ? null : (await findArtifact(store, next.bugId, [bugFolder(next.bugId)]))?.bug ?? bug
 }

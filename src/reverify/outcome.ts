@@ -11,10 +11,12 @@ type Attempt = SettledEpisode['bugs'][number]['attempts'][number]
 export function outcomeOf (facts: EpisodeFacts): SettledEpisode {
   const { episodeId, settled } = facts
   const ending = endingOf(facts)
+  // What was played has a bug, whatever settled says.
+  const missing = ending.kind === 'played' && settled.bugs.length === 0 ? [{ bugId: facts.broken!.bugId!, order: 1, attempts: [] }] : []
   return {
     episodeId,
     ending,
-    bugs: settled.bugs.map(({ bugId, order, attempts }, index) => ({ bugId, order, attempts: attempts.map((attempt, at) => attemptOf(facts.attempts[index]![at]!, attempt, ending)) }))
+    bugs: missing.length > 0 ? missing : settled.bugs.map(({ bugId, order, attempts }, index) => ({ bugId, order, attempts: attempts.map((attempt, at) => attemptOf(facts.attempts[index]![at]!, attempt, ending)) }))
   }
 }
 

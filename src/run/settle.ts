@@ -21,20 +21,18 @@ export interface SettledEpisode {
 interface Reckoning { store: Pick<EpisodeStore, 'result'>; options: RunOptions; policies: Record<Sample['role'], PlayedPolicy> }
 interface Settling extends Reckoning { store: Pick<EpisodeStore, 'result' | 'release' | 'settle'> }
 
-/** `released`: bugs whose samples are there already; with the first the breaker's is. */
-export async function settleEpisode (settling: Settling, number: number, episode: SettledEpisode, released: number): Promise<void> {
-  await settling.store.settle(episode.episodeId, await samplesOf(settling, number, episode, released), episode)
+export async function settleEpisode (settling: Settling, number: number, episode: SettledEpisode): Promise<void> {
+  await settling.store.settle(episode.episodeId, await samplesOf(settling, number, episode), episode)
 }
 
-/** Samples of an episode that is still played: of these bugs, whose groups are complete. */
-export async function releaseBugs (settling: Settling, number: number, { episodeId, bugs, released }: { episodeId: string; bugs: SolvedBug[]; released: number }): Promise<void> {
-  await settling.store.release(await samplesOf(settling, number, { episodeId, ending: { kind: 'played' }, bugs }, released))
+/** Of an episode that is still played: of these of its bugs, whose groups are complete. Settling writes them again, and the first stay. */
+export async function releaseSamples (settling: Settling, number: number, episode: SettledEpisode): Promise<void> {
+  await settling.store.release(await samplesOf(settling, number, episode))
 }
 
-/** As settling writes them, without those of the first `released` bugs. */
-export async function samplesOf ({ store, options, policies }: Reckoning, number: number, episode: SettledEpisode, released = 0): Promise<Sample[]> {
-  const solvers = episode.bugs.slice(released).flatMap(bug => solverSamples(options, number, episode, bug))
-  const bare = released > 0 ? solvers : [await breakerSample(store, options, number, episode), ...solvers]
+/** As settling writes them. */
+export async function samplesOf ({ store, options, policies }: Reckoning, number: number, episode: SettledEpisode): Promise<Sample[]> {
+  const bare = [await breakerSample(store, options, number, episode), ...episode.bugs.flatMap(bug => solverSamples(options, number, episode, bug))]
   return await Promise.all(bare.map(async sample => {
     const played = await store.result<BreakResult | SolveResult>(sample.rollout_id)
     const { name, version } = played?.policy ?? policies[sample.role]

@@ -3,44 +3,45 @@
 
 import { SparError } from '../errors.ts'
 
-export interface Figure { value: number; unit: string; from: string; min: number; max: number }
+export interface Figure { value: number; unit: string; from: string; min: number; max: number; /** A count. */ whole: boolean }
 
-const figure = (value: number, unit: string, from: string, min = 0, max = 1e9): Figure => ({ value, unit, from, min, max })
+const figure = (value: number, unit: string, from: string, min = 0, max = 1e9): Figure => ({ value, unit, from, min, max, whole: false })
+const count = (value: number, unit: string, from: string, min = 1, max = 1e9): Figure => ({ ...figure(value, unit, from, min, max), whole: true })
 const share = (value: number, from: string): Figure => figure(value, 'share', from, 0, 1)
 
 /** By name; the names are those of `--set` and of a file. */
 export const figures = {
-  nodes: figure(100, '', 'assumed', 1, 100_000),
-  cores: figure(16, 'of a node', 'assumed', 1, 1_024),
-  runSlots: figure(64, 'of a node', 'measured: one node of 64 is what `npm run load` has', 1, 100),
-  verifySlots: figure(4, 'of a node', 'a quarter of the cores', 1, 100),
-  gradeSlots: figure(4, 'of a node', 'a quarter of the cores', 1, 100),
-  inFlight: figure(600, 'episodes at a time, all runs together', 'a sixth of the sequences that the GPUs hold', 1, 1e6),
+  nodes: count(100, '', 'assumed', 1, 100_000),
+  cores: count(16, 'of a node', 'assumed', 1, 1_024),
+  runSlots: count(64, 'of a node', 'measured: one node of 64 is what `npm run load` has', 1, 100),
+  verifySlots: count(4, 'of a node', 'a quarter of the cores', 1, 100),
+  gradeSlots: count(4, 'of a node', 'a quarter of the cores', 1, 100),
+  inFlight: count(600, 'episodes at a time, all runs together', 'a sixth of the sequences that the GPUs hold', 1, 1e6),
 
-  gpus: figure(448, 'that sample', 'paper', 1, 1e6),
-  gpusPerEngine: figure(8, '', 'assumed: 32B in bf16 over 8 of 80 GB', 1, 1_024),
+  gpus: count(448, 'that sample', 'paper', 1, 1e6),
+  gpusPerEngine: count(8, '', 'assumed: 32B in bf16 over 8 of 80 GB', 1, 1_024),
   stepMs: figure(8, 'of an engine with few sequences', 'card: 64 GB of weights at 70 % of 8 × 3.35 TB/s, and the links', 0.01),
   stepMsPerSequence: figure(0.35, 'more for each sequence', 'card: 25,000 tokens × 262 KB of cache at the same rate', 0),
-  sequencesMax: figure(64, 'of an engine', 'card: 550 GB of cache ÷ 25,000 tokens', 1, 1e6),
+  sequencesMax: count(64, 'of an engine', 'card: 550 GB of cache ÷ 25,000 tokens', 1, 1e6),
   prefillTokensPerSecond: figure(30_000, 'of an engine', 'card: 2 × 32e9 operations a token at 25 % of 8 × 989 TFLOP/s', 1),
 
   breakerTurns: figure(60, 'mean', 'assumed', 1, 10_000),
   solverTurns: figure(45, 'mean', 'assumed', 1, 10_000),
   turnsSpread: figure(0.6, 'σ of the logarithm', 'assumed', 0, 3),
-  turnsMax: figure(128, '', 'paper (CWM)', 1, 10_000),
+  turnsMax: count(128, '', 'paper (CWM)', 1, 10_000),
   promptTokens: figure(3_000, '', 'assumed', 0),
   sampledTokens: figure(300, 'of a turn', 'assumed', 1),
   observedTokens: figure(400, 'of a turn', 'assumed', 0),
   commandSeconds: figure(2, 'of a core, each turn', 'assumed', 0),
 
-  group: figure(8, 'attempts at a bug', 'paper', 1, 100),
+  group: count(8, 'attempts at a bug', 'paper', 1, 100),
   submits: share(0.9, 'assumed: rollouts of the breaker with an artifact'),
   valid: share(0.5, 'assumed: artifacts that verify'),
   solveRate: share(0.4, 'assumed: mean over bugs'),
   secondOrder: share(0.5, 'assumed: groups whose failed attempt becomes a bug'),
 
   suiteSeconds: figure(20, 'of a core, the tests once', 'assumed', 0),
-  verifyRuns: figure(4, 'of the tests', 'assumed: buggy, weakened, two files undone', 1, 100),
+  verifyRuns: count(4, 'of the tests', 'assumed: buggy, weakened, two files undone', 1, 100),
   sandboxSeconds: figure(0.32, 'to start and remove one', 'measured: Docker; 0.02 for the process sandbox (bench/sandbox)', 0),
   slotSeconds: figure(0.016, 'between two pieces of work of a slot', 'measured: npm run load, 12 slots', 0),
   nodeCpuMs: figure(2.4, 'of a core, each rollout', 'measured: npm run load', 0),
@@ -58,9 +59,9 @@ export const figures = {
   heartbeatSeconds: figure(2, 'between two of a node', 'the limit heartbeatMs', 0.1),
   pullSeconds: figure(5, 'that a free slot waits at a time', 'the limit pullMs', 0.1),
 
-  steps: figure(40, 'of the trainer, looked at', '', 1, 100_000),
-  warmSteps: figure(20, 'before that', '', 0, 100_000),
-  seed: figure(1, '', '', 0, 2 ** 31 - 1)
+  steps: count(40, 'of the trainer, looked at', '', 1, 100_000),
+  warmSteps: count(20, 'before that', '', 0, 100_000),
+  seed: count(1, '', '', 0, 2 ** 31 - 1)
 } satisfies Record<string, Figure>
 
 export type FigureName = keyof typeof figures
@@ -82,7 +83,7 @@ export function readFigures (given: Record<string, unknown>): Figures {
     const known = Object.hasOwn(figures, name) ? figures[name as FigureName] : undefined
     if (known === undefined) throw new SparError('OPTION_INVALID', `There is no figure ${name}. There are ${Object.keys(figures).join(', ')}`)
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-    if (typeof number !== 'number' || !(number >= known.min && number <= known.max)) throw new SparError('OPTION_INVALID', `Cannot use ${JSON.stringify(value)} as ${name}: it is a number from ${known.min} to ${known.max}`)
+    if (typeof number !== 'number' || !(number >= known.min && number <= known.max) || (known.whole && !Number.isInteger(number))) throw new SparError('OPTION_INVALID', `Cannot use ${JSON.stringify(value)} as ${name}: it is a ${known.whole ? 'whole ' : ''}number from ${known.min} to ${known.max}`)
     all[name as FigureName] = number
   }
   return all

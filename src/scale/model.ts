@@ -162,8 +162,8 @@ export function model (figures: Figures, policy: Policy): Modelled {
   /** So many runs of the tests in one slot, side by side where cores are free. */
   function judged (pool: typeof pools.verify, runs: number, ended: () => void): void {
     pool.enter(0, (node, leave) => agenda.in(figures.slotSeconds + figures.sandboxSeconds, () => {
-      let left = Math.round(runs)
-      for (let run = 0; run < Math.round(runs); run++) {
+      let left = runs
+      for (let run = 0; run < runs; run++) {
         work(node, figures.suiteSeconds, () => {
           if (--left > 0) return
           leave()

@@ -1,6 +1,8 @@
 // Virtual time. What is due happens in the order of its time, and of being asked for; before the next moment everything has happened
 // that follows from this one. Nothing here waits for real time, so that a seed replays a run to the byte.
 
+import { createHeap } from '../heap.ts'
+
 /** Milliseconds since 1970 at which every simulation begins. */
 export const simulationStart = Date.UTC(2000, 0, 1)
 
@@ -24,68 +26,32 @@ interface Entry { ms: number; order: number; call: (() => void) | null }
 const callsMax = 1_000_000
 
 export function createVirtualTime (): VirtualTime {
-  const heap: Entry[] = []
+  const heap = createHeap<Entry>((one, other) => one.ms < other.ms || (one.ms === other.ms && one.order < other.order))
   let now = simulationStart
   let asked = 0
   let cancelled = 0
 
-  const isBefore = (one: Entry, other: Entry): boolean => one.ms < other.ms || (one.ms === other.ms && one.order < other.order)
-
-  function push (entry: Entry): void {
-    let at = heap.push(entry) - 1
-    while (at > 0) {
-      const above = (at - 1) >> 1
-      if (!isBefore(entry, heap[above]!)) break
-      heap[at] = heap[above]!
-      at = above
-    }
-    heap[at] = entry
-  }
-
-  function sink (entry: Entry, from: number): void {
-    let at = from
-    for (;;) {
-      let below = 2 * at + 1
-      if (below >= heap.length) break
-      if (below + 1 < heap.length && isBefore(heap[below + 1]!, heap[below]!)) below++
-      if (!isBefore(heap[below]!, entry)) break
-      heap[at] = heap[below]!
-      at = below
-    }
-    heap[at] = entry
-  }
-
-  function shift (): Entry {
-    const first = heap[0]!
-    const last = heap.pop()!
-    if (heap.length > 0) sink(last, 0)
-    return first
-  }
-
   /** Deadlines that nobody needed are most of what is asked for. */
   function sweep (): void {
-    if (cancelled < 1_024 || cancelled * 2 < heap.length) return
-    const left = heap.filter(({ call }) => call !== null)
-    heap.length = 0
-    for (const entry of left) heap.push(entry)
-    for (let at = (heap.length >> 1) - 1; at >= 0; at--) sink(heap[at]!, at)
+    if (cancelled < 1_024 || cancelled * 2 < heap.size) return
+    heap.keep(({ call }) => call !== null)
     cancelled = 0
   }
 
   /** The next that was not cancelled. */
   function peek (): Entry | null {
-    while (heap.length > 0 && heap[0]!.call === null) {
-      shift()
+    for (let next = heap.peek(); next !== null && next.call === null; next = heap.peek()) {
+      heap.shift()
       cancelled--
     }
-    return heap[0] ?? null
+    return heap.peek()
   }
 
   return {
     now: () => now,
     at (ms, call) {
       const entry: Entry = { ms: Math.max(now, Math.ceil(ms)), order: asked++, call }
-      push(entry)
+      heap.push(entry)
       return { cancel () {
         if (entry.call === null) return
         entry.call = null
@@ -105,7 +71,7 @@ export function createVirtualTime (): VirtualTime {
         now = next.ms
         for (let due: Entry | null = next; due !== null && due.ms === now; due = peek()) {
           if (++calls > callsMax) throw new Error(`Time stands still at ${now}: ${callsMax} calls at one moment`)
-          const call = shift().call!
+          const call = heap.shift()!.call!
           due.call = null
           call()
         }

@@ -19,6 +19,17 @@ export function writeAtomic (path: string, content: string | Uint8Array): void {
   }
 }
 
+/** Whether the file is new: one that is there is left alone. Throws as above. */
+export function writeNew (path: string, content: string): boolean {
+  try {
+    inFolder(path, () => writeFileSync(path, content, { flag: 'wx' }))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw notWritten(path, error)
+  }
+}
+
 /** The same for a large file: the event loop goes on while it is written. */
 export async function writeLarge (path: string, content: string | Uint8Array): Promise<void> {
   const draft = `${path}.${randomUUID()}.draft`

@@ -206,7 +206,7 @@ async function keepRollout (store: RunStore, arena: Arena, rolloutId: string, nu
 
 async function settle (store: RunStore, number: number, episode: Omit<SettledEpisode, 'episodeId'>): Promise<void> {
   const policies = { breaker: { name: 'procedural-breaker', version: '1' }, solver: { name: 'procedural-solver', version: '1' } }
-  await settleEpisode({ store: folderEpisodes(store), options: store.file().options, policies }, number, { episodeId: episodeIdOf(number), ...episode }, 0)
+  await settleEpisode({ store: folderEpisodes(store), options: store.file().options, policies }, number, { episodeId: episodeIdOf(number), ...episode })
 }
 
 function keepLedger (store: RunStore): void {

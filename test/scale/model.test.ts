@@ -100,6 +100,7 @@ t.test('figures that cannot be', async t => {
   t.throws(() => readFigures({ nodez: 1 }), { code: 'OPTION_INVALID', message: /nodes/ })
   t.throws(() => readFigures({ nodes: 0 }), { code: 'OPTION_INVALID', message: /from 1/ })
   t.throws(() => readFigures({ solveRate: 'much' }), { code: 'OPTION_INVALID', message: /0 to 1/ })
+  t.throws(() => readFigures({ group: 2.5 }), { code: 'OPTION_INVALID', message: /whole number/ })
   t.throws(() => readFigures({ cores: '' }), { code: 'OPTION_INVALID' })
   t.equal(readFigures({ cores: '32' }).cores, 32)
 })

@@ -5,6 +5,7 @@ import { readArtifact } from './bus-artifact.ts'
 import { keptNow, type Followed } from '../../bus/now.ts'
 import type { Bus } from '../../bus/types.ts'
 import { unpack } from '../../cluster/codec.ts'
+import { snapshotSchema } from '../../cluster/episodes.ts'
 import { isFinal, readDocument, type RunDocument } from '../../cluster/document.ts'
 import { episodeKey } from '../../cluster/keys.ts'
 import { listNodes } from '../../cluster/presence.ts'
@@ -136,7 +137,7 @@ function readRun ({ bus, retry, clock }: Ports, records: Records, first: RunDocu
     },
     async kept (episode) {
       const entry = await bus.kv.episodes.get(episodeKey(run, episode))
-      const snapshot = entry === null ? null : unpack<{ snapshot: { value: unknown; context: Pick<SettledEpisode, 'bugs'> & { ending: SettledEpisode['ending'] | null } } | null }>(entry.bytes, episode).snapshot
+      const snapshot = entry === null ? null : unpack<{ snapshot: { value: unknown; context: Pick<SettledEpisode, 'bugs'> & { ending: SettledEpisode['ending'] | null } } | null }>(entry.bytes, episode, snapshotSchema).snapshot
       return snapshot === null ? null : { state: String(snapshot.value), ending: snapshot.context.ending, bugs: snapshot.context.bugs }
     },
     result: async work => await readEndingResult(bus, retry, await endingOf(work)),

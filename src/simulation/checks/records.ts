@@ -65,9 +65,6 @@ async function checkRewards (aftermath: Aftermath, kept: Kept, outcome: SettledE
   const { options } = aftermath.document
   const id = outcome.episodeId
   const resultOf = async <Result>(work: string): Promise<Result | null> => await readEndingResult<Result>(aftermath.inner, aftermath.retry, kept.endings.get(work) ?? null)
-  // An episode that was given up as a whole leaves no samples.
-  const isGivenUp = outcome.ending.kind === 'fault' && outcome.bugs.length === 0 && !kept.samples.has(`${id}.break`)
-  if (isGivenUp) return
 
   const solverReward = async (order: number, member: number): Promise<number | null> => {
     const played = await resultOf<SolveResult>(`${id}.solve.${order}.${member}`)

@@ -2,6 +2,7 @@
 
 import type { Bus } from '../../bus/types.ts'
 import { unpack } from '../../cluster/codec.ts'
+import { snapshotSchema } from '../../cluster/episodes.ts'
 import { readRecordKey } from '../../cluster/keys.ts'
 import type { Say } from './types.ts'
 
@@ -10,7 +11,7 @@ export async function watchOwners (inner: Bus, say: Say, signal: AbortSignal): P
   const owners = new Map<string, { now: string; former: Set<string> }>()
   for await (const entry of inner.kv.episodes.watch('', signal)) {
     if (entry === null || entry.bytes === null) continue
-    const { claim } = unpack<{ claim: string }>(entry.bytes, entry.key)
+    const { claim } = unpack<{ claim: string }>(entry.bytes, entry.key, snapshotSchema)
     const known = owners.get(entry.key) ?? { now: claim, former: new Set<string>() }
     owners.set(entry.key, known)
     if (known.now === claim) continue
