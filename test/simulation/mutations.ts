@@ -59,11 +59,11 @@ export const mutations: Mutation[] = [
   {
     name: 'an episode is settled before its samples are written',
     file: 'src/cluster/episodes.ts', rules: ['samples'], chances: { crashAfterWrite: 0.03 },
-    find: '      await Promise.all(samples.map(async sample => {', replace: '      await retry(() => bus.log.records.create(settledKey(run, episodeId), pack({ outcome })))\n      await Promise.all(samples.map(async sample => {'
+    find: '      await this.release(samples)\n', replace: '      await retry(() => bus.log.records.create(settledKey(run, episodeId), pack({ outcome })))\n      await this.release(samples)\n'
   },
   {
     name: 'whoever ends a run takes its own message off the queue first',
-    file: 'src/cluster/keys.ts', rules: ['liveness'], chances: { crashAfterWrite: 0.1 },
+    file: 'src/cluster/keys.ts', rules: ['liveness'], chances: { crashAfterWrite: 0.05 },
     find: "= ['episode', 'rollout', 'verify', 'grade']", replace: "= ['run', 'episode', 'rollout', 'verify', 'grade']"
   },
   {

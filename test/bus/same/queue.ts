@@ -12,6 +12,7 @@ interface Taken { message: QueueMessage; piece: Piece; by: Connection; delivery:
 interface Ask { number: number; arena: string; by: Connection; over: AbortController; answer: Promise<QueueMessage | null>; message: QueueMessage | null | undefined }
 
 const asksMax = 4
+const spoiled = 'nobody knows when it is answered'
 const longMs = 60_000
 
 export class QueueSteps {
@@ -22,6 +23,8 @@ export class QueueSteps {
   readonly #asks = new Set<Ask>()
   /** Where something was purged while it was taken: it may still count as taken. */
   readonly #isPurged = new Set<string>()
+  /** Where something was purged that had been handed back: a server answers one who waits with it, which is nothing until its time is up. */
+  readonly #isSpoiled = new Set<string>()
   #asked = 0
   #raced = 0
 
@@ -38,6 +41,7 @@ export class QueueSteps {
   }
 
   async pull ({ arena }: StepOf<'pull'>, by: Connection): Promise<unknown> {
+    if (this.#isSpoiled.has(arena)) return spoiled
     const isThere = this.#books.free(arena).length > 0
     if (isThere) await this.#apart(arena)
     const pulled = by.bus.queue.pull(kind, arena, { waitMs: isThere ? longMs : 0, signal: never() })
@@ -48,6 +52,7 @@ export class QueueSteps {
   /** Waits for work from now on; it is told of when it comes (`answers`). */
   async ask ({ arena }: StepOf<'ask'>, by: Connection): Promise<string> {
     if (this.#asks.size >= asksMax) return 'enough'
+    if (this.#isSpoiled.has(arena)) return spoiled
     if (this.#books.free(arena).length > 0) await this.#apart(arena)
     const over = new AbortController()
     const answer = by.bus.queue.pull(kind, arena, { waitMs: longMs, signal: over.signal })
@@ -79,6 +84,12 @@ export class QueueSteps {
 
   async purge ({ run }: StepOf<'purge'>, { bus }: Connection): Promise<void> {
     for (const arena of arenas) if (this.#books.at(arena).some(piece => piece.run === run && piece.deliveries > 0)) this.#isPurged.add(arena)
+    for (const { piece, delivery, isBack } of this.#taken) if (isBack && piece.run === run && this.#books.isThere(piece) && piece.deliveries === delivery) this.#isSpoiled.add(piece.arena)
+    for (const ask of this.#asks) {
+      if (!this.#isSpoiled.has(ask.arena)) continue
+      this.#asks.delete(ask)
+      ask.over.abort()
+    }
     await bus.queue.purge(run, ['rollout', 'verify', 'run', 'episode', 'grade'])
     this.#books.purged(run)
   }
