@@ -1,7 +1,10 @@
 // Goal: a simulation is decided by its seed alone, and is played as its help says. Method: the same seeds in two processes; the command.
 
+import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { readTrace } from '../../src/inspect/trace-file.ts'
 import { buildFailing } from '../helpers/failing-simulation.ts'
@@ -13,6 +16,13 @@ t.test('the same seed gives the same trace in another process', async t => {
   const [one, other] = await Promise.all([play(1, 10, { nodes: 3, episodes: 4 }), play(1, 10, { nodes: 3, episodes: 4 })])
   t.same(one, other)
   t.equal(new Set(one.map(({ hash }) => hash)).size, one.length, 'and another seed another one')
+})
+
+t.test('a seed that was played leaves nothing behind', { timeout: 300_000 }, async t => {
+  const program = fileURLToPath(new URL('heap-after.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program, '60'])
+  const [first, last] = stdout.trim().split('\n').map(Number) as [number, number]
+  t.ok(last - first < 50 * 200_000, `${first} bytes after 10 seeds, ${last} after 60`)
 })
 
 t.test('as a user plays it: a table, a trace on disk, the same hash again', async t => {
