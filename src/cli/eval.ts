@@ -2,6 +2,7 @@
 // the folder of the evaluation, and the table.
 
 import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -112,6 +113,8 @@ async function evaluate ({ values, imagePath, options, openStore, instances, pre
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox, firstTarget(instances, { arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, imagePath })), home }))
   const workers = createPool()
   const stop = new AbortController()
+  // All attempts listen to it, and those that wait for a slot.
+  setMaxListeners(0, stop.signal)
   const interrupt = (): void => { stop.abort() }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
   let close = async (): Promise<void> => {}

@@ -1,6 +1,7 @@
 // Verdicts and grades of a run once more, in fresh sandboxes of its arena: what differs now, and the facts as they are then.
 // An infrastructure fault says nothing of either side.
 
+import { underAny } from '../bus/abort.ts'
 import type { Arena, Grade, Verdict } from '../domain.ts'
 import { createLimiter } from '../limiter.ts'
 import { createRandom } from '../random.ts'
@@ -13,6 +14,7 @@ import type { VerifyRequest } from '../verify/types.ts'
 import { findArtifact, findPatch } from './artifacts.ts'
 import { bareGrade, bareVerdict, type EpisodeFacts, type ReadRun } from './facts.ts'
 import { compareGrades } from './grade.ts'
+import type { Difference } from './notes.ts'
 import { compareVerdicts } from './verdict.ts'
 
 export interface RerunPorts {
@@ -56,8 +58,7 @@ export async function runAgain (run: ReadRun, facts: readonly EpisodeFacts[], { 
   const all = async (works: readonly string[], one: (episode: EpisodeFacts, work: string, signal: AbortSignal) => Promise<string | null>): Promise<void> => {
     await Promise.all(works.map(async work => await slots.run(async () => {
       signal.throwIfAborted()
-      // A signal of its own: whoever listens to it is gone with the work.
-      const undecided = await one(byNumber.get(numberOfWork(work))!, work, AbortSignal.any([signal]))
+      const undecided = await underAny([signal], own => one(byNumber.get(numberOfWork(work))!, work, own))
       const differs = run.notes.differences.some(difference => difference.by === 'rerun' && difference.work === work)
       if (undecided !== null) rerun.undecided.push({ work, reason: undecided })
       else if (differs) rerun.differing++
@@ -68,6 +69,10 @@ export async function runAgain (run: ReadRun, facts: readonly EpisodeFacts[], { 
   // What has to pass is what the new verdict says.
   await all(works.filter(isVerdict), async (episode, work, signal) => await verifyAgain(run, arena, episode, work, ports, signal))
   await all(works.filter(work => !isVerdict(work)), async (episode, work, signal) => await gradeAgain(run, arena, episode, work, ports, signal))
+  // In the order of the run, whichever was done first.
+  const place = new Map(works.map((work, index) => [work, index]))
+  const placeOf = ({ by, work }: Difference): number => by === 'rerun' ? place.get(work) ?? works.length : -1
+  run.notes.differences.sort((one, other) => placeOf(one) - placeOf(other))
   return rerun
 }
 
