@@ -4,7 +4,7 @@
 import { linked } from '../../src/bus/abort.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import type { Task } from '../../src/cluster/deliver.ts'
-import { busEpisodes } from '../../src/cluster/episodes.ts'
+import { busEpisodes, type FindEnding } from '../../src/cluster/episodes.ts'
 import { openWork } from '../../src/cluster/cancel.ts'
 import { pack } from '../../src/cluster/codec.ts'
 import { episodeKey, settledKey, workPrefix } from '../../src/cluster/keys.ts'
@@ -12,6 +12,7 @@ import { openMailbox, type Mailbox } from '../../src/cluster/mailbox.ts'
 import { SparError } from '../../src/errors.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
 import { settleEpisode } from '../../src/run/settle.ts'
+import type { EpisodeStore } from '../../src/store/episodes.ts'
 import type { EpisodeOutcome } from '../../machines/episode.ts'
 import { playEpisode } from '../episode.ts'
 import { names } from '../observe.ts'
@@ -22,6 +23,8 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
   const { run, id: episode } = message.subject
   const number = numberOfWork(episode)
   const startedAt = ports.clock.now()
+  const storeOf = (delivery: number, find: FindEnding): EpisodeStore =>
+    busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find, claim: ports.newId() })
   const removeSnapshot = async (): Promise<void> => await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
   return {
     // A long episode outlives many owners, and owning it takes none along.
@@ -42,7 +45,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       let mailbox: Mailbox | null = null
       try {
         mailbox = await openMailbox({ bus, retry, records, clock: ports.clock, readdMs: limits.readdMs }, { run, episode, arena: arena.id }, following)
-        const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: mailbox.find, claim: ports.newId() })
+        const store = storeOf(delivery, mailbox.find)
         const { add } = mailbox
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
@@ -63,7 +66,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
     },
     // Whatever is complete stands: its samples may be released already.
     async quarantine ({ code, reason }, delivery) {
-      const store = busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find: (work, entry) => records.ending(run, work, entry), claim: ports.newId() })
+      const store = storeOf(delivery, (work, entry) => records.ending(run, work, entry))
       const kept = await store.snapshot(episode) as KeptEpisode | null
       const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, number))
       const names = { breaker: { name: options.breaker, version: '' }, solver: { name: options.solver, version: '' } }

@@ -1,5 +1,6 @@
 // Values on their way to one reader, who may be told to stop: the iterations of the bus are made of it.
 
+import { createFifo } from '../fifo.ts'
 import { onAbort } from './abort.ts'
 
 export interface ChannelOptions {
@@ -14,9 +15,7 @@ export interface ChannelOptions {
 }
 
 export class Channel<Value> {
-  #waiting: Value[] = []
-  /** What was taken from the front of `#waiting`. */
-  #taken = 0
+  readonly #waiting = createFifo<Value>()
   #ended: { error: unknown } | null = null
   #wake: () => void = () => {}
   readonly #leave: () => void
@@ -33,12 +32,12 @@ export class Channel<Value> {
   }
 
   /** How many values wait. */
-  get length (): number { return this.#waiting.length - this.#taken }
+  get length (): number { return this.#waiting.size }
   get isOver (): boolean { return this.#ended !== null }
 
   push (value: Value): void {
     if (this.#ended !== null) return
-    if (this.length >= this.#max) this.#shift()
+    if (this.length >= this.#max) this.#waiting.shift()
     this.#waiting.push(value)
     this.#wake()
   }
@@ -48,8 +47,7 @@ export class Channel<Value> {
 
   /** Ends quietly and at once. */
   stop (): void {
-    this.#waiting = []
-    this.#taken = 0
+    this.#waiting.clear()
     this.#end({ error: null })
   }
 
@@ -57,7 +55,7 @@ export class Channel<Value> {
     try {
       for (;;) {
         if (this.length > 0) {
-          yield this.#shift()
+          yield this.#waiting.shift() as Value
           this.#onTaken()
         } else if (this.#ended !== null) {
           if (this.#ended.error !== null) throw this.#ended.error
@@ -75,16 +73,5 @@ export class Channel<Value> {
     this.#leave()
     this.#wake()
     this.#onEnd()
-  }
-
-  /** In constant time, also of a long line. */
-  #shift (): Value {
-    const value = this.#waiting[this.#taken]!
-    this.#waiting[this.#taken++] = undefined as Value
-    if (this.#taken > 1_024 && this.#taken * 2 > this.#waiting.length) {
-      this.#waiting.splice(0, this.#taken)
-      this.#taken = 0
-    }
-    return value
   }
 }

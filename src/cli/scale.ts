@@ -46,6 +46,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     for (const count of nodes) {
       const one = { ...figures, nodes: count }
       const modelled = model(one, policy)
+      if (modelled.steps < figures.steps) io.err(`  ${count} nodes, ${policy.order}, ${policy.release}: the trainer is starved, it made ${modelled.steps} of ${figures.steps} steps in ${(modelled.seconds / 86_400).toFixed(0)} days`)
       if (values.json) io.out(JSON.stringify({ figures: one, policy, ...modelled, fullFirst: fullFirst(modelled) }))
       rows.push(rowOf(one, policy, modelled))
     }

@@ -19,7 +19,7 @@ export async function settleAgain (store: RunStore, options: RunOptions, facts: 
   const [breaker, solver] = [{ name: policies.breaker, version: '' }, { name: policies.solver, version: '' }]
   const settled: Sample[] = []
   for (const episode of facts) {
-    // What is given up as a whole leaves no samples.
+    // Of a former version: what was given up as a whole left no samples.
     if (isGivenUp(episode.settled) && !known.has(breakId(episode.episodeId))) continue
     const samples = await samplesOf({ options, policies: { breaker, solver }, store: {
       result: async <T>(work: string) => (work.endsWith('.verify') ? episode.verdict : store.result(work)) as T | null

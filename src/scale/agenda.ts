@@ -1,12 +1,13 @@
 // Time of the model, in seconds: what is due happens in the order of its time, and of being asked for. It keeps no promises, unlike the
 // simulation of the machines, so that millions of turns take seconds.
 
+import { SparError } from '../errors.ts'
 import { createHeap } from '../heap.ts'
 
 export interface Agenda {
   now (): number
   in (seconds: number, call: () => void): void
-  /** Until `isOver`, or nothing is left. Throws when more than `callsMax` calls were made. */
+  /** Until `isOver`, or nothing is left. Throws SCALE_TOO_LONG when more than `callsMax` calls were made. */
   run (isOver: () => boolean): void
 }
 
@@ -23,7 +24,7 @@ export function createAgenda (max = callsMax): Agenda {
       for (let calls = 0; !isOver(); calls++) {
         const next = heap.shift()
         if (next === null) return
-        if (calls >= max) throw new Error(`The model has made ${max} calls and is not over`)
+        if (calls >= max) throw new SparError('SCALE_TOO_LONG', `Cannot reckon this deployment: the model has made ${max} calls and is not over. Ask for fewer steps of the trainer, or smaller ones (--set steps=…, trainTokens=…)`)
         now = next.at
         next.call()
       }

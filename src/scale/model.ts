@@ -11,7 +11,7 @@ import { createStation, shareMeters, type Station } from './station.ts'
 import { createModelTrainer, type ModelSample, type Role, type Taken } from './trainer.ts'
 
 export interface Modelled {
-  /** Seconds that were looked at, steps of the trainer in them, and whether these were all that were asked for. */
+  /** Seconds that were looked at, and steps of the trainer in them: fewer than were asked for where it is starved for good. */
   seconds: number
   steps: number
   rollouts: number
@@ -95,7 +95,7 @@ export function model (figures: Figures, policy: Policy): Modelled {
     })
 
     function solve (order: number): void {
-      // Bugs differ: as many as not are easier than the mean, some hardly any attempt solves.
+      // Bugs differ: their rates have that mean, and some hardly any attempt solves.
       const rate = draw.fate.next() ** (1 / figures.solveRate - 1)
       const attempts: { version: number; tokens: number; solved: boolean }[] = []
       for (let member = 0; member < group; member++) {

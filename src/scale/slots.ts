@@ -2,6 +2,7 @@
 
 import type { Random } from '../ports.ts'
 import type { Order } from './figures.ts'
+import { createFifo } from '../fifo.ts'
 import { createLevel, createSpread, type Level, type Spread } from './meters.ts'
 
 /** `start` is told which node has it, and gets the way to leave. */
@@ -20,7 +21,7 @@ export interface SlotPoolOptions { nodes: number; perNode: number; kinds: number
 export function createSlotPool ({ nodes, perNode, kinds, order, random, now }: SlotPoolOptions): SlotPool {
   const free: number[] = []
   for (let node = 0; node < nodes; node++) for (let slot = 0; slot < perNode; slot++) free.push(node)
-  const queues: { items: Work[]; head: number }[] = Array.from({ length: kinds }, () => ({ items: [], head: 0 }))
+  const queues = Array.from({ length: kinds }, () => createFifo<Work>())
   const waits = queues.map(() => createSpread())
   const busy = createLevel(now)
   let turn = 0
@@ -32,30 +33,20 @@ export function createSlotPool ({ nodes, perNode, kinds, order, random, now }: S
       busy.add(-1)
       const next = choose()
       if (next === null) free.push(node)
-      else begin(next, take(next), node)
+      else begin(next, queues[next]!.shift()!, node)
     })
   }
 
   /** Of the kinds of which something waits. */
   function choose (): number | null {
-    const waiting = queues.flatMap(({ items, head }, kind) => head < items.length ? [kind] : [])
+    const waiting = queues.flatMap(({ size }, kind) => size > 0 ? [kind] : [])
     if (waiting.length < 2) return waiting[0] ?? null
     if (order === 'solve-first') return waiting[0]!
     if (order === 'turns') return waiting[turn++ % waiting.length]!
     return waiting.reduce((first, kind) => sinceOf(kind) < sinceOf(first) ? kind : first)
   }
 
-  const sinceOf = (kind: number): number => queues[kind]!.items[queues[kind]!.head]!.since
-
-  function take (kind: number): Work {
-    const queue = queues[kind]!
-    const work = queue.items[queue.head++]!
-    if (queue.head > 1_024 && queue.head * 2 > queue.items.length) {
-      queue.items.splice(0, queue.head)
-      queue.head = 0
-    }
-    return work
-  }
+  const sinceOf = (kind: number): number => queues[kind]!.peek()!.since
 
   return {
     busy,
@@ -64,7 +55,7 @@ export function createSlotPool ({ nodes, perNode, kinds, order, random, now }: S
     enter (kind, start) {
       const work = { start, since: now() }
       if (free.length === 0) {
-        queues[kind]!.items.push(work)
+        queues[kind]!.push(work)
         return
       }
       // Whichever of the free slots asks first.

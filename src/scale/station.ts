@@ -1,11 +1,11 @@
 // Servers of one kind and those who wait for them, first come first served.
 
+import { createFifo } from '../fifo.ts'
 import { createLevel, createSpread, type Level, type Spread } from './meters.ts'
 
 export interface Station {
   /** `start` is called when a server is free: at once, or later. It gets the way to leave. */
   enter (start: (leave: () => void) => void): void
-  readonly waiting: number
 }
 
 export interface Shared { now: () => number; /** Servers that are busy, over all stations of the kind. */ busy: Level; /** Seconds waited. */ waits: Spread }
@@ -13,8 +13,7 @@ export interface Shared { now: () => number; /** Servers that are busy, over all
 export const shareMeters = (now: () => number): Shared => ({ now, busy: createLevel(now), waits: createSpread() })
 
 export function createStation (servers: number, { now, busy, waits }: Shared): Station {
-  const queue: { start: (leave: () => void) => void; since: number }[] = []
-  let head = 0
+  const queue = createFifo<{ start: (leave: () => void) => void; since: number }>()
   let taken = 0
   const begin = (start: (leave: () => void) => void, since: number): void => {
     taken++
@@ -25,19 +24,13 @@ export function createStation (servers: number, { now, busy, waits }: Shared): S
   function leave (): void {
     taken--
     busy.add(-1)
-    if (head === queue.length) return
-    const { start, since } = queue[head++]!
-    if (head > 1_024 && head * 2 > queue.length) {
-      queue.splice(0, head)
-      head = 0
-    }
-    begin(start, since)
+    const next = queue.shift()
+    if (next !== undefined) begin(next.start, next.since)
   }
   return {
     enter (start) {
       if (taken < servers) begin(start, now())
       else queue.push({ start, since: now() })
-    },
-    get waiting () { return queue.length - head }
+    }
   }
 }

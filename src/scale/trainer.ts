@@ -2,6 +2,7 @@
 // a step of them when there are tokens enough.
 
 import type { Agenda } from './agenda.ts'
+import { createFifo } from '../fifo.ts'
 import type { Figures } from './figures.ts'
 import { createLevel, createSpread, type Level, type Spread } from './meters.ts'
 
@@ -20,7 +21,7 @@ export interface ModelTrainer {
   readonly busy: Level
   readonly taken: Record<Role, Taken>
   /** Tokens that were trained on. */
-  trainedTokens: number
+  readonly trainedTokens: number
   add (sample: ModelSample): void
   resetMeters (): void
 }
@@ -31,37 +32,20 @@ export function createModelTrainer (figures: Figures, agenda: Agenda, onRoom: ()
   const busy = createLevel(agenda.now)
   const none = (): Taken => ({ trained: 0, stale: 0, flat: 0, age: createSpread() })
   const taken = { breaker: none(), solver: none() }
-  const waiting: ModelSample[] = []
-  let head = 0
+  const waiting = createFifo<ModelSample>()
+  let ahead = 0
   let batch = 0
+  let steps = 0
   let served = 0
+  let trainedTokens = 0
   let isBusy = false
 
-  const trainer: ModelTrainer = {
-    steps: 0, ahead: 0, trainedTokens: 0, busy, taken,
-    get served () { return served },
-    add (sample) {
-      waiting.push(sample)
-      set(trainer, { ahead: trainer.ahead + sample.tokens })
-      look()
-    },
-    resetMeters () {
-      busy.reset()
-      for (const role of ['breaker', 'solver'] as const) Object.assign(taken[role], none())
-      trainer.trainedTokens = 0
-    }
-  }
-
   function look (): void {
-    while (!isBusy && head < waiting.length) {
-      const sample = waiting[head++]!
-      set(trainer, { ahead: trainer.ahead - sample.tokens })
+    while (!isBusy && waiting.size > 0) {
+      const sample = waiting.shift()!
+      ahead -= sample.tokens
       batch += take(sample)
       if (batch >= trainTokens) train()
-    }
-    if (head > 1_024 && head * 2 > waiting.length) {
-      waiting.splice(0, head)
-      head = 0
     }
     onRoom()
   }
@@ -69,7 +53,7 @@ export function createModelTrainer (figures: Figures, agenda: Agenda, onRoom: ()
   /** Tokens that it brings to the step. */
   function take ({ role, tokens, born, teaches }: ModelSample): number {
     const of = taken[role]
-    const age = trainer.steps - born
+    const age = steps - born
     of.age.add(age)
     if (age > ageMax[role]) of.stale++
     else if (!teaches) of.flat++
@@ -88,14 +72,28 @@ export function createModelTrainer (figures: Figures, agenda: Agenda, onRoom: ()
     agenda.in(trainSeconds, () => {
       isBusy = false
       busy.add(-1)
-      trainer.trainedTokens += tokens
-      set(trainer, { steps: trainer.steps + 1 })
-      const version = trainer.steps
-      agenda.in(publishSeconds, () => { served = Math.max(served, version) })
+      trainedTokens += tokens
+      const version = ++steps
+      agenda.in(publishSeconds, () => { served = version })
       look()
     })
   }
-  return trainer
+  return {
+    busy,
+    taken,
+    get steps () { return steps },
+    get served () { return served },
+    get ahead () { return ahead },
+    get trainedTokens () { return trainedTokens },
+    add (sample) {
+      waiting.push(sample)
+      ahead += sample.tokens
+      look()
+    },
+    resetMeters () {
+      busy.reset()
+      for (const role of ['breaker', 'solver'] as const) Object.assign(taken[role], none())
+      trainedTokens = 0
+    }
+  }
 }
-
-const set = (trainer: ModelTrainer, values: Partial<Record<'steps' | 'ahead', number>>): void => { Object.assign(trainer, values) }

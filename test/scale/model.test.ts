@@ -93,7 +93,7 @@ t.test('a model that does not end is a defect', async t => {
   const agenda = createAgenda(1_000)
   const again = (): void => agenda.in(0, again)
   again()
-  t.throws(() => agenda.run(() => false), /1000 calls/)
+  t.throws(() => agenda.run(() => false), { code: 'SCALE_TOO_LONG', message: /1000 calls/ })
 })
 
 t.test('figures that cannot be', async t => {
