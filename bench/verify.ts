@@ -18,7 +18,7 @@ import { createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
 import { createLimiter } from '../src/limiter.ts'
 import { readLogHere } from '../src/workers/logs.ts'
-import { createCleanRunCache, stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
+import { createCleanRunCache, createControls, sabotageHere, stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
 import { planBug, unitName, withoutUnits, type Plan } from '../src/verify/plan.ts'
 import { openTree, runTree, type Bench } from '../src/verify/run.ts'
 import type { Runs } from '../src/verify/runs.ts'
@@ -39,7 +39,7 @@ const sandboxes = await createSandboxes({ kind: 'process', home })
 const failed: string[] = []
 
 const requestOf = (bug: Bug, arena: Arena): VerifyRequest => ({ bug, arena, params, mode: 'strict', run: 'bench' })
-const newPorts = (): VerifyPorts => ({ sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock })
+const newPorts = (): VerifyPorts => ({ sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock })
 const benchOf = (bug: Bug, arena: Arena): Bench => benchOn(sandboxes, bug, arena, cores)
 
 async function timed<Value> (work: () => Promise<Value>): Promise<{ ms: number; value: Value }> {

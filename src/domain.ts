@@ -102,8 +102,8 @@ export interface Verdict {
   quarantined: string[]
 }
 
-/** `solved`, or why not. `failing`: the tests ran, and expected ones fail or have no result. */
-export type GradeOutcome = 'solved' | 'empty' | 'inapplicable' | 'forbidden' | 'failing' | 'no_results' | 'crashed' | 'infra_fault'
+/** `solved`, or why not. `failing`: the tests ran, and expected ones fail or have no result. `forged`: they pass whatever they ask for. */
+export type GradeOutcome = 'solved' | 'forged' | 'empty' | 'inapplicable' | 'forbidden' | 'failing' | 'no_results' | 'crashed' | 'infra_fault'
 
 /** Whether an attempt repairs the bug. `null`: could not be decided. */
 export interface Grade {
@@ -114,6 +114,8 @@ export interface Grade {
   missing: string[]
   failing: string[]
   evidence: Record<string, unknown>
+  /** What looks like cheating, as "code: text" (docs/trust.md); whatever is solved or not. Grades of former versions have none. */
+  findings?: string[]
 }
 
 /** How a rollout ended. Only the first two carry a reward; the others are issued again or left out. */

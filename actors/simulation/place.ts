@@ -9,6 +9,7 @@ import type { Chance } from '../../src/simulation/faults.ts'
 import { createSimulatedPolicy } from '../../src/simulation/policy.ts'
 import { createSimulatedMachine, type SandboxFault, type SandboxStrike, type SimulatedMachine } from '../../src/simulation/sandboxes.ts'
 import { createCleanRunCache } from '../../src/verify/clean-runs.ts'
+import { createControls, sabotageHere } from '../../src/verify/control.ts'
 import { perThing } from '../../src/simulation/trees.ts'
 import type { ReadLog } from '../../src/workers/logs.ts'
 import { readTestLog, type LogOptions } from '../../src/workers/testlog/index.ts'
@@ -57,7 +58,7 @@ export function openPlace (): SimulatedPlace {
         })
         return { close: () => sandboxes.close(), ports: {
           sandboxes, policiesOf: async () => ({ breaker: policy, solver: policy }),
-          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog, clock }
+          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog, clock }
         } }
       }
     }

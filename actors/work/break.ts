@@ -35,10 +35,10 @@ export async function handleBreak (place: Workplace, delivery: Delivery): Promis
   watch?.ended(ended)
   const files = session.kept
   const bug = files && createBug(files)
-  const { outcome, reason, policy, files: kept } = rolloutOutput(place, delivery, {
+  const { outcome, reason, policy, findings, files: kept } = rolloutOutput(place, delivery, {
     role: 'breaker', number, rolloutId, member: 0, groupId: roundOf(options, number), bug: { id: bug?.id ?? null, order: 1, parent: null }, startedAt
   }, session, ended)
-  return output({ outcome, reason, bugId: bug?.id ?? null, policy, turns: session.turns.length, delivery: delivery.delivery }, {
+  return output({ outcome, reason, bugId: bug?.id ?? null, policy, findings, turns: session.turns.length, delivery: delivery.delivery }, {
     files: kept,
     artifact: bug && { folder: submissionFolder(rolloutId), bug, manifest: createManifest(bug, arena, { params, strategy, seed, policy, verdict: null }) }
   })

@@ -31,9 +31,9 @@ export async function openPrepared (sandboxes: Pick<Sandboxes, 'open'>, arena: A
   }
 }
 
-export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number }
+export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number; findings?: readonly string[] }
 
-export interface RolloutOutput { outcome: Outcome; reason: string; policy: { name: string; version: string }; files: OutputFile[] }
+export interface RolloutOutput { outcome: Outcome; reason: string; policy: { name: string; version: string }; findings: readonly string[]; files: OutputFile[] }
 
 /** Record and transcript of a rollout that has a verdict on the policy; throws what has to be issued again. */
 export function rolloutOutput (place: Workplace, delivery: Delivery, played: PlayedRollout, session: RolloutSession<unknown>, ended: RolloutOutcome): RolloutOutput {
@@ -53,7 +53,7 @@ export function rolloutOutput (place: Workplace, delivery: Delivery, played: Pla
     endedAt: place.ports.clock.now()
   })
   const files = [{ path: transcriptPath(played.rolloutId), bytes: Buffer.from(transcriptOf(record)) }, { path: trajectoryPath(played.rolloutId), bytes: encodeRecord(record) }]
-  return { outcome, reason, policy: { name, version }, files }
+  return { outcome, reason, policy: { name, version }, findings: record.integrity.findings, files }
 }
 
 function domainOutcome (ended: RolloutOutcome): { outcome: Outcome; reason: string } {

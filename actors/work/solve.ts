@@ -36,10 +36,10 @@ export async function handleSolve (place: Workplace, delivery: Delivery): Promis
   })
   const ended = await playRollout('solver', session, rolloutInput(place, rolloutId, 'solver'), delivery.signal, { ...ports, run: store.run })
   watch?.ended(ended)
-  const { outcome, reason, policy, files } = rolloutOutput(place, delivery, {
+  const { outcome, reason, policy, findings, files } = rolloutOutput(place, delivery, {
     role: 'solver', number, rolloutId, member, groupId: `${episodeId}.${order}`, bug: { id: bugId, order, parent: bug.parent }, startedAt
   }, session, ended)
-  return output({ outcome, reason, submitted: session.kept !== null, policy, turns: session.turns.length, delivery: delivery.delivery }, {
+  return output({ outcome, reason, submitted: session.kept !== null, policy, findings, turns: session.turns.length, delivery: delivery.delivery }, {
     files: session.kept === null ? files : [...files, { path: attemptPath(rolloutId), bytes: session.kept }]
   })
 }

@@ -11,6 +11,7 @@ import { SparError } from '../errors.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
+import { createControls, sabotageHere } from '../verify/control.ts'
 import { createLimiter } from '../limiter.ts'
 import { readLogHere } from '../workers/logs.ts'
 import type { VerifyPorts } from '../verify/types.ts'
@@ -34,7 +35,7 @@ export async function withSandboxes<Result> (kind: string | undefined, target: s
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(kind, target), home: sparHome() }))
   try {
     await sandboxes.reap()
-    return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock })
+    return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock })
   } finally {
     await sandboxes.close()
   }

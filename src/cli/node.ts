@@ -27,6 +27,7 @@ import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes } from '../sandbox/index.ts'
 import { keepReaping, limitStarts, reapMsDefault } from '../sandbox/tending.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
+import { createControls, sabotageIn } from '../verify/control.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
@@ -116,7 +117,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
         clock: systemClock, newId: randomUUID, registry, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
-        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
+        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageIn(workers)), readLog: createReadLog(workers), clock: systemClock, metrics }
       }
     })
     measureNode(metrics, started, { bus, clock: systemClock })

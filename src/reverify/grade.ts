@@ -4,7 +4,8 @@
 import type { Arena, Bug, Grade } from '../domain.ts'
 import { readTestFiles } from '../artifact/index.ts'
 import type { RunEvidence } from '../verify/evidence.ts'
-import { judgeRun, refusePatch } from '../verify/grade.ts'
+import type { ControlEvidence } from '../verify/control.ts'
+import { judgeControls, judgeRun, refusePatch } from '../verify/grade.ts'
 import { verifyLimits } from '../verify/limits.ts'
 import type { Opinion } from '../verify/opinion.ts'
 import { isNotKept, keptRun, notKept } from './kept-runs.ts'
@@ -27,13 +28,21 @@ export const compareGrades = (work: string, by: 'evidence' | 'rerun', stored: Gr
 
 const runOf = ({ evidence }: Grade): RunEvidence | null => (evidence as { run?: RunEvidence }).run ?? null
 
+/** Grades of former versions had none. */
+function controlsOf ({ evidence }: Grade, notes: Notes): ControlEvidence[] {
+  const { controls = [] } = evidence as { controls?: ControlEvidence[] }
+  if (controls.some(({ run }) => run.results === null && run.passed > 0)) notes.take('control runs of a grade: their tests are not kept')
+  return controls
+}
+
 async function replayGrade (stored: Grade, { bug, arena, expected, patch }: GradedAttempt, notes: Notes): Promise<Grade> {
   const refused = refusePatch(patch, readTestFiles(bug.files.testFiles), arena)
   if (refused !== null) return refused
   const run = runOf(stored)
   try {
     const { reader } = stored.evidence as { reader?: Opinion }
-    return await judgeRun({ expected }, keptRun(run ?? undefined, reader ?? null), async () => { throw notKept('the clean run beside it') }, verifyLimits)
+    const judged = await judgeRun({ expected }, keptRun(run ?? undefined, reader ?? null), async () => { throw notKept('the clean run beside it') }, verifyLimits)
+    return judged.solved === true ? judgeControls(judged, controlsOf(stored, notes)) : judged
   } catch (error) {
     if (!isNotKept(error)) throw error
     return takenAsGiven(stored, run, notes)
@@ -46,7 +55,7 @@ function takenAsGiven (stored: Grade, run: RunEvidence | null, notes: Notes): Gr
   const hasTests = run !== null && run.passed + run.failed > 0
   const isPossible = run === null
     ? outcome === 'inapplicable' || outcome === 'infra_fault'
-    : run.results !== null ? outcome === 'solved' || outcome === 'crashed' : hasTests ? outcome === 'solved' || outcome === 'failing' || outcome === 'crashed' : outcome === 'no_results' || outcome === 'crashed' || outcome === 'infra_fault'
+    : run.results !== null ? outcome === 'solved' || outcome === 'forged' || outcome === 'crashed' : hasTests ? outcome === 'solved' || outcome === 'forged' || outcome === 'failing' || outcome === 'crashed' : outcome === 'no_results' || outcome === 'crashed' || outcome === 'infra_fault'
   if (!isPossible) return { ...stored, solved: null, outcome: 'infra_fault', reason: 'its evidence holds nothing that it could follow from' }
   notes.take(run === null ? 'that a patch does not apply' : run.results !== null ? 'how the runner ends on the original tree' : hasTests ? 'a grade: the tests of its run are not kept' : 'why a graded run has no tests')
   return { ...stored, solved: outcome === 'infra_fault' ? null : outcome === 'solved' }

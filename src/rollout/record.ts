@@ -7,6 +7,7 @@ import { SparError } from '../errors.ts'
 import { tokensFromWire, tokensToLists, tokensToWire, type ModelCall, type Segment } from '../workers/codec/tokens.ts'
 import type { Outcome, Role, Turn } from '../domain.ts'
 import type { RolloutSession } from './session.ts'
+import { callSigns } from './signs.ts'
 
 export const recordSchema = 1
 
@@ -56,6 +57,8 @@ export interface RecordInput {
   outcome: Outcome
   startedAt: number
   endedAt: number
+  /** What is known to be odd beside what was called, as "code: text". */
+  findings?: readonly string[]
 }
 
 export function recordOf (input: RecordInput): RolloutRecord {
@@ -90,7 +93,7 @@ export function recordOf (input: RecordInput): RolloutRecord {
     reward_components: {},
     advantage: null,
     timing: { started_at: input.startedAt, ended_at: input.endedAt },
-    integrity: { findings: [] }
+    integrity: { findings: [...input.findings ?? [], ...callSigns(input.role, session.turns)] }
   }
 }
 

@@ -5,11 +5,11 @@ import type { Grade, Outcome } from '../domain.ts'
 /** Who played, at which version of its weights. */
 export interface PlayedPolicy { name: string; version: string }
 
-/** Of `break`: the rollout's ending, and the bug if it submitted one. */
-export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; policy: PlayedPolicy; turns: number; delivery: number }
+/** Of `break`: the rollout's ending, and the bug if it submitted one. `findings` as in its record; results of former versions have none. */
+export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; policy: PlayedPolicy; findings?: readonly string[]; turns: number; delivery: number }
 
 /** Of `solve`: the rollout's ending; the patch lies in the bug's folder. */
-export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; policy: PlayedPolicy; turns: number; delivery: number }
+export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; policy: PlayedPolicy; findings?: readonly string[]; turns: number; delivery: number }
 
 /** Of `grade`. */
 export interface GradeResult { grade: Grade; delivery: number }
@@ -35,4 +35,6 @@ export interface Sample {
   reward_components: Record<string, number>
   advantage: number | null
   trajectory: string
+  /** What looks like cheating, in the rollout and in its grade: labels, which change no reward (docs/trust.md). */
+  integrity: { findings: string[] }
 }

@@ -5,9 +5,12 @@ import type { Outcome, Verdict } from '../domain.ts'
 import { breakerReward, groupAdvantages, solverReward } from '../rewards/index.ts'
 import type { EpisodeStore } from '../store/episodes.ts'
 import { roundOf, roundSizeOf } from './draw.ts'
-import { breakId, solveId, verifyId } from './ids.ts'
+import { breakId, gradeId, solveId, verifyId } from './ids.ts'
 import type { RunOptions } from './options.ts'
-import type { BreakResult, PlayedPolicy, Sample, SolveResult } from './results.ts'
+import type { BreakResult, GradeResult, PlayedPolicy, Sample, SolveResult } from './results.ts'
+
+/** Before its results were looked at. */
+type BareSample = Omit<Sample, 'policy' | 'integrity'>
 
 interface Attempt { member: number; outcome: Outcome; solved: boolean | null; reason: string }
 interface SolvedBug { bugId: string; order: number; attempts: Attempt[] }
@@ -36,7 +39,8 @@ export async function samplesOf ({ store, options, policies }: Reckoning, number
   return await Promise.all(bare.map(async sample => {
     const played = await store.result<BreakResult | SolveResult>(sample.rollout_id)
     const { name, version } = played?.policy ?? policies[sample.role]
-    return { ...sample, policy: { name, version } }
+    const graded = sample.role === 'breaker' ? null : await store.result<GradeResult>(gradeId(episode.episodeId, sample.order, sample.member_index))
+    return { ...sample, policy: { name, version }, integrity: { findings: [...played?.findings ?? [], ...graded?.grade.findings ?? []] } }
   }))
 }
 
@@ -54,7 +58,7 @@ export function rewardBreaker (options: RunOptions, episode: SettledEpisode): nu
   return breakerReward({ valid, ...countAttempts(valid ? episode.bugs[0]!.attempts : []) }, rule)
 }
 
-async function breakerSample (store: Reckoning['store'], options: RunOptions, number: number, episode: SettledEpisode): Promise<Omit<Sample, 'policy'>> {
+async function breakerSample (store: Reckoning['store'], options: RunOptions, number: number, episode: SettledEpisode): Promise<BareSample> {
   const rolloutId = breakId(episode.episodeId)
   const played = await store.result<BreakResult>(rolloutId)
   const { ending } = episode
@@ -81,7 +85,7 @@ async function breakerSample (store: Reckoning['store'], options: RunOptions, nu
   }
 }
 
-function solverSamples (options: RunOptions, number: number, episode: SettledEpisode, bug: SolvedBug): Omit<Sample, 'policy'>[] {
+function solverSamples (options: RunOptions, number: number, episode: SettledEpisode, bug: SolvedBug): BareSample[] {
   const rewards = bug.attempts.map(attempt => solverReward(attempt.outcome, attempt.solved))
   const { advantages } = groupAdvantages(rewards)
   return bug.attempts.map((attempt, index) => {

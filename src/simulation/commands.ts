@@ -7,6 +7,7 @@ import { attemptCommand, attemptFile } from '../rollout/collect.ts'
 
 import type { SandboxFolders } from '../ports.ts'
 import { parserCommand, quietly } from '../verify/parser.ts'
+import { fingerprintCommand } from '../verify/control.ts'
 import { keepCommand, restoreCommand } from '../verify/restore.ts'
 import { presentCommand } from '../verify/runs.ts'
 import { roomCommand } from '../sandbox/room.ts'
@@ -16,7 +17,7 @@ import { applyCommand } from '../verify/tree.ts'
 import type { Tree, TreeFile } from '../workers/diff/index.ts'
 import { printParsed, printRun, type Printed } from './pytest-log.ts'
 import { runSuite } from './suite.ts'
-import { commitOf, diffTrees, overlaid, patched, perThing, remembered } from './trees.ts'
+import { blobIdOf, commitOf, diffTrees, overlaid, patched, perThing, remembered } from './trees.ts'
 
 export const folders: SandboxFolders = { tree: '/testbed', scratch: '/spar' }
 
@@ -30,7 +31,7 @@ export interface Contents {
   base: { id: string; tree: Tree } | null
 }
 
-export type CommandName = 'apply' | 'keep' | 'restore' | 'present' | 'forget' | 'commit' | 'diff' | 'test' | 'parse' | 'room' | 'list'
+export type CommandName = 'apply' | 'keep' | 'restore' | 'present' | 'forget' | 'commit' | 'diff' | 'test' | 'parse' | 'room' | 'list' | 'fingerprint'
 type Run = (contents: Contents, stdin: Uint8Array | undefined, argument: string) => Printed
 export interface Command {
   name: CommandName
@@ -84,6 +85,11 @@ const restore: Run = contents => {
 }
 
 const present: Run = ({ tree }, stdin) => answer(0, pathsOf(stdin).map(path => tree.has(path) ? '1\n' : '0\n').join(''))
+
+const fingerprint: Run = ({ tree }, stdin) => answer(0, pathsOf(stdin).map(path => {
+  const file = tree.get(path)
+  return file === undefined ? 'none\n' : `${file.mode === '100755' ? 'executable\n' : ''}${blobIdOf(file.bytes)}\n`
+}).join(''))
 
 const commit: Run = contents => {
   const id = commitOf(contents.tree, 'Initial commit\n')
@@ -139,6 +145,7 @@ const exact = new Map<string, Known>([
   [keepCommand(folders), { name: 'keep', full: inputFull, run: keep }],
   [restoreCommand(folders), { name: 'restore', full: copyFull, run: restore }],
   [presentCommand(folders), { name: 'present', full: inputFull, run: present }],
+  [fingerprintCommand(folders), { name: 'fingerprint', full: inputFull, run: fingerprint }],
   [forgetCommand(folders), { name: 'forget', full: null, run: () => done }],
   [commitCommand(folders), { name: 'commit', full: gitFull, run: commit }],
   [scriptCommand(folders), { name: 'test', full: scriptFull, run: test }],

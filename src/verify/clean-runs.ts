@@ -7,10 +7,11 @@ import { SparError } from '../errors.ts'
 import { verifyLimits } from './limits.ts'
 import type { Suite, TreeRun } from './types.ts'
 
-export interface CleanRunCache {
+export interface SharedRuns<Run> {
   readonly size: number
-  get (key: string, start: (signal: AbortSignal) => Promise<TreeRun>, signal?: AbortSignal): Promise<TreeRun>
+  get (key: string, start: (signal: AbortSignal) => Promise<Run>, signal?: AbortSignal): Promise<Run>
 }
+export type CleanRunCache = SharedRuns<TreeRun>
 
 /** `repeat` tells the runs of one suite apart: each is made once. */
 export function cleanRunKey (arena: Arena, suite: Suite, testFiles: readonly string[], repeat: number): string {
@@ -19,20 +20,22 @@ export function cleanRunKey (arena: Arena, suite: Suite, testFiles: readonly str
   return `${hash.digest('hex')}:${repeat}`
 }
 
-interface Entry { promise: Promise<TreeRun>; waiting: number; abort: AbortController }
+interface Entry<Run> { promise: Promise<Run>; waiting: number; abort: AbortController }
 
-export function createCleanRunCache (entriesMax: number = verifyLimits.cleanRunsMax): CleanRunCache {
+export const createCleanRunCache = (entriesMax: number = verifyLimits.cleanRunsMax): CleanRunCache => createSharedRuns(entriesMax)
+
+export function createSharedRuns<Run> (entriesMax: number): SharedRuns<Run> {
   // Insertion order is the order of last use.
-  const entries = new Map<string, Entry>()
+  const entries = new Map<string, Entry<Run>>()
 
-  const begin = (key: string, start: (signal: AbortSignal) => Promise<TreeRun>): Entry => {
+  const begin = (key: string, start: (signal: AbortSignal) => Promise<Run>): Entry<Run> => {
     const abort = new AbortController()
-    const entry: Entry = { promise: start(abort.signal), waiting: 0, abort }
+    const entry: Entry<Run> = { promise: start(abort.signal), waiting: 0, abort }
     entry.promise.catch(() => { if (entries.get(key) === entry) entries.delete(key) })
     return entry
   }
 
-  const touch = (key: string, entry: Entry): void => {
+  const touch = (key: string, entry: Entry<Run>): void => {
     entries.delete(key)
     entries.set(key, entry)
     for (const [oldest, { waiting }] of entries) {

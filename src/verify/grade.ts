@@ -4,17 +4,21 @@
 // Solved if and only if every expected test is present and passed (the truth table is SWE-bench's). What the attempt
 // brings about, a crash of the runner included, is its failure; what we bring about has no result: `solved: null`.
 // A deadline or memory limit that struck may be either: the clean run, which needs the same machine but not the attempt,
-// decides it.
+// decides it. An attempt after which every file is the original's is graded by the clean run; any other that looks solved
+// has to fail where the tests are sabotaged (control.ts).
 
 import { pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from '../artifact/index.ts'
 import type { Arena, Bug, Grade, GradeOutcome } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
+import type { Sandbox } from '../ports.ts'
 import { cleanRunKey } from './clean-runs.ts'
 import { unmet } from './compare.ts'
+import { fingerprint, forgedTests, runControls, type ControlEvidence } from './control.ts'
 import { runEvidence } from './evidence.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
 import { keepTestFiles, restoreTestFiles } from './restore.ts'
-import { createBench, runTree } from './run.ts'
+import { createBench, runTree, type Bench, type RunOptions } from './run.ts'
+import { signsOf } from './signs.ts'
 import type { NamedPatch, TreeRun, VerifyPorts } from './types.ts'
 
 export interface GradeRequest {
@@ -27,7 +31,7 @@ export interface GradeRequest {
   run: string
   limits?: Partial<VerifyLimits>
 }
-export type GradePorts = Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns' | 'readLog'>
+export type GradePorts = Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns' | 'controls' | 'readLog'>
 
 /** Never rejects: a fault of ours, an abort included, is `solved: null` with outcome `infra_fault`. */
 export async function gradeAttempt (request: GradeRequest, ports: GradePorts, signal?: AbortSignal): Promise<Grade> {
@@ -37,17 +41,17 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
   try {
     const testFiles = readTestFiles(bug.files.testFiles)
     const refused = refusePatch(patch, testFiles, arena)
-    if (refused !== null) return refused
-    const graded = await runTree(bench, {
-      patches: [...bugPatches(bug), { name: attemptName, bytes: patch }],
-      purpose: 'grade',
-      begin: async sandbox => await keepTestFiles(sandbox, testFiles, bench.limits, signal),
-      finish: async sandbox => await restoreTestFiles(sandbox, bench.limits, signal),
-      ...(signal ? { signal } : {})
-    })
+    const findings = signsOf(patch, bug)
+    if (refused !== null) return { ...refused, findings: [...findings, ...refusedFinding(refused)] }
     const control = async (): Promise<TreeRun> => await ports.cleanRuns.get(
       cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', signal }), signal)
-    return await judgeRun(request, graded, control, bench.limits)
+    const attempt = attemptOf(request, testFiles, bench.limits, signal)
+    const { graded, restored } = await runAttempt(bench, attempt, touched(request), control, signal)
+    const judged = await judgeRun(request, graded, control, bench.limits)
+    if (judged.solved !== true) return { ...judged, findings }
+    if (restored) return { ...judged, evidence: { ...judged.evidence, restored }, findings }
+    const controls = await runControls({ arena, suite, testFiles, expected: request.expected, bench, signal }, ports.controls, attempt)
+    return judgeControls({ ...judged, findings }, controls)
   } catch (error) {
     const { code, message, retryable } = toPlain(error)
     return grade(null, 'infra_fault', `${code}: ${message}`, { code, retryable })
@@ -55,6 +59,50 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
     await Promise.all(bench.removals)
   }
 }
+
+type AttemptTree = Pick<RunOptions, 'patches'> & Required<Pick<RunOptions, 'begin' | 'finish'>>
+
+const attemptOf = ({ bug, patch }: GradeRequest, testFiles: readonly string[], limits: VerifyLimits, signal?: AbortSignal): AttemptTree => ({
+  patches: [...bugPatches(bug), { name: attemptName, bytes: patch }],
+  begin: async sandbox => await keepTestFiles(sandbox, testFiles, limits, signal),
+  finish: async sandbox => await restoreTestFiles(sandbox, limits, signal)
+})
+
+/** Files that may differ from the original's. */
+const touched = ({ bug, patch }: GradeRequest): string[] => [...new Set([...bugPatches(bug).map(({ bytes }) => bytes), patch].flatMap(bytes => readPatch(bytes)).flatMap(touchedPaths))]
+
+/** Where the attempt makes the tree the original's again, the clean run is its run. */
+async function runAttempt (bench: Bench, attempt: AttemptTree, paths: readonly string[], clean: () => Promise<TreeRun>, signal?: AbortSignal): Promise<{ graded: TreeRun; restored: boolean }> {
+  let [before, restored] = ['', false]
+  const look = async (sandbox: Sandbox): Promise<string> => await fingerprint(sandbox, paths, bench.limits, signal)
+  const graded = await runTree(bench, {
+    patches: attempt.patches,
+    purpose: 'grade',
+    async begin (sandbox) {
+      await attempt.begin(sandbox)
+      before = await look(sandbox)
+    },
+    async finish (sandbox) {
+      await attempt.finish(sandbox)
+      restored = await look(sandbox) === before
+      return restored ? await clean() : null
+    },
+    ...(signal ? { signal } : {})
+  })
+  return { graded, restored }
+}
+
+/** `judged` passed its tests. Exported for a grade that is followed from its evidence. */
+export function judgeControls (judged: Grade, controls: readonly ControlEvidence[]): Grade {
+  const evidence = { ...judged.evidence, controls }
+  const forged = forgedTests(controls)
+  if (forged.length === 0) return { ...judged, evidence }
+  const reason = `${forged.length} tests pass that had to fail: what they ask for was changed, and the attempt passes whatever it is`
+  return { ...judged, solved: false, outcome: 'forged', reason, failing: forged, evidence, findings: [...judged.findings ?? [], `forged: ${reason}: ${forged.slice(0, namedMax).join(', ')}`] }
+}
+
+/** Tests that a finding names. */
+const namedMax = 5
 
 const attemptName = 'the attempt'
 
@@ -67,6 +115,9 @@ export const bugPatches = ({ files }: Bug): NamedPatch[] => [
 
 const grade = (solved: boolean | null, outcome: GradeOutcome, reason: string, evidence: Record<string, unknown> = {}, missing: string[] = [], failing: string[] = []): Grade =>
   ({ solved, outcome, reason, missing, failing, evidence })
+
+/** What an honest attempt has no need to touch. */
+const refusedFinding = ({ outcome, reason }: Grade): string[] => outcome === 'forbidden' ? [`forbidden: ${reason}`] : []
 
 /** What can be said without running: null where the patch may be tried. */
 export function refusePatch (bytes: Uint8Array, testFiles: readonly string[], arena: Pick<Arena, 'testFiles'>): Grade | null {

@@ -23,6 +23,10 @@ export const verifyLimits = {
   /** One stage of a verification, waiting for a core included. A stage that takes longer is undecided, not failed. */
   stageMsMax: 30 * 60_000,
   /** Clean runs that are kept. */
-  cleanRunsMax: 256
+  cleanRunsMax: 256,
+  /** Control runs of the original tree that are kept, with their test files. */
+  controlsMax: 64,
+  /** Test files that are larger are not sabotaged: their tests accuse nobody. */
+  sabotageBytesMax: 2 ** 20
 }
 export type VerifyLimits = typeof verifyLimits

@@ -57,9 +57,10 @@ export interface RunOptions {
   signal?: AbortSignal
   /** An untouched tree that is already open. */
   sandbox?: Sandbox
-  /** First touch to the tree, before any patch, and the last one before the script. */
+  /** First touch to the tree, before any patch. */
   begin?: (sandbox: Sandbox) => Promise<void>
-  finish?: (sandbox: Sandbox) => Promise<void>
+  /** The last one before the script. A run that it returns is this one's, since the tree is the same: the script does not run. */
+  finish?: (sandbox: Sandbox) => Promise<TreeRun | null | void>
 }
 
 export async function runTree (bench: Bench, options: RunOptions): Promise<TreeRun> {
@@ -83,7 +84,8 @@ async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult
       const reason = await applyPatch(sandbox, patch, bench.limits, signal)
       if (reason !== null) return withoutRun({ by: 'patch', patch: patch.name, reason: `${patch.name} does not apply: ${reason}` })
     }
-    await finish?.(sandbox)
+    const known = await finish?.(sandbox)
+    if (known) return known
     return await runScript(sandbox, bench, signal)
   } finally {
     remove(bench, sandbox)

@@ -4,6 +4,7 @@ import type { Arena, Bug, BugParams, Check, InverseMode, TestMap } from '../doma
 import type { Clock, ExecResult, Sandboxes } from '../ports.ts'
 import type { Metrics } from '../metrics/types.ts'
 import type { CleanRunCache } from './clean-runs.ts'
+import type { Controls } from './control.ts'
 import type { Limiter } from '../limiter.ts'
 import type { ReadLog } from '../workers/logs.ts'
 import type { VerifyLimits } from './limits.ts'
@@ -26,6 +27,7 @@ export interface VerifyPorts {
   /** Shared by everything on this machine that runs tests. */
   cores: Limiter
   cleanRuns: CleanRunCache
+  controls: Controls
   readLog: ReadLog
   clock: Clock
   metrics?: Metrics | undefined

@@ -15,7 +15,7 @@ import { simulatedArena } from '../../src/simulation/arena.ts'
 import { createSimulatedPolicy, type PolicyStrike } from '../../src/simulation/policy.ts'
 import { createSimulatedMachine, type SandboxStrike, type SimulatedMachine } from '../../src/simulation/sandboxes.ts'
 import { attemptPath, bugFolder, submissionFolder, type EpisodeStore } from '../../src/store/episodes.ts'
-import { createCleanRunCache } from '../../src/verify/index.ts'
+import { createCleanRunCache, createControls, sabotageHere } from '../../src/verify/index.ts'
 import { readLogHere } from '../../src/workers/logs.ts'
 import { createInstantClock, type InstantClock } from './clock.ts'
 
@@ -47,7 +47,7 @@ export function openSimulatedLab ({ seed = 1, skill = 0.5, arena: index = 0, opt
     options,
     arena,
     store: memoryEpisodes(),
-    ports: { clock, sandboxes, policies: { breaker: policy, solver: policy }, verify: { sandboxes, cores: createLimiter(4), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock } }
+    ports: { clock, sandboxes, policies: { breaker: policy, solver: policy }, verify: { sandboxes, cores: createLimiter(4), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock } }
   }
   const { store } = place
   const work = async <Result>(kind: WorkKind, id: string, payload: unknown): Promise<Result> =>
