@@ -39,11 +39,11 @@ export async function run (argv: string[], io: Io): Promise<number> {
     return await gradeAttempt({ bug, arena, expected: await expectedOf(opened), patch, run: 'grade' }, ports)
   })
   if (values.json) io.out(JSON.stringify(grade))
-  else io.out(`${grade.solved === null ? 'undecided' : grade.solved ? 'solved' : 'not solved'} (${grade.outcome}): ${grade.reason}${list('missing', grade.missing)}${list('failing', grade.failing)}`)
+  else io.out(`${grade.solved === null ? 'undecided' : grade.solved ? 'solved' : 'not solved'} (${grade.outcome}): ${grade.reason}${list('missing', grade.missing)}${list('failing', grade.failing)}${list('labels', grade.findings ?? [])}`)
   return grade.solved === null ? exitUndecided : grade.solved ? 0 : exitNo
 }
 
-/** Ids that a person is shown; all of them are in --json. */
+/** Lines that a person is shown; all of them are in --json. */
 const shownMax = 20
 
 const list = (title: string, ids: readonly string[]): string => ids.length === 0
