@@ -9,9 +9,10 @@ import type { Chance } from '../../src/simulation/faults.ts'
 import { createSimulatedPolicy } from '../../src/simulation/policy.ts'
 import { createSimulatedMachine, type SandboxFault, type SandboxStrike, type SimulatedMachine } from '../../src/simulation/sandboxes.ts'
 import { createCleanRunCache } from '../../src/verify/clean-runs.ts'
-import { createControls, sabotageHere } from '../../src/verify/control.ts'
+import { createControls, type Sabotage } from '../../src/verify/control.ts'
 import { perThing } from '../../src/simulation/trees.ts'
 import type { ReadLog } from '../../src/workers/logs.ts'
+import { sabotage } from '../../src/workers/mutate/sabotage.ts'
 import { readTestLog, type LogOptions } from '../../src/workers/testlog/index.ts'
 import type { SimulatedPlace } from './simulate.ts'
 
@@ -29,6 +30,9 @@ const sparedMs = 300_000
 /** The same run prints the same bytes: they are read once. */
 const readingOf = perThing((log: Uint8Array, options) => readTestLog(log, JSON.parse(options) as LogOptions))
 const readLog: ReadLog = async (log, options) => readingOf(log, JSON.stringify(options))
+
+/** Without a thread, whose time is real; the grammar is loaded before a simulation begins. */
+const sabotaged: Sabotage = async (path, text, mode) => sabotage(path, text, mode)
 
 export function openPlace (): SimulatedPlace {
   const machines: SimulatedMachine[] = []
@@ -58,7 +62,7 @@ export function openPlace (): SimulatedPlace {
         })
         return { close: () => sandboxes.close(), ports: {
           sandboxes, policiesOf: async () => ({ breaker: policy, solver: policy }),
-          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog, clock }
+          verify: { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), controls: createControls(sabotaged), readLog, clock }
         } }
       }
     }

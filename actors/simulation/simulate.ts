@@ -15,6 +15,7 @@ import type { Aftermath, Rule, Say, Violation } from '../../src/simulation/check
 import { faultsOf, type FaultPlan } from '../../src/simulation/faults.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
+import { prepareLanguage } from '../../src/workers/mutate/grammars.ts'
 import { checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
 import { name, openTrainer, schedule, trainer } from './events.ts'
 import { createSimulatedNode, type PortsOf, type SimulatedNode } from './node.ts'
@@ -56,6 +57,7 @@ const faultyMs = (episodes: number): number => 600_000 + 30_000 * episodes
 const violationsMax = 100
 
 export async function simulate (options: SimulateOptions, place: SimulatedPlace): Promise<Simulated> {
+  await prepareLanguage('python')
   const { seed, episodes, plan } = options
   const world = createWorld(seed, plan, options.onLine ?? null)
   const { time, fates, random, inner, clock } = world
