@@ -31,7 +31,7 @@ export async function openPrepared (sandboxes: Pick<Sandboxes, 'open'>, arena: A
   }
 }
 
-export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number }
+export interface PlayedRollout { role: Role; number: number; rolloutId: string; member: number; groupId: string; bug: { id: string | null; order: number; parent: string | null }; startedAt: number; findings?: readonly string[] }
 
 export interface RolloutOutput { outcome: Outcome; reason: string; policy: { name: string; version: string }; files: OutputFile[] }
 

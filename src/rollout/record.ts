@@ -56,6 +56,8 @@ export interface RecordInput {
   outcome: Outcome
   startedAt: number
   endedAt: number
+  /** What was odd, as `code: text`. */
+  findings?: readonly string[]
 }
 
 export function recordOf (input: RecordInput): RolloutRecord {
@@ -90,7 +92,7 @@ export function recordOf (input: RecordInput): RolloutRecord {
     reward_components: {},
     advantage: null,
     timing: { started_at: input.startedAt, ended_at: input.endedAt },
-    integrity: { findings: [] }
+    integrity: { findings: [...input.findings ?? []] }
   }
 }
 

@@ -8,8 +8,8 @@ export interface PlayedPolicy { name: string; version: string }
 /** Of `break`: the rollout's ending, and the bug if it submitted one. */
 export interface BreakResult { outcome: Outcome; reason: string; bugId: string | null; policy: PlayedPolicy; turns: number; delivery: number }
 
-/** Of `solve`: the rollout's ending; the patch lies in the bug's folder. */
-export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; policy: PlayedPolicy; turns: number; delivery: number }
+/** Of `solve`: the rollout's ending; the patch lies in the bug's folder. `leaks`: where the solver could read the original; left out where nowhere. */
+export interface SolveResult { outcome: Outcome; reason: string; submitted: boolean; policy: PlayedPolicy; turns: number; delivery: number; leaks?: readonly string[] }
 
 /** Of `grade`. */
 export interface GradeResult { grade: Grade; delivery: number }
