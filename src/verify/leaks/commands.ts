@@ -21,6 +21,7 @@ export const noTree = 96
 /** Objects that are in the repository and not of the commit, or the other way; refs; changes of the index; other files. A part each, NUL between. */
 export const gitCommand = ({ tree }: SandboxFolders, commit: string): string => sub([
   `cd -- ${shellQuote(tree)} || exit ${noTree}`,
+  'exec 2>/dev/null',
   `commit=${commit}`,
   `comm -3 <(${bareGit} rev-list --objects --no-object-names "$commit" -- | sort) <(${bareGit} cat-file --batch-all-objects --unordered --batch-check='%(objectname)' | sort) | head -n 20`,
   "printf '\\0'",
@@ -36,8 +37,8 @@ export const gitCommand = ({ tree }: SandboxFolders, commit: string): string => 
 const anyName = (names: readonly string[]): string => names.map(name => `-name ${shellQuote(name)}`).join(' -o ')
 const globbed = (name: string): string => name.replace(/[*?[\]\\]/g, '\\$&')
 
-export const archiveNames = /\.(?:whl|zip|egg|jar|tgz|tbz2?|txz|tar|tar\.(?:gz|bz2|xz)|crate)$|\/_cacache\/content-v2\/|\/pip\/http[^/]*\/.*\/[0-9a-f]{20,}[^/]*$/i
-const archiveGlobs = ['*.whl', '*.zip', '*.egg', '*.jar', '*.tgz', '*.tbz', '*.tbz2', '*.txz', '*.tar', '*.tar.gz', '*.tar.bz2', '*.tar.xz', '*.crate']
+export const archiveNames = /\.(?:whl|zip|egg|tgz|tbz2?|txz|tar|tar\.(?:gz|bz2|xz)|crate)$|\/_cacache\/content-v2\/|\/pip\/http[^/]*\/.*\/[0-9a-f]{20,}[^/]*$/i
+const archiveGlobs = ['*.whl', '*.zip', '*.egg', '*.tgz', '*.tbz', '*.tbz2', '*.txz', '*.tar', '*.tar.gz', '*.tar.bz2', '*.tar.xz', '*.crate']
 const hex = (digits: number): string => '[0-9a-f]'.repeat(digits)
 const stores = `-name '*.pack' -o -name '*.bundle' -o -path '*/${hex(2)}/${hex(38)}'`
 
@@ -102,55 +103,64 @@ export const storesCommand = ({ scratch }: SandboxFolders, idBytes: number): str
   ])
 }
 
-/** Reads members of archives by name, bounded in bytes and time. A line of JSON a member, and its bytes. */
+/** Lists the members of archives, or reads some of them, bounded in bytes and in time of the processor. What it cannot make out is no archive. */
 const archiveReader = `
-import json, os, signal, sys, tarfile, zipfile
-names, member_max, archive_max, seconds, total = json.loads(sys.argv[1])
-def give(archive, member, data):
-    global total
-    total -= len(data)
-    if total < 0: raise SystemExit(0)
-    sys.stdout.buffer.write(json.dumps([archive, member, len(data)]).encode() + b"\\n" + data)
-def wanted(member):
-    member = "/" + member.replace("\\\\", "/")
-    return any(member.endswith("/" + name) for name in names)
-def read(archive):
-    if os.path.getsize(archive) > archive_max: return give(archive, None, b"it is too large")
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as held:
-            for info in held.infolist():
-                if wanted(info.filename):
-                    with held.open(info) as file: give(archive, info.filename, file.read(member_max))
-        return
-    with tarfile.open(archive, "r:*") as held:
-        for info in held:
-            if info.isfile() and wanted(info.name): give(archive, info.name, held.extractfile(info).read(member_max))
+import os, signal, sys, tarfile, time, zipfile
+mode, member_max, archive_max, each, seconds, total = sys.argv[1], *map(int, sys.argv[2:])
+out = sys.stdout.buffer
 class Late(BaseException): pass
+class Full(BaseException): pass
 def late(*_): raise Late()
-signal.signal(signal.SIGALRM, late)
-signal.alarm(seconds)
-archive = ""
+def encoded(text): return text.encode("utf-8", "surrogateescape")
+def tell(archive, mark, what):
+    global total
+    total -= len(archive) + len(what) + 3
+    if total < 0: raise Full()
+    out.write(archive + mark + what + b"\\0")
+def give(archive, member, size, file):
+    global total
+    if size > member_max: return tell(archive, b"\\2", encoded(member) + b" is too large")
+    total -= size
+    data = file.read(size)
+    tell(archive, b"\\1/", encoded(member))
+    out.write(str(len(data)).encode() + b"\\n" + data)
+def members(held):
+    if isinstance(held, zipfile.ZipFile):
+        for info in held.infolist():
+            if not info.is_dir(): yield info.filename, info.file_size, lambda: held.open(info)
+    else:
+        for info in held:
+            if info.isfile(): yield info.name, info.size, lambda: held.extractfile(info)
+def read(archive, wanted):
+    path = os.fsdecode(archive)
+    if os.path.getsize(path) > archive_max: return tell(archive, b"\\2", b"it is too large")
+    with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path, "r:*") as held:
+        for name, size, open_member in members(held):
+            if mode == "list": tell(archive, b"\\1/", encoded(name))
+            elif encoded(name) in wanted:
+                with open_member() as file: give(archive, name, size, file)
+signal.signal(signal.SIGPROF, late)
+archives = {}
+for entry in sys.stdin.buffer.read().split(b"\\0"):
+    archive, _, member = entry.partition(b"\\1/")
+    if archive: archives.setdefault(archive, set()).add(member)
 try:
-    for name in sys.stdin.buffer.read().split(b"\\0"):
-        archive = os.fsdecode(name)
-        if archive == "": continue
-        try: read(archive)
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, tarfile.TarError, zipfile.BadZipFile, zipfile.LargeZipFile): pass
-        except Exception as error:
-            if type(error).__name__ not in ("error", "LZMAError", "ZlibError"): raise
-except Late:
-    give(archive, None, b"it takes too long to read")
+    for archive, wanted in archives.items():
+        try:
+            signal.setitimer(signal.ITIMER_PROF, min(each, max(0.01, seconds - time.process_time())))
+            read(archive, wanted)
+        except Exception: pass
+        except Late: out.write(archive + b"\\2it takes too long to read\\0")
+        finally: signal.setitimer(signal.ITIMER_PROF, 0)
+except Full:
+    out.write(archive + b"\\2it and what follows hold too much\\0")
 `
 
 /** Exit code where nothing here can read archives. */
 export const noReader = 95
 
-/** Archives come on standard input; zip files that do not name a member are left out before anything is unpacked. */
-export const archivesCommand = (members: readonly string[], limits: LeakLimits): string => sub([
-  'plain=(); maybe=()',
-  'while IFS= read -r -d "" name; do [ -r "$name" ] || continue; case "$name" in *.whl|*.zip|*.egg|*.jar) maybe+=("$name");; *) plain+=("$name");; esac; done',
-  `[ \${#maybe[@]} = 0 ] || while IFS= read -r name; do plain+=("$name"); done < <(grep -lF ${members.map(member => `-e ${shellQuote(member)}`).join(' ')} -- "\${maybe[@]}" 2>/dev/null)`,
-  '[ ${#plain[@]} = 0 ] && exit 0',
-  `command -v python3 > /dev/null || { printf '%s\\0' "\${plain[@]}"; exit ${noReader}; }`,
-  `printf '%s\\0' "\${plain[@]}" | python3 -I -S -c ${shellQuote(archiveReader)} ${shellQuote(JSON.stringify([members, limits.memberBytesMax, limits.archiveBytesMax, limits.archivesSecondsMax, limits.candidateBytesMax]))}`
+/** Archives come on standard input, or `archive`, 1, `/`, `member`. Out come the same with NUL behind, and behind that of a member that is read its size, a line feed and its bytes; `archive`, 2, and why it is not read. */
+export const archivesCommand = (mode: 'list' | 'read', limits: LeakLimits): string => sub([
+  `command -v python3 > /dev/null || exit ${noReader}`,
+  `python3 -I -S -c ${shellQuote(archiveReader)} ${[mode, limits.memberBytesMax, limits.archiveBytesMax, limits.archiveSecondsMax, limits.archivesSecondsMax, mode === 'list' ? limits.listingBytesMax : limits.candidateBytesMax].join(' ')}`
 ])

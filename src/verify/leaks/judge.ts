@@ -74,28 +74,25 @@ function madeFrom (bytecode: Uint8Array, source: ReadFile | undefined): boolean 
   return head.readUInt32LE(4) === 0 && head.readUInt32LE(8) === source.time % 2 ** 32 && head.readUInt32LE(12) === source.size % 2 ** 32
 }
 
-/** Output of archivesCommand. */
+/** Output of archivesCommand for members that were read. */
 export function judgeArchives (output: Uint8Array, originals: readonly Original[]): string[] {
   const bytes = Buffer.from(output.buffer, output.byteOffset, output.length)
   const findings: string[] = []
   for (let at = 0; at < bytes.length;) {
-    const end = bytes.indexOf(10, at)
-    const [archive, member, size] = readLine(end === -1 ? '' : bytes.toString('utf8', at, end))
-    const content = bytes.subarray(end + 1, end + 1 + size)
-    at = end + 1 + size
-    const where = shown(Buffer.from(archive).toString('latin1'))
-    if (member === null) findings.push(unscanned(`${where}: ${content.toString()}`))
-    else findings.push(...heldIn(content, originals, changed => isNamesake(member, changed)).map(held => finding('leak-archive', `${shown(Buffer.from(member).toString('latin1'))} in ${where} ${heldText(held)}`)))
+    const end = bytes.indexOf(0, at)
+    const [archive = '', member] = bytes.toString('latin1', at, Math.max(at, end)).split('\x01/')
+    at = end + 1
+    if (end === -1) throw new SparError('LEAKS_UNREADABLE', 'Cannot read what the archives of a sandbox hold', { retryable: true })
+    if (member === undefined) {
+      findings.push(unscanned(shown(archive.replace('\x02', ': '))))
+      continue
+    }
+    const start = bytes.indexOf(10, at) + 1
+    const size = Number(bytes.toString('latin1', at, start - 1))
+    findings.push(...heldIn(bytes.subarray(start, start + size), originals, changed => isNamesake(member, changed)).map(held => finding('leak-archive', `${shown(member)} in ${shown(archive)} ${heldText(held)}`)))
+    at = start + size
   }
   return findings
-}
-
-function readLine (line: string): [archive: string, member: string | null, size: number] {
-  try {
-    const read = JSON.parse(line) as unknown
-    if (Array.isArray(read) && typeof read[0] === 'string' && (read[1] === null || typeof read[1] === 'string') && Number.isSafeInteger(read[2])) return read as [string, string | null, number]
-  } catch { /* the same */ }
-  throw new SparError('LEAKS_UNREADABLE', 'Cannot read what the archives of a sandbox hold', { retryable: true })
 }
 
 /** Sorted, each once, as many as there may be. */

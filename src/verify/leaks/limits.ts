@@ -19,8 +19,8 @@ export const leakLimits = {
   /** A longer text is looked for in pieces of about as many characters, the most of them evenly spread; half of them have to be found. */
   pieceChars: 240,
   piecesMax: 8,
-  /** Changed places of one bug. */
-  changesMax: 400,
+  /** Changed places of one file. */
+  changesMax: 100,
   /** What files are searched for first: a part of one line. */
   fragmentCharsMin: 8,
   fragmentsMax: 512,
@@ -33,13 +33,14 @@ export const leakLimits = {
   /** Paths that one search of the tree gives. */
   namesBytesMax: 16 * 2 ** 20,
   /** Files of the same name as a changed one. */
-  namesakesMax: 5_000,
+  namesakesMax: 20_000,
   /** Files that are read, and their bytes. */
   candidatesMax: 200,
   candidateBytesMax: 32 * 2 ** 20,
-  archivesMax: 200,
+  archivesMax: 500,
   archiveBytesMax: 64 * 2 ** 20,
-  /** All archives of one search. */
+  /** Of the processor, for one archive and for all that are read at once. */
+  archiveSecondsMax: 1,
   archivesSecondsMax: 20,
   memberBytesMax: 8 * 2 ** 20,
   /** Packs, bundles and other stores of git's objects. */

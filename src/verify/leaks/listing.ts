@@ -12,9 +12,13 @@ export interface Listing {
   isCut: boolean
   archives: string[]
   stores: string[]
+  /** What the archives hold, in the same form: the archive, 1, a slash, the member. */
+  members: Buffer
+  /** Archives that were not read, and why. */
+  unread: string[]
 }
 
-export const isStore = /\.(?:pack|bundle)$|\/[0-9a-f]{2}\/[0-9a-f]{38}$/
+const isStore = /\.(?:pack|bundle)$|\/[0-9a-f]{2}\/[0-9a-f]{38}$/
 
 export function readListing (output: Uint8Array, { listingBytesMax }: LeakLimits): Listing {
   const isCut = output.length > listingBytesMax
@@ -26,11 +30,17 @@ export function readListing (output: Uint8Array, { listingBytesMax }: LeakLimits
     if (archiveNames.test(path)) archives.push(path)
     else if (isStore.test(path)) stores.push(path)
   }
-  return { paths, isCut, archives, stores }
+  return { paths, isCut, archives, stores, members: Buffer.of(0), unread: [] }
+}
+
+/** With what the archives hold: output of archivesCommand. */
+export function withMembers (listing: Listing, output: Uint8Array): Listing {
+  const unread = Buffer.from(output.buffer, output.byteOffset, output.length).toString('latin1').split('\0').filter(entry => entry.includes('\x02')).map(entry => entry.replace('\x02', ': '))
+  return { ...listing, members: Buffer.concat([Buffer.of(0), output.subarray(0, output.lastIndexOf(0) + 1)]), unread }
 }
 
 /** Paths that hold this text; `text` begins with a slash, or is the end of a path with NUL behind. */
-export function pathsWith ({ paths }: Listing, text: string, max: number): string[] {
+export function pathsWith (paths: Buffer, text: string, max: number): string[] {
   const found: string[] = []
   for (let at = paths.indexOf(text, 0, 'latin1'); at !== -1 && found.length < max; at = paths.indexOf(text, at, 'latin1')) {
     const start = paths.lastIndexOf(0, at) + 1

@@ -15,10 +15,10 @@ import { SparError } from '../../errors.ts'
 import type { Sandbox } from '../../ports.ts'
 import { applyPatch, type TreeFile } from '../../workers/diff/index.ts'
 import { throwIfAborted } from '../tree.ts'
-import { archiveNames, archivesCommand, chosenCommand, contentCommand, gitCommand, listCommand, namesCommand, noReader, readCommand, stemOf, storesCommand } from './commands.ts'
+import { archivesCommand, chosenCommand, contentCommand, gitCommand, listCommand, namesCommand, noReader, readCommand, stemOf, storesCommand } from './commands.ts'
 import { heldInStore, judgeArchives, judgeBytecode, judgeFile, judgeGit, listed, noWalls, shown, unscanned, type ReadFile } from './judge.ts'
 import { leakLimits, type LeakLimits } from './limits.ts'
-import { isStore, pathsWith, readListing, type Listing } from './listing.ts'
+import { pathsWith, readListing, withMembers, type Listing } from './listing.ts'
 import { bytecodeSource, isAlike, isBytecodeOf, shortPath } from './names.ts'
 import { Remembered } from './remembered.ts'
 import { fragmentsOf, readOriginal, type Original } from './text.ts'
@@ -106,8 +106,10 @@ class Search {
     const { originals } = sought
     const { tree } = this.#sandbox
     const paths = originals.map(({ path }) => path)
+    for (const { path, left } of originals) if (left > 0) this.#findings.push(unscanned(`${left} changes in ${path} are not looked for (changesMax)`))
     const listings = await this.#listings()
-    const names = await this.#names(paths)
+    const here = await this.#here(paths)
+    const names = here.paths.toString('latin1').split('\0').slice(1, -1)
     const own = new Set(sought.now.map(({ path }) => path))
     const alike = [...new Set([...names.filter(name => paths.some(path => isAlike(name, path))), ...this.#alike(listings, paths)])].filter(path => !own.has(path))
     const bytecode = [...new Set([...names, ...this.#bytecode(listings, paths)])].filter(name => paths.some(path => isBytecodeOf(name, path)))
@@ -117,8 +119,8 @@ class Search {
       ...[...read.filter(({ path }) => holding.includes(path)), ...sought.now].flatMap(file => judgeFile(file, originals, tree)),
       ...judgeBytecode(read, originals)
     )
-    await this.#stores([...names.filter(name => isStore.test(name)), ...listings.flatMap(({ stores }) => stores)], sought.blobs)
-    await this.#archives([...names.filter(name => archiveNames.test(name)), ...listings.flatMap(({ archives }) => archives)], sought)
+    await this.#stores([...listings, here].flatMap(({ stores }) => stores), sought.blobs)
+    await this.#archives([...listings, here], sought)
   }
 
   // ---- names ----------------------------------------------------------------------------------------------------------
@@ -131,19 +133,20 @@ class Search {
     if (!this.#isOpen) wanted.push([`system ${arena.image ?? 'host'}`, 'the folders of the system', ['/'], [tree, ...this.#writable, ...this.#mounts]])
     const listings: Listing[] = []
     for (const [key, what, roots, without] of wanted) {
-      const listing = await this.#memory.listings.get(key, async () => readListing(await this.#exec(listCommand(roots, without, this.#limits)), this.#limits), this.#signal)
+      const listing = await this.#memory.listings.get(key, async () => await this.#withMembers(readListing(await this.#exec(listCommand(roots, without, this.#limits)), this.#limits), roots !== this.#mounts), this.#signal)
       if (listing.isCut) this.#findings.push(unscanned(`${what} hold more files than are listed (listingBytesMax)`))
       listings.push(listing)
     }
     return listings
   }
 
-  /** Below the tree and the writable folders. */
-  async #names (paths: readonly string[]): Promise<string[]> {
+  /** What the tree and the writable folders hold of these names. */
+  async #here (paths: readonly string[]): Promise<Listing> {
     const { tree } = this.#sandbox
-    const output = Buffer.from(await this.#exec(namesCommand([tree, ...this.#writable], this.#mounts, this.#sandbox, paths.map(path => basename(path)), this.#limits)))
-    if (output.length > this.#limits.namesBytesMax) this.#findings.push(unscanned('the tree holds more files of these names than are listed (namesBytesMax)'))
-    return output.toString('latin1').split('\0').slice(0, -1)
+    const { namesBytesMax } = this.#limits
+    const output = await this.#exec(namesCommand([tree, ...this.#writable], this.#mounts, this.#sandbox, paths.map(path => basename(path)), this.#limits))
+    if (output.length > namesBytesMax) this.#findings.push(unscanned('the tree holds more files of these names than are listed (namesBytesMax)'))
+    return await this.#withMembers(readListing(output, { ...this.#limits, listingBytesMax: namesBytesMax }))
   }
 
   #alike (listings: readonly Listing[], paths: readonly string[]): string[] {
@@ -157,7 +160,7 @@ class Search {
   #found (listings: readonly Listing[], texts: readonly string[]): string[] {
     const max = this.#limits.namesakesMax
     return listings.flatMap(listing => texts.flatMap(text => {
-      const found = pathsWith(listing, text, max)
+      const found = pathsWith(listing.paths, text, max)
       if (found.length === max) this.#findings.push(unscanned(`more files than ${max} are named like ${shown(text)} (namesakesMax)`))
       return found
     }))
@@ -235,15 +238,28 @@ class Search {
     this.#findings.push(...holding.map(store => heldInStore(store, [...blobs.values()].join(' or '))))
   }
 
-  async #archives (all: readonly string[], { originals }: Sought): Promise<void> {
-    if (all.length === 0 || originals.length === 0) return
-    const { archivesMax, candidateBytesMax } = this.#limits
-    if (all.length > archivesMax) this.#findings.push(unscanned(`${all.length - archivesMax} archives were not read (archivesMax)`))
-    const members = originals.map(({ path }) => shortPath(path))
-    const { exitCode, output } = await this.#run(archivesCommand(members, this.#limits), namesAsInput(all.slice(0, archivesMax)), 2 * candidateBytesMax)
-    if (exitCode === noReader) this.#findings.push(...Buffer.from(output).toString('latin1').split('\0').slice(0, -1).map(archive => unscanned(`${shown(archive)} may hold a copy of ${members.join(' or ')}, and nothing here can read it (no python3)`)))
-    else if (exitCode !== 0) throw failed(this.#sandbox, exitCode, output)
-    else this.#findings.push(...judgeArchives(output, originals))
+  /** What archives hold is listed first; of the members, those that have a changed file's name are read. */
+  async #archives (listings: readonly Listing[], { originals }: Sought): Promise<void> {
+    const { archivesMax, namesakesMax, candidateBytesMax } = this.#limits
+    const members = listings.flatMap(({ members }) => originals.flatMap(({ path }) => pathsWith(members, `/${bytesOf(shortPath(path))}\0`, namesakesMax)))
+    this.#findings.push(...listings.flatMap(({ unread }) => unread.map(why => unscanned(shown(why)))))
+    if (members.length === 0) return
+    const chosen = [...new Set(members)]
+    if (chosen.length > archivesMax) this.#findings.push(unscanned(`${chosen.length - archivesMax} members of archives were not read (archivesMax)`))
+    this.#findings.push(...judgeArchives(await this.#exec(archivesCommand('read', this.#limits), namesAsInput(chosen.slice(0, archivesMax)), 3 * candidateBytesMax), originals))
+  }
+
+  /** A toolchain has archives that nobody can read, to test its own readers: of the system's they are left out. */
+  async #withMembers (listing: Listing, isSystem = false): Promise<Listing> {
+    const { archives } = listing
+    const { archivesMax } = this.#limits
+    if (archives.length === 0) return listing
+    const { exitCode, output } = await this.#run(archivesCommand('list', this.#limits), namesAsInput(archives.slice(0, archivesMax)), 2 * this.#limits.listingBytesMax)
+    if (exitCode !== 0 && exitCode !== noReader) throw failed(this.#sandbox, exitCode, output)
+    const all = exitCode === noReader ? { ...listing, unread: [`${archives.length} archives, ${archives[0]!} among them: nothing here can read them (no python3)`] } : withMembers(listing, output)
+    if (isSystem && exitCode === 0) all.unread = []
+    const left = archives.length - archivesMax
+    return left <= 0 ? all : { ...all, unread: [...all.unread, `${left} archives, ${archives[archivesMax]!} among them (archivesMax)`] }
   }
 
   // ---- commands -------------------------------------------------------------------------------------------------------

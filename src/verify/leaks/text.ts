@@ -15,7 +15,12 @@ export type Strength = 'anywhere' | 'namesake'
 interface Piece { text: string; exact: boolean; fragment: string }
 /** One changed place: the pieces of its text, by strength; none where it is not distinctive. */
 export type Change = Record<Strength, Piece[]>
-export interface Original { path: string; changes: Change[] }
+/** `left`: changes that are not looked for, being too many. */
+export interface Original { path: string; changes: Change[]; left: number }
+
+/** Of the longest parts of lines, so many are counted in their file. */
+const fragmentChoices = 6
+const fragmentCharsMax = 80
 
 const squeeze = (text: string): string => text.replace(/[\s\0]+/g, '')
 /** Lines without what stands at their end. */
@@ -24,10 +29,14 @@ const latin = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byt
 
 /** `now`: the file in the solver's tree; null where it is gone. */
 export function readOriginal (path: string, original: Uint8Array, now: Uint8Array | null, limits: LeakLimits): Original {
-  if (original.includes(0)) return { path, changes: [] }
+  if (original.includes(0)) return { path, changes: [], left: 0 }
   const source = new Source(latin(original), latin(now ?? new Uint8Array()), limits)
   const changes = now === null ? [{ from: 0, to: source.lines.length }] : changedLines(original, now)
-  return { path, changes: changes.slice(0, limits.changesMax).map(change => ({ anywhere: source.pieces(change, 'anywhere'), namesake: source.pieces(change, 'namesake') })) }
+  return {
+    path,
+    changes: changes.slice(0, limits.changesMax).map(change => ({ anywhere: source.pieces(change, 'anywhere'), namesake: source.pieces(change, 'namesake') })),
+    left: Math.max(0, changes.length - limits.changesMax)
+  }
 }
 
 interface Range { from: number; to: number }
@@ -56,6 +65,8 @@ class Source {
   readonly #now: Record<'squeezed' | 'exact', string>
   readonly #limits: LeakLimits
   readonly #text: string
+  /** Nothing but white space differs. */
+  readonly #isSpace: boolean
 
   constructor (text: string, now: string, limits: LeakLimits) {
     this.#text = text
@@ -63,6 +74,7 @@ class Source {
     this.#squeezed = this.lines.map(squeeze)
     this.#now = { squeezed: squeeze(now), exact: exactly(now) }
     this.#limits = limits
+    this.#isSpace = this.#now.squeezed === this.#squeezed.join('')
   }
 
   pieces (change: Range, strength: Strength): Piece[] {
@@ -125,11 +137,9 @@ class Source {
     const exact = exactly(this.lines.slice(from, to).join('\n'))
     const words = new Set(exact.match(/[A-Za-z]{3,}/g))
     if (squeezed.length < (strength === 'anywhere' ? charsMin : namesakeCharsMin) || words.size < (strength === 'anywhere' ? wordsMin : namesakeWordsMin)) return null
-    const fragment = this.#fragment(from, to)
-    if (fragment === null) return null
-    if (!this.#now.squeezed.includes(squeezed)) return { text: squeezed, exact: false, fragment }
-    const isSpace = this.#now.squeezed === squeeze(this.#text)
-    return isSpace && !this.#now.exact.includes(exact) ? { text: exact, exact: true, fragment } : null
+    const isNew = this.#isSpace ? !this.#now.exact.includes(exact) : !this.#now.squeezed.includes(squeezed)
+    const fragment = isNew ? this.#fragment(from, to) : null
+    return fragment === null ? null : { text: this.#isSpace ? exact : squeezed, exact: this.#isSpace, fragment }
   }
 
   /** A part of one of the lines that copies keep whatever becomes of white space and quotes; the rarest in its own file. */
@@ -138,8 +148,9 @@ class Source {
     const parts = (pattern: RegExp): string[] => this.lines.slice(from, to).flatMap(line => line.match(pattern) ?? []).map(part => part.trim()).filter(part => part.length >= fragmentCharsMin && /[A-Za-z]{3}/.test(part))
     const solid = parts(/[!#-%'-;=?-[\]-~]+/g)
     const all = solid.length > 0 ? solid : parts(/[!#-%'-;=?-[\]-~]+(?: [!#-%'-;=?-[\]-~]+)*/g)
-    const rank = (part: string): number => Math.min(part.length, 40) / this.#text.split(part).length
-    return all.length === 0 ? null : all.reduce((best, part) => rank(part) > rank(best) ? part : best).slice(0, 80)
+    const rank = (part: string): number => Math.min(part.length, fragmentCharsMax) / this.#text.split(part).length
+    const longest = all.sort((one, other) => other.length - one.length).slice(0, fragmentChoices)
+    return longest.length === 0 ? null : longest.reduce((best, part) => rank(part) > rank(best) ? part : best).slice(0, fragmentCharsMax)
   }
 }
 
@@ -172,11 +183,13 @@ const holds = ({ squeezed, exact }: Reading, piece: Piece): boolean => piece.exa
 
 function readingsOf (text: string): Reading[] {
   const reading = (form: Form, text: string): Reading => ({ form, squeezed: squeeze(text), exact: exactly(text) })
-  const readings = [reading('plain', text)]
+  const readings: Reading[] = []
+  // A diff has the lines of one side without what stands between them, whatever it holds as it is.
   if (/^@@ -\d/m.test(text)) {
     const lines = text.split('\n')
     for (const sign of ['-', '+']) readings.push(reading('patch', lines.filter(line => /^[ +-]/.test(line) && (line[0] === ' ' || line[0] === sign)).map(line => line.slice(1)).join('\n')))
   }
+  readings.push(reading('plain', text))
   if (/\\[nt"]/.test(text)) readings.push(reading('map', unescaped(text)))
   for (const [, encoded] of text.matchAll(/sourceMappingURL=data:application\/json[^,\s]*;base64,([A-Za-z0-9+/=]+)/g)) readings.push(reading('map', unescaped(Buffer.from(encoded!, 'base64').toString('latin1'))))
   return readings

@@ -20,7 +20,7 @@ t.test('limits that are reached are findings', async t => {
     [{ namesakesMax: 1 }, { 'x/util.py': text('x'), 'y/util.py': text('y') }, /namesakesMax/],
     [{ candidatesMax: 1 }, copies, /2 files that may hold the original were not read \(candidatesMax\)/],
     [{ candidateBytesMax: 200 }, copies, /not read to their ends \(candidateBytesMax\)/],
-    [{ archivesMax: 0 }, { 'a.zip': text('') }, /archives were not read \(archivesMax\)/],
+    [{ archivesMax: 0 }, { 'a.zip': text('') }, /archives, .*\(archivesMax\)/],
     [{ archiveBytesMax: 10 }, { 'a.tgz': text('longer than ten') }, /a\.tgz: it is too large/],
     [{ storesMax: 1 }, packs, /1 packs and bundles of git were not read \(storesMax\)/],
     [{ findingsMax: 1 }, copies, /more findings are not listed \(findingsMax\)/],
