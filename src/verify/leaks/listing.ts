@@ -18,6 +18,12 @@ export interface Listing {
   unread: string[]
 }
 
+/** What toolchains test their own readers with: made to be hard to read. */
+const testData = /\/(?:tests?|testdata|archivetestdata)\//
+
+/** Without archives that a toolchain has for its own tests. */
+export const withoutTestData = (listing: Listing): Listing => ({ ...listing, archives: listing.archives.filter(path => !testData.test(path)) })
+
 const isStore = /\.(?:pack|bundle)$|\/[0-9a-f]{2}\/[0-9a-f]{38}$/
 
 export function readListing (output: Uint8Array, { listingBytesMax }: LeakLimits): Listing {

@@ -18,7 +18,7 @@ import { throwIfAborted } from '../tree.ts'
 import { archivesCommand, chosenCommand, contentCommand, gitCommand, listCommand, namesCommand, noReader, readCommand, stemOf, storesCommand } from './commands.ts'
 import { heldInStore, judgeArchives, judgeBytecode, judgeFile, judgeGit, listed, noWalls, shown, unscanned, type ReadFile } from './judge.ts'
 import { leakLimits, type LeakLimits } from './limits.ts'
-import { pathsWith, readListing, withMembers, type Listing } from './listing.ts'
+import { pathsWith, readListing, withMembers, withoutTestData, type Listing } from './listing.ts'
 import { bytecodeSource, isAlike, isBytecodeOf, shortPath } from './names.ts'
 import { Remembered } from './remembered.ts'
 import { fragmentsOf, readOriginal, type Original } from './text.ts'
@@ -251,7 +251,7 @@ class Search {
 
   /** A toolchain has archives that nobody can read, to test its own readers: of the system's they are left out. */
   async #withMembers (listing: Listing, isSystem = false): Promise<Listing> {
-    const { archives } = listing
+    const { archives } = isSystem ? withoutTestData(listing) : listing
     const { archivesMax } = this.#limits
     if (archives.length === 0) return listing
     const { exitCode, output } = await this.#run(archivesCommand('list', this.#limits), namesAsInput(archives.slice(0, archivesMax)), 2 * this.#limits.listingBytesMax)

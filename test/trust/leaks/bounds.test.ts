@@ -18,7 +18,7 @@ t.test('limits that are reached are findings', async t => {
     [{ listingBytesMax: 100 }, copies, /listingBytesMax/],
     [{ namesBytesMax: 20 }, copies, /namesBytesMax/],
     [{ namesakesMax: 1 }, { 'x/util.py': text('x'), 'y/util.py': text('y') }, /namesakesMax/],
-    [{ candidatesMax: 1 }, copies, /2 files that may hold the original were not read \(candidatesMax\)/],
+    [{ candidatesMax: 1 }, copies, /\d files that may hold the original were not read \(candidatesMax\)/],
     [{ candidateBytesMax: 200 }, copies, /not read to their ends \(candidateBytesMax\)/],
     [{ archivesMax: 0 }, { 'a.zip': text('') }, /archives, .*\(archivesMax\)/],
     [{ archiveBytesMax: 10 }, { 'a.tgz': text('longer than ten') }, /a\.tgz: it is too large/],
@@ -55,10 +55,13 @@ t.test('the tree of a bug is searched once, whoever asks, and the system is list
   t.match(all[0], [/^leak-copy/])
   t.ok(all.every(findings => findings === all[0]), 'one answer for all')
   const first = commands.length
+  const listing = (command: string): boolean => command.includes(String(leakLimits.listingBytesMax + 1))
+  t.equal(commands.filter(listing).length, 2, 'the system and the mounts')
   await scanSolverTree(told, request, memory)
   t.equal(commands.length, first, 'nothing is asked again')
   await scanSolverTree(told, { ...request, commit: request.commit, bug: { ...request.bug, id: 'bug-1' } }, memory)
-  t.equal(commands.length, 2 * first - 2, 'of another bug all is asked but the two listings')
+  t.ok(commands.length > first, 'another bug is searched for')
+  t.equal(commands.slice(first).filter(listing).length, 0, 'with the listings that there are')
   const small = createLeakMemory({ ...leakLimits, scansMax: 2, listingsMax: 1 })
   for (const id of ['bug-1', 'bug-2', 'bug-3']) await scanSolverTree(told, { ...request, bug: { ...request.bug, id } }, small)
   t.same([small.scans.size, small.listings.size], [2, 1], 'the oldest are forgotten')

@@ -106,8 +106,8 @@ export async function openLab (t: Test): Promise<Lab> {
       try {
         const commit = await prepareSolverTree(sandbox, bug)
         await after(sandbox)
-        // With limits of its own nothing that others listed is known.
-        return await scanSolverTree(sandbox, { bug, arena, commit }, Object.keys(limits).length > 0 ? createLeakMemory() : memory, undefined, { ...leakLimits, ...limits })
+        const known = limits.listingBytesMax === undefined ? memory : createLeakMemory()
+        return await scanSolverTree(sandbox, { bug, arena, commit }, known, undefined, { ...leakLimits, ...limits })
       } finally { await sandbox.destroy() }
     }
   }
