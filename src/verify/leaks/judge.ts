@@ -5,7 +5,7 @@ import type { LeakLimits } from './limits.ts'
 import { bytecodeSource, isBackup, isBuildOutput, isBytecodeOf, isNamesake } from './names.ts'
 import { heldIn, type Form, type Held, type Original } from './text.ts'
 
-export type LeakCode = 'leak-git' | 'leak-copy' | 'leak-build' | 'leak-backup' | 'leak-patch' | 'leak-map' | 'leak-bytecode' | 'leak-archive' | 'leak-open' | 'leak-unscanned'
+export type LeakCode = 'leak-git' | 'leak-copy' | 'leak-build' | 'leak-backup' | 'leak-patch' | 'leak-map' | 'leak-bytecode' | 'leak-archive' | 'leak-open' | 'leak-more' | 'leak-unscanned'
 
 /** `path` as bytes (latin-1); `time` in seconds. */
 export interface ReadFile { path: string; bytes: Uint8Array; size: number; time: number }
@@ -98,5 +98,5 @@ export function judgeArchives (output: Uint8Array, originals: readonly Original[
 /** Sorted, each once, as many as there may be. */
 export function listed (findings: readonly string[], { findingsMax }: LeakLimits): string[] {
   const all = [...new Set(findings)].sort()
-  return all.length <= findingsMax ? all : [...all.slice(0, findingsMax), unscanned(`${all.length - findingsMax} more findings are not listed (findingsMax)`)]
+  return all.length <= findingsMax ? all : [...all.slice(0, findingsMax), finding('leak-more', `${all.length - findingsMax} more findings are not listed (findingsMax)`)]
 }

@@ -28,7 +28,7 @@ t.test('limits that are reached are findings', async t => {
   ]
   for (const [limits, env, says] of cases) {
     const findings = await lab.find({ env, ...limits === undefined ? {} : { limits } })
-    const said = findings.filter(finding => finding.startsWith('leak-unscanned: '))
+    const said = findings.filter(finding => /^leak-(?:unscanned|more): /.test(finding))
     t.ok(said.some(finding => says.test(finding)), `${JSON.stringify(limits)}: ${findings.join('; ')}`)
   }
   const twice = util + util.replaceAll('total_weight', 'all_weights_of_them')
