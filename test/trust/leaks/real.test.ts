@@ -14,7 +14,7 @@ import { openLab } from './fixture.ts'
 
 /** Packages whose sources stand in them once. */
 const packages = ['ws', 'pino', 'undici']
-const bugsOfEach = 12
+const bugsOfEach = 8
 const lab = await openLab(t)
 const modules = join(process.cwd(), 'node_modules')
 
