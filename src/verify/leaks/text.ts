@@ -21,6 +21,10 @@ export interface Original { path: string; changes: Change[]; left: number }
 /** Of the longest parts of lines, so many are counted in their file. */
 const fragmentChoices = 6
 const fragmentCharsMax = 80
+/** One word of prose, with what stands around it. */
+const plainWord = /^[^A-Za-z]*[A-Z]?[a-z]+[^A-Za-z]*$/
+/** What half of all files hold: no start for a search. */
+const everywhere = /^(?:module\.exports(?:\.default)?|exports\.default|require\(.*|__name__|'?__main__'?:?|isinstance\(\w*,?|undefined[,;)]*|continue;?|function\b.{0,3}|prototype.{0,2}|arguments.{0,2})$/
 
 const squeeze = (text: string): string => text.replace(/[\s\0]+/g, '')
 /** Lines without what stands at their end. */
@@ -146,7 +150,7 @@ class Source {
   #fragment (from: number, to: number): string | null {
     const { fragmentCharsMin } = this.#limits
     const parts = (pattern: RegExp): string[] => this.lines.slice(from, to).flatMap(line => line.match(pattern) ?? []).map(part => part.trim()).filter(part => part.length >= fragmentCharsMin && /[A-Za-z]{3}/.test(part))
-    const solid = parts(/[!#-%'-;=?-[\]-~]+/g)
+    const solid = parts(/[!#-%'-;=?-[\]-~]+/g).filter(part => !everywhere.test(part) && !plainWord.test(part))
     const all = solid.length > 0 ? solid : parts(/[!#-%'-;=?-[\]-~]+(?: [!#-%'-;=?-[\]-~]+)*/g)
     const rank = (part: string): number => Math.min(part.length, fragmentCharsMax) / this.#text.split(part).length
     const longest = all.sort((one, other) => other.length - one.length).slice(0, fragmentChoices)
