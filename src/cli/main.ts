@@ -11,6 +11,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ run: Com
   play: { summary: 'play self-play episodes on a target', load: () => import('./play.ts') },
   verify: { summary: 'prove that a bug is real: the table of all checks', load: () => import('./verify.ts') },
   grade: { summary: 'would this patch repair the bug?', load: () => import('./grade.ts') },
+  leaks: { summary: 'can a solver read the original of what a bug changes?', load: () => import('./leaks.ts') },
   reverify: { summary: 'does all that a run says follow from its evidence? and new rewards without new rollouts', load: () => import('./reverify.ts') },
   eval: { summary: 'play the solver on SWE-bench instances: how many does it resolve?', load: () => import('./eval.ts') },
   arena: { summary: 'add, list, show or remove opened targets', load: () => import('./arena.ts') },

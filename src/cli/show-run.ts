@@ -3,9 +3,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Verdict } from '../domain.ts'
 import { drawEpisode, episodeIdOf } from '../run/draw.ts'
-import { breakId, settleId, verifyId } from '../run/ids.ts'
+import { breakId, settleId, solveId, verifyId } from '../run/ids.ts'
 import type { RunOptions } from '../run/options.ts'
-import type { BreakResult } from '../run/results.ts'
+import type { BreakResult, SolveResult } from '../run/results.ts'
 import type { SettledEpisode } from '../run/settle.ts'
 import type { RunSummary } from '../run/summary.ts'
 import type { RunStore } from '../store/run.ts'
@@ -22,6 +22,8 @@ export interface RunView extends RunSummary {
   rejections: { id: string | null; episode: number; strategy: string; check: string; reason: string }[]
   failures: { episode: number; outcome: string; reason: string }[]
   quarantine: { work: string; code: string; reason: string }[]
+  /** Bugs whose solvers could read something of the original, with the number of rollouts. */
+  leaks: { id: string; rollouts: number; findings: readonly string[] }[]
   /** Folders and files of the run that are there. */
   places: Record<string, string>
 }
@@ -33,11 +35,13 @@ const places: [string, string][] = [
 
 export function viewRun (store: RunStore): RunView {
   const { options, policies, spar, node } = store.file()
-  const view: RunView = { ...renderSummary(store).summary, spar, node, options, policies, unsettled: [], rejections: [], failures: [], quarantine: quarantined(store), places: {} }
+  const view: RunView = { ...renderSummary(store).summary, spar, node, options, policies, unsettled: [], rejections: [], failures: [], quarantine: quarantined(store), leaks: [], places: {} }
   for (const [place] of places) if (existsSync(store.path(place))) view.places[place] = store.path(place)
   for (let number = 1; number <= options.episodes; number++) {
     const episodeId = episodeIdOf(number)
-    const ending = store.result<SettledEpisode>(settleId(episodeId))?.ending
+    const settled = store.result<SettledEpisode>(settleId(episodeId))
+    const ending = settled?.ending
+    view.leaks.push(...leaksOf(store, settled))
     if (!ending) view.unsettled.push(number)
     else if (ending.kind === 'rejected') {
       const id = store.result<Verdict>(verifyId(episodeId))?.bugId ?? store.result<BreakResult>(breakId(episodeId))?.bugId ?? null
@@ -47,6 +51,13 @@ export function viewRun (store: RunStore): RunView {
     }
   }
   return view
+}
+
+function leaksOf (store: RunStore, settled: SettledEpisode | null): RunView['leaks'] {
+  return (settled?.bugs ?? []).flatMap(({ bugId, order, attempts }) => {
+    const found = attempts.map(({ member }) => (store.result<SolveResult>(solveId(settled!.episodeId, order, member))?.findings ?? []).filter(finding => finding.startsWith('leak-'))).filter(leaks => leaks.length > 0)
+    return found.length === 0 ? [] : [{ id: bugId, rollouts: found.length, findings: [...new Set(found.flat())] }]
+  })
 }
 
 export function renderRun (store: RunStore, view: RunView): string {
@@ -63,10 +74,14 @@ export function renderRun (store: RunStore, view: RunView): string {
     ...section('Rejected', view.rejections.length > 0 ? [renderTable(['bug', 'episode', 'strategy', 'check', 'reason'], view.rejections.map(({ id, episode, strategy, check, reason }) => [id ?? '–', String(episode), strategy, check, oneLine(reason)]))] : []),
     ...section('Without a bug', view.failures.map(({ episode, outcome, reason }) => `  episode ${episode}: ${outcome}${reason ? `: ${oneLine(reason)}` : ''}`)),
     ...section('Quarantined', view.quarantine.map(({ work, code, reason }) => `  ${work}: ${oneLine(reason)} [${code}]`)),
+    ...section(`Leaks to the solver: findings in ${view.leaks.reduce((sum, { rollouts }) => sum + rollouts, 0)} rollouts`, view.leaks.map(({ id, rollouts, findings }) => `  ${id}: ${rollouts} rollouts; ${findings.slice(0, leaksShownMax).map(oneLine).join('; ')}${findings.length > leaksShownMax ? `; ${findings.length - leaksShownMax} more` : ''}`)),
     ...section('Not settled', view.unsettled.length > 0 ? [`  episodes ${view.unsettled.join(', ')}; go on with: spar play --resume --out ${store.dir}`] : []),
     ...section(`In ${store.dir}`, places.filter(([place]) => view.places[place] !== undefined).map(([place, what]) => `  ${place.padEnd(14)} ${what}`))
   ].join('\n')
 }
+
+/** Findings of one bug that are shown. */
+const leaksShownMax = 3
 
 /** Work that was given up, from the ledger's lines; a line that a crash tore is no line. */
 function quarantined (store: RunStore): RunView['quarantine'] {

@@ -12,6 +12,8 @@ import { keepCommand, restoreCommand } from '../verify/restore.ts'
 import { presentCommand } from '../verify/runs.ts'
 import { roomCommand } from '../sandbox/room.ts'
 import { scriptCommand, scriptPath } from '../verify/run.ts'
+import { contentCommand, gitCommand, listCommand as listSystemCommand, namesCommand, readCommand } from '../verify/leaks/commands.ts'
+import { leakLimits } from '../verify/leaks/index.ts'
 import { commitCommand, forgetCommand } from '../verify/solver-tree.ts'
 import { applyCommand } from '../verify/tree.ts'
 import type { Tree, TreeFile } from '../workers/diff/index.ts'
@@ -31,7 +33,7 @@ export interface Contents {
   base: { id: string; tree: Tree } | null
 }
 
-export type CommandName = 'apply' | 'keep' | 'restore' | 'present' | 'forget' | 'commit' | 'diff' | 'test' | 'parse' | 'room' | 'list' | 'fingerprint'
+export type CommandName = 'apply' | 'keep' | 'restore' | 'present' | 'forget' | 'commit' | 'diff' | 'test' | 'parse' | 'room' | 'list' | 'fingerprint' | 'search'
 type Run = (contents: Contents, stdin: Uint8Array | undefined, argument: string) => Printed
 export interface Command {
   name: CommandName
@@ -97,6 +99,19 @@ const commit: Run = contents => {
   return answer(0, `${id}\n`)
 }
 
+// The search for leaks: the arenas have one file of each name, and a text that two of them hold is not looked for.
+
+const foundNothing: Run = () => done
+
+const gitOfCommit: Run = ({ base }) => answer(0, `\0refs/heads/main ${base?.id ?? ''}\n\0\0`)
+
+const readFiles: Run = ({ tree }, stdin) => {
+  const kept = pathsOf(stdin).map(path => tree.get(path))
+  const there = kept.flatMap(file => file === undefined ? [] : [file.bytes])
+  const numbers = kept.flatMap((file, index) => file === undefined ? [] : `${index} `).join('')
+  return { exitCode: 0, output: Buffer.concat([Buffer.from(`${numbers}\n${there.map(bytes => `${bytes.length} 946684800\n`).join('')}`), ...there]) }
+}
+
 const diff: Run = ({ tree, base, scratch }, _stdin, id) => {
   if (base === null || base.id !== id) return answer(128, `fatal: bad object ${id}\n`)
   scratch.set(attemptFile(folders), diffTrees(base.tree, tree))
@@ -141,6 +156,9 @@ const listOf = perThing((tree: Tree) => {
 
 interface Known { name: CommandName; full: Printed | null; run: Run }
 
+const writable = [folders.scratch, '/tmp']
+const listCommandOfSystem = listSystemCommand(['/'], [folders.tree, ...writable], leakLimits)
+
 const exact = new Map<string, Known>([
   [keepCommand(folders), { name: 'keep', full: inputFull, run: keep }],
   [restoreCommand(folders), { name: 'restore', full: copyFull, run: restore }],
@@ -151,6 +169,9 @@ const exact = new Map<string, Known>([
   [scriptCommand(folders), { name: 'test', full: scriptFull, run: test }],
   [quietly(parserCommand(parserPath, new Uint8Array())!), { name: 'parse', full: inputFull, run: parse }],
   [roomCommand(folders), { name: 'room', full: roomLeft(0), run: () => roomLeft(41_075_072) }],
+  [contentCommand(writable, folders, leakLimits), { name: 'search', full: inputFull, run: foundNothing }],
+  [listCommandOfSystem, { name: 'search', full: null, run: foundNothing }],
+  [readCommand(folders, leakLimits.originalBytesMax), { name: 'search', full: inputFull, run: readFiles }],
   [listCommand, { name: 'list', full: null, run: contents => listOf(contents.tree, '') }]
 ])
 
@@ -163,7 +184,9 @@ const pattern = (command: string): { before: string; after: string } => {
 
 const withArgument: readonly (Known & { before: string; after: string })[] = [
   { name: 'apply', full: inputFull, run: apply, ...pattern(applyCommand(folders, [hole]).replace(`'./${hole}'`, hole)) },
-  { name: 'diff', full: gitFull, run: diff, ...pattern(attemptCommand(folders, hole)) }
+  { name: 'diff', full: gitFull, run: diff, ...pattern(attemptCommand(folders, hole)) },
+  { name: 'search', full: null, run: gitOfCommit, ...pattern(gitCommand(folders, hole)) },
+  { name: 'search', full: null, run: foundNothing, ...pattern(namesCommand([folders.tree, ...writable], [], folders, [], leakLimits).replace('\\( -name', `\\( ${hole}-name`)) }
 ]
 
 /** What a command does to these contents once it is run. Throws for one that nobody knows. */

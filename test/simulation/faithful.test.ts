@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { createBug } from '../../src/artifact/index.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Arena } from '../../src/domain.ts'
 import type { Sandbox, Sandboxes } from '../../src/ports.ts'
@@ -17,7 +18,8 @@ import { listCommand } from '../../src/simulation/commands.ts'
 import { diffOf, readListing, withoutTests, withValue, type Texts } from '../../src/simulation/draft.ts'
 import { createSimulatedMachine } from '../../src/simulation/sandboxes.ts'
 import { keepTestFiles, restoreTestFiles } from '../../src/verify/restore.ts'
-import { prepareTree } from '../../src/verify/solver-tree.ts'
+import { createLeakMemory, scanSolverTree } from '../../src/verify/leaks/index.ts'
+import { prepareSolverTree, prepareTree } from '../../src/verify/solver-tree.ts'
 import { verifyLimits } from '../../src/verify/index.ts'
 import { applyPatch } from '../../src/verify/tree.ts'
 import { writeFiles } from '../artifact/git.ts'
@@ -101,6 +103,17 @@ t.test('a solver\'s tree has the same commit, and its attempts the same bytes', 
   t.match(found[0]!.diffs[2], /new file mode/)
   t.equal(found[1]!.tests, original.get('tests/test_m1.py'))
   t.equal(found[0]!.tests, original.get('tests/test_m1.py'))
+})
+
+t.test('a solver\'s tree is searched for leaks, and has none', async t => {
+  const none = new Uint8Array()
+  const bug = createBug({ testScript: none, testFiles: none, testParser: none, parserName: 'test_parser.py', bugInject: bytes(patches.twoFiles), testWeaken: bytes(patches.tests), predPatch: null })
+  for (const [kind, sandboxes, arena] of (await openBoth(t))?.kinds ?? []) {
+    const sandbox = await open(sandboxes, arena)
+    const commit = await prepareSolverTree(sandbox, bug)
+    t.same(await scanSolverTree(sandbox, { bug, arena, commit }, createLeakMemory()), [], kind)
+    await sandbox.destroy()
+  }
 })
 
 t.test('files are read and refused alike', async t => {
