@@ -3,7 +3,8 @@
 //
 // Numbered rules:
 //  1. To measure is dear (every file is looked at), to ask the file system how much room is left is one call. A sandbox can
-//     have grown by a step only where the room has shrunk by that step: then it is measured.
+//     have grown beyond its limit only where the room has shrunk by what it lacked of that: then it is measured. Near its
+//     limit it takes a step at least.
 //  2. It is measured now and then whatever the room says: others may have made room meanwhile. Where nobody here can ask for
 //     the room (an engine elsewhere), time alone decides.
 //  3. Measuring takes a small share of the time, however many files there are.
@@ -37,6 +38,8 @@ export class DiskWatch {
   #begun: Room | null = null
   /** As it was when the bytes, and when the files were last measured. */
   #before: Room | null = null
+  /** By how much the room has to shrink. */
+  #lacks: Room
   #checkAt = 0
   #freeAt = 0
 
@@ -44,6 +47,7 @@ export class DiskWatch {
     this.#disk = disk
     this.#clock = clock
     this.#limits = limits
+    this.#lacks = { bytes: limits.diskBytes, files: limits.diskFiles }
   }
 
   /** Looks until it is stopped or the sandbox holds too much: `onOver` is told what, once. */
@@ -74,14 +78,21 @@ export class DiskWatch {
     if (startedAt < this.#freeAt) return null
     const room = await this.#room()
     const isDue = startedAt >= this.#checkAt
-    const filesDue = isDue || this.#shrank(room, 'files') >= this.#limits.diskFiles * diskStepShare
-    if (!filesDue && this.#shrank(room, 'bytes') < this.#limits.diskBytes * diskStepShare) return null
+    const filesDue = isDue || this.#shrank(room, 'files') >= this.#lacks.files
+    if (!filesDue && this.#shrank(room, 'bytes') < this.#lacks.bytes) return null
     const held = await this.#disk.held(filesDue).catch(() => nothing)
     const took = this.#clock.now() - startedAt
     this.#freeAt = startedAt + took / diskShareMax
     this.#checkAt = Math.max(this.#freeAt, startedAt + (room === null ? diskBlindMs : diskCheckMs))
-    if (room !== null) this.#before = { bytes: room.bytes, files: filesDue ? room.files : this.#before?.files ?? room.files }
+    this.#note(room, held, filesDue)
     return this.#tooMuch(room, held, filesDue)
+  }
+
+  #note (room: Room | null, held: Held, counted: boolean): void {
+    const lacks = (limit: number, has: number | null): number => Math.max(limit * diskStepShare, limit - (has ?? limit))
+    this.#lacks.bytes = lacks(this.#limits.diskBytes, held.bytes)
+    if (counted) this.#lacks.files = lacks(this.#limits.diskFiles, held.files)
+    if (room !== null) this.#before = { bytes: room.bytes, files: counted ? room.files : this.#before?.files ?? room.files }
   }
 
   #shrank (room: Room | null, what: keyof Room): number {

@@ -32,7 +32,7 @@ export const killMsMax = 10_000
 export const fileMsMax = 60_000
 /** Between two looks at the room that is left on the disk under a sandbox. */
 export const diskLookMs = 250
-/** What a sandbox holds is measured when that room has shrunk by this share of its limit, ... */
+/** What a sandbox holds is measured when that room has shrunk by what it lacked of its limit, or by this share of it, ... */
 export const diskStepShare = 1 / 16
 /** ... after this time whatever the room says, or after this where the room cannot be asked for. */
 export const diskCheckMs = 30_000

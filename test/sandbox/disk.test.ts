@@ -42,10 +42,12 @@ t.test('where the room does not shrink it is measured now and then', async t => 
   t.same(await watch({ room: () => full, untilMs: 2 * diskCheckMs + diskLookMs }), { what: null, at: 2 * diskCheckMs + diskLookMs, measured: [{ at: diskCheckMs, files: true }, { at: 2 * diskCheckMs, files: true }] })
 })
 
-t.test('where the room shrinks by a step it is measured at the next look, its files only where there are more', async t => {
-  const step = limits.diskBytes * diskStepShare
-  const { measured } = await watch({ room: now => ({ bytes: full.bytes - (now >= 1_000 ? step : 0), files: full.files - (now >= 2_000 ? limits.diskFiles * diskStepShare : 0) }), untilMs: 3_000 })
-  t.same(measured, [{ at: 1_000, files: false }, { at: 2_000, files: true }])
+t.test('it is measured when the room has shrunk by what it lacked of its limit, its files only where they may be too many', async t => {
+  const steps = (now: number, of: number, times: number[]): number => of * times.filter(time => now >= time).length
+  const half = await watch({ room: now => ({ ...full, bytes: full.bytes - steps(now, 800, [1_000, 2_000, 3_000]) }), held: () => ({ bytes: 800, files: null }), untilMs: 4_000 })
+  t.same(half.measured, [{ at: 2_000, files: false }, { at: 3_000, files: false }], 'the whole limit first, then the half that it lacked')
+  const near = await watch({ room: now => ({ ...full, files: full.files - steps(now, limits.diskFiles, [1_000]) - steps(now, limits.diskFiles * diskStepShare, [2_000]) }), held: () => ({ bytes: 0, files: 160 }), untilMs: 4_000 })
+  t.same(near.measured, [{ at: 1_000, files: true }, { at: 2_000, files: true }], 'a step at its limit')
 })
 
 t.test('what holds too many bytes or files is named, once', async t => {
