@@ -38,7 +38,7 @@ export const diskStepShare = 1 / 16
 export const diskCheckMs = 30_000
 export const diskBlindMs = 2_000
 /** Share of the time that measuring one sandbox may take. */
-export const diskShareMax = 0.05
+export const diskShareMax = 0.25
 /** What background processes may print between two commands; beyond it they wait for the next command, whose output it is then. */
 export const idleOutputBytesMax = 2 ** 20
 /** Process sandboxes (over an overlay) that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */

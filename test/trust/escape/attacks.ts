@@ -25,7 +25,7 @@ export interface Step {
   prints?: RegExp
   timeoutMs?: number
   outputBytesMax?: number
-  /** Left alone afterwards: what it left behind goes on. */
+  /** Left alone afterwards for this long, or until it is gone: what it left behind goes on. */
   restMs?: number
 }
 
@@ -42,6 +42,8 @@ export interface Attack {
 }
 
 const MiB = 2 ** 20
+/** From the moment that a sandbox outgrew a limit, on however slow a machine. */
+const goneMsMax = 30_000
 const python = (program: string): string => `python3 - <<'PROGRAM'\n${program.trim()}\nPROGRAM`
 
 const exhaustion: Attack[] = [
@@ -106,7 +108,7 @@ time.sleep(60)`),
     exhausts: true,
     limits: { diskBytes: 300 * MiB },
     steps: [
-      { run: '(for i in {1..20}; do head -c 40000000 /dev/zero >big$i; done) >/dev/null 2>&1 &', ends: /^exit 0$/, restMs: 2_500 },
+      { run: '(for i in {1..20}; do head -c 40000000 /dev/zero >big$i; done) >/dev/null 2>&1 &', ends: /^exit 0$/, restMs: goneMsMax },
       { run: 'echo on', ends: /^disk$/ }
     ],
     after: 'ended'
@@ -123,7 +125,7 @@ for number in range(40_000):
   os.close(os.open('folder%d/%d' % (number // 1_000, number), os.O_CREAT | os.O_WRONLY))
 time.sleep(60)`),
       ends: /^disk$/,
-      timeoutMs: 25_000
+      timeoutMs: 60_000
     }],
     after: 'ended'
   },

@@ -49,7 +49,7 @@ async function tryAttack (t: Test, { sandboxes, arena, leftOf }: Target, host: H
   t.ok(processesWith(marker).length > 0, 'its processes can be found')
   const over = new AbortController()
   const slowest = neighbour === null ? null : answers(neighbour, over.signal)
-  for (const step of attack.steps) await takeStep(t, sandbox, host, step)
+  for (const step of attack.steps) await takeStep(t, sandbox, host, step, async () => (await leftOf(sandbox)).length === 0)
   over.abort()
   if (slowest !== null) {
     const { count, ms } = await slowest
@@ -68,7 +68,7 @@ async function tryAttack (t: Test, { sandboxes, arena, leftOf }: Target, host: H
   t.same(await leftOf(sandbox), [], 'nor anything else')
 }
 
-async function takeStep (t: Test, sandbox: Sandbox, host: Host, step: Step): Promise<void> {
+async function takeStep (t: Test, sandbox: Sandbox, host: Host, step: Step, isGone: () => Promise<boolean>): Promise<void> {
   const command = typeof step.run === 'string' ? step.run : step.run(host)
   const startedAt = performance.now()
   const timeoutMs = step.timeoutMs ?? 20_000
@@ -77,13 +77,14 @@ async function takeStep (t: Test, sandbox: Sandbox, host: Host, step: Step): Pro
   t.notMatch(text, /ESCAPED/)
   if (step.prints !== undefined) t.match(text, step.prints)
   t.ok(performance.now() - startedAt < timeoutMs + neighbourMsMax, 'it ended in time')
-  if (step.restMs !== undefined) await rest(t, step.restMs)
+  if (step.restMs !== undefined) await rest(t, step.restMs, isGone)
 }
 
 /** Nobody reads what is printed while no command runs: it would keep this process busy. */
-async function rest (t: Test, ms: number): Promise<void> {
+async function rest (t: Test, ms: number, isGone: () => Promise<boolean>): Promise<void> {
   const before = readBytes()
-  await new Promise(resolve => setTimeout(resolve, ms))
+  const until = performance.now() + ms
+  while (performance.now() < until && !await isGone()) await new Promise(resolve => setTimeout(resolve, 100))
   t.ok(readBytes() - before < 64 * 2 ** 20, 'what is printed between commands is not read for ever')
 }
 
