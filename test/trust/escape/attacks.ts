@@ -171,7 +171,7 @@ time.sleep(0.5)`),
     name: 'output flood between two commands',
     exhausts: true,
     steps: [
-      { run: '(sleep 0.2; exec yes) & disown', ends: /^exit 0$/, restMs: 800 },
+      { run: '(sleep 0.2; exec yes) & disown', ends: /^exit 0$/, restMs: 1_500 },
       { run: 'sleep 20', ends: /^output$/, outputBytesMax: 64 * 1024 }
     ]
   },
