@@ -36,7 +36,7 @@ const notPermitted = answer(0x00050000 + 1)
 /** glibc falls back to clone, whose flags can be read; those of clone3 lie in memory. */
 const notImplemented = answer(0x00050000 + 38)
 const [numberAt, architectureAt, firstArgumentAt] = [0, 4, 16]
-const AF_VSOCK = 40
+const [AF_ALG, AF_VSOCK] = [38, 40]
 const otherAbiBit = 0x40000000
 
 export function seccompFilter (architecture: string = process.arch): Uint8Array | null {
@@ -49,7 +49,7 @@ export function seccompFilter (architecture: string = process.arch): Uint8Array 
     ...(hasOtherAbi ? [jumpIfAtLeast(otherAbiBit, 0, 1), notPermitted] : []),
     ...refusedForAll.flatMap(name => [jumpIfEqual(calls[name], 0, 1), notPermitted]),
     jumpIfEqual(calls.clone3, 0, 1), notImplemented,
-    jumpIfEqual(calls.socket, 0, 4), load(firstArgumentAt), jumpIfEqual(AF_VSOCK, 0, 1), notPermitted, allow,
+    jumpIfEqual(calls.socket, 0, 5), load(firstArgumentAt), jumpIfEqual(AF_ALG, 1, 0), jumpIfEqual(AF_VSOCK, 0, 1), notPermitted, allow,
     jumpIfEqual(calls.clone, 1, 0), jumpIfEqual(calls.unshare, 0, 2),
     load(firstArgumentAt), jumpIfBits(namespaceFlags, 1, 0),
     allow, notPermitted

@@ -264,7 +264,7 @@ tried('packet', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))`),
   {
     name: 'sockets to the machine around a virtual one',
     kinds: ['bubblewrap'],
-    steps: [{ run: calls("tried('vsock', lambda: socket.socket(40, socket.SOCK_STREAM))\ntried('io_uring', lambda: libc.syscall(425, 1, bytes(120)) + 1)"), ends: /^exit 0$/ }]
+    steps: [{ run: calls("tried('vsock', lambda: socket.socket(40, socket.SOCK_STREAM))\ntried('alg', lambda: socket.socket(38, socket.SOCK_SEQPACKET))\ntried('io_uring', lambda: libc.syscall(425, 1, bytes(120)) + 1)"), ends: /^exit 0$/ }]
   },
   {
     name: 'mounting',

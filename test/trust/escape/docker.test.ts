@@ -26,6 +26,6 @@ for (const place of ['image', 'directory'] as const) {
       await sandboxes.reap()
     })
     const leftOf = async ({ id }: Sandbox): Promise<string[]> => (await docker.listContainers({ all: true })).flatMap(({ Names }) => Names).filter(name => name === `/${id}`)
-    escapeSuite(t, { sandboxes, arena: made?.arena ?? plain, isolation: 'docker', folder, leftOf })
+    escapeSuite(t, { sandboxes, arena: made?.arena ?? plain, isolation: 'docker', folder, holdsMemory: true, leftOf })
   })
 }
