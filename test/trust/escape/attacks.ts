@@ -120,7 +120,7 @@ time.sleep(60)`),
     steps: [{
       run: python(`
 import os, time
-for number in range(40_000):
+for number in range(12_000):
   if number % 1_000 == 0: os.mkdir('folder%d' % (number // 1_000))
   os.close(os.open('folder%d/%d' % (number // 1_000, number), os.O_CREAT | os.O_WRONLY))
 time.sleep(60)`),
