@@ -217,7 +217,7 @@ for pid in (1, os.getppid()):
     time.sleep(0.1); libc.ptrace(8, pid, 0, 0)
 print('on')`),
       ends: /^(exit \d+|timeout)$/,
-      timeoutMs: 3_000
+      timeoutMs: 1_500
     }, { run: 'exit', ends: /^(exit \d+|timeout)$/, timeoutMs: 1_000 }]
   }
 ]

@@ -31,11 +31,15 @@ const neighbourMsMax = 10_000
 
 export function escapeSuite (t: Test, target: Target): void {
   let host: Host
-  t.before(async () => { host = await openHost(target.folder) })
+  let neighbour: Sandbox
+  t.before(async () => {
+    host = await openHost(target.folder)
+    neighbour = await target.sandboxes.open(specOf(target.arena))
+  })
   t.teardown(() => host.close())
 
   const held = attacks.filter(({ kinds, limits }) => (kinds?.includes(target.isolation) ?? true) && (target.holdsMemory || limits?.memoryBytes === undefined))
-  for (const attack of held) t.test(attack.name, async t => await tryAttack(t, target, host, attack))
+  for (const attack of held) t.test(attack.name, async t => await tryAttack(t, target, host, neighbour, attack))
   t.test('files that are read and written from outside', async t => await tryFiles(t, target, host))
   t.test('nobody reached the host', async t => {
     t.equal(host.reached(), 0)
@@ -43,15 +47,15 @@ export function escapeSuite (t: Test, target: Target): void {
   })
 }
 
-async function tryAttack (t: Test, { sandboxes, arena, leftOf }: Target, host: Host, attack: Attack): Promise<void> {
-  const [sandbox, neighbour] = await Promise.all([sandboxes.open(specOf(arena, 'tree', attack.limits)), attack.exhausts === true ? sandboxes.open(specOf(arena)) : null])
-  t.teardown(() => Promise.all([sandbox.destroy(), neighbour?.destroy()]))
+async function tryAttack (t: Test, { sandboxes, arena, leftOf }: Target, host: Host, neighbour: Sandbox, attack: Attack): Promise<void> {
+  const sandbox = await sandboxes.open(specOf(arena, 'tree', attack.limits))
+  t.teardown(() => sandbox.destroy())
   // An argument by which processes are found from outside: nothing else has it.
   const marker = `/spar-escape-${sandbox.id}`
   await run(sandbox, `(exec -a ${marker} sleep 600) >/dev/null 2>&1 & disown; until grep -qs '[s]par-escape-' /proc/[0-9]*/cmdline; do sleep 0.02; done`)
   t.ok(processesWith(marker).length > 0, 'its processes can be found')
   const over = new AbortController()
-  const slowest = neighbour === null ? null : answers(neighbour, over.signal)
+  const slowest = attack.exhausts === true ? answers(neighbour, over.signal) : null
   for (const step of attack.steps) await takeStep(t, sandbox, host, step, async () => (await leftOf(sandbox)).length === 0)
   over.abort()
   if (slowest !== null) {
