@@ -32,7 +32,9 @@ export interface SandboxLimits {
   cpus: number
   /** Largest file a command may write. */
   fileBytes: number
+  /** What the sandbox may hold on disk, in bytes and in files and folders. Beyond it the sandbox is ended. */
   diskBytes: number
+  diskFiles: number
 }
 
 export interface SandboxSpec {
@@ -59,20 +61,21 @@ export interface ExecOptions {
 }
 
 export interface ExecResult {
-  /** null: killed by deadline, flood or abort. 137 with `killed: 'memory'` when the memory limit struck. */
+  /** null: killed by deadline, flood, abort or a disk limit. 137 with `killed: 'memory'` when the memory limit struck. */
   exitCode: number | null
   /** stdout and stderr as they came, at most outputBytesMax: the first half and the last half where it was cut. */
   output: Uint8Array
   /** Bytes left out of `output`. */
   truncatedBytes: number
-  killed: null | 'timeout' | 'output' | 'memory' | 'abort'
+  killed: null | 'timeout' | 'output' | 'memory' | 'disk' | 'abort'
   durationMs: number
 }
 
 /**
  * An isolated copy of an arena. Commands run in one persistent bash (working folder and variables stay), one at a time,
  * starting in `tree`. A command that ends the shell, or is killed, leaves the files as they are: the next command gets a
- * fresh shell. Faults of the sandbox itself are thrown as SparError `SANDBOX_LOST` (retryable), never reported as an exit code.
+ * fresh shell. One exception: a sandbox that outgrew a disk limit is ended for good. Its files are removed at once, one command
+ * says `killed: 'disk'`, and everything after it throws SANDBOX_DISK_LIMIT (not retryable). Faults of the sandbox itself are thrown as SparError `SANDBOX_LOST` (retryable), never reported as an exit code.
  */
 export interface Sandbox {
   readonly id: string

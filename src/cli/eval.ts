@@ -30,7 +30,7 @@ import { onlyArgument, parseWord, sandboxesFor } from './parse.ts'
 import { createPolicies } from './policies.ts'
 import { readPolicy } from './policy-values.ts'
 import { renderTable } from './table.ts'
-import { neutral } from './terminal.ts'
+import { neutral, neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar eval <tasks.jsonl> [options]
 
@@ -92,7 +92,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const summary = summarise(store.dir, model, attempts, instances.map(({ id }) => ({ id, results: results.filter(result => result.instance === id) })))
   writePredictions(store, model, attempts, results)
   writeJson(store.path('results.json'), summary)
-  io.out(values.json ? JSON.stringify(summary) : neutral(tableOf(summary)))
+  io.out(values.json ? neutralJson(summary) : neutral(tableOf(summary)))
   return summary.error > 0 ? exitUndecided : 0
 }
 

@@ -12,6 +12,7 @@ import { createSandboxes } from '../sandbox/index.ts'
 import { openRunStore } from '../store/run.ts'
 import { shownPath, sparHome, type Io } from './command.ts'
 import { onlyArgument, parseWord } from './parse.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar export <run> --format swebench|swesmith|harbor|jsonl [options]
 
@@ -44,7 +45,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const trees = lazyTrees(store.file().arena, store.run)
   try {
     const exported = await exportRun(store, { format, out: resolve(values.out ?? join(dir, 'export', format)), orderMax, image: values.image ?? null }, trees.open)
-    if (values.json) io.out(JSON.stringify(exported))
+    if (values.json) io.out(neutralJson(exported))
     else {
       io.out(`Wrote ${exported.instances} ${format === 'jsonl' ? 'samples' : format === 'harbor' ? 'tasks' : 'instances'} (${format}) to ${shownPath(exported.out)}`)
       for (const { bug, reason } of exported.leftOut) io.err(`  left out: ${bug}: ${reason}`)

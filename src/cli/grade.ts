@@ -8,6 +8,7 @@ import { runDefaults } from '../run/options.ts'
 import { gradeAttempt } from '../verify/grade.ts'
 import { withBug, type OpenedBug } from './bug.ts'
 import { exitNo, exitUndecided, type Io } from './command.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar grade <bug-dir> <patch> [options]
 
@@ -38,7 +39,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     const { artifact: { bug }, arena, ports } = opened
     return await gradeAttempt({ bug, arena, expected: await expectedOf(opened), patch, run: 'grade' }, ports)
   })
-  if (values.json) io.out(JSON.stringify(grade))
+  if (values.json) io.out(neutralJson(grade))
   else io.out(`${grade.solved === null ? 'undecided' : grade.solved ? 'solved' : 'not solved'} (${grade.outcome}): ${grade.reason}${list('missing', grade.missing)}${list('failing', grade.failing)}${list('labels', grade.findings ?? [])}`)
   return grade.solved === null ? exitUndecided : grade.solved ? 0 : exitNo
 }

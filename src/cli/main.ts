@@ -5,7 +5,7 @@
 
 import { toPlain } from '../errors.ts'
 import { exitPipeClosed, exitUsage, exitUndecided, type Command, type Io } from './command.ts'
-import { neutral } from './terminal.ts'
+import { neutral, neutralJson, printable } from './terminal.ts'
 
 const commands: Record<string, { summary: string; load: () => Promise<{ run: Command }> }> = {
   play: { summary: 'play self-play episodes on a target', load: () => import('./play.ts') },
@@ -63,7 +63,7 @@ function report (error: unknown, name: string, json: boolean, io: Io): number {
   const code = isUsage && plain.code === 'DEFECT' ? 'OPTION_INVALID' : plain.code
   io.err(neutral(`spar ${name}: ${plain.message} [${code}]`))
   if (code === 'DEFECT' && error instanceof Error && error.stack) io.err(neutral(error.stack))
-  if (json) io.out(JSON.stringify({ error: { ...plain, code } }))
+  if (json) io.out(neutralJson({ error: { ...plain, code } }))
   return isUsage ? exitUsage : exitUndecided
 }
 
@@ -75,6 +75,6 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 process.exitCode = await main(process.argv.slice(2), {
-  out: line => { process.stdout.write(line + '\n') },
-  err: line => { process.stderr.write(line + '\n') }
+  out: line => { process.stdout.write(printable(line) + '\n') },
+  err: line => { process.stderr.write(printable(line) + '\n') }
 })

@@ -37,6 +37,7 @@ import { readOptions, runOptionTypes, type Given } from './run-options.ts'
 import { renderSummary } from './summary.ts'
 import { untilInterrupted } from './until-interrupted.ts'
 import { version } from './version.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar play <target> [options]
 
@@ -155,7 +156,7 @@ async function playOn (store: RunStore, arena: Arena, { options, sandboxes, work
     }
     writeJson(store.path('workers.json'), workers.stats())
     const { text, summary } = renderSummary(store)
-    if (json) io.out(JSON.stringify(summary))
+    if (json) io.out(neutralJson(summary))
     else io.out(text)
     if (gateway !== null && process.stderr.isTTY && !json) {
       process.off('SIGINT', interrupt)

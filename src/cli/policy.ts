@@ -9,6 +9,7 @@ import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-opt
 import { parseWord } from './parse.ts'
 import { parseVersion } from './policy-values.ts'
 import { renderTable } from './table.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar policy announce <model> <version>    from their next turn on, nodes name this version with what the model says
        spar policy list                          what was announced last, by model
@@ -34,7 +35,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   try {
     if (served !== null) await announcePolicy(bus, served)
     const policies = served === null ? await listPolicies(bus) : [served]
-    if (values.json === true) io.out(JSON.stringify({ policies }))
+    if (values.json === true) io.out(neutralJson({ policies }))
     else if (served !== null) io.out(`${served.model} is ${served.version} from the next turn on`)
     else io.out(policies.length === 0 ? 'Nothing was announced.' : renderTable(['model', 'version', 'since'], policies.map(({ model, version, at }) => [model, version, new Date(at).toISOString().slice(0, 19).replace('T', ' ')])))
     return 0

@@ -15,6 +15,7 @@ import { shownPath, type Io } from './command.ts'
 import { folderSource } from './inspect-sources.ts'
 import { mib } from './table.ts'
 import { version } from './version.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar report <run folder> [--out file.html]
 Writes one HTML file with everything of the run in it: it opens without a server, and loads nothing.
@@ -37,7 +38,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     const { html, topics, leftOut } = await writeReport({ source, hello, page: readPage(), machines: machineViews() })
     await writeLarge(file, html)
     const bytes = Buffer.byteLength(html)
-    if (values.json === true) io.out(JSON.stringify({ file, bytes, topics, leftOut }))
+    if (values.json === true) io.out(neutralJson({ file, bytes, topics, leftOut }))
     else io.out(`${shownPath(file)}: ${mib(bytes)} MiB, ${topics} views${leftOut > 0 ? `; ${leftOut} were left out: they would have made it larger than ${mib(inspectLimits.reportBytesMax)} MiB, or cannot be read` : ''}`)
     return 0
   } finally { await source.close() }

@@ -10,6 +10,7 @@ import { settledPrefix } from '../cluster/keys.ts'
 import { readersOf } from '../cluster/samples.ts'
 import type { Io } from './command.ts'
 import { mib, renderTable } from './table.ts'
+import { neutralJson } from './terminal.ts'
 
 interface Position extends LogPlace {
   /** Of this run; samples of rounds that are not settled yet are left out, as where the run waits. */
@@ -23,7 +24,7 @@ export async function showSamples (bus: Bus, name: string, io: Io, json: boolean
   const positions = await positionsOf(bus, document)
   const { trainer } = document
   if (json) {
-    io.out(JSON.stringify({ run: name, trainer, readers: positions }))
+    io.out(neutralJson({ run: name, trainer, readers: positions }))
     return 0
   }
   io.out(positions.length === 0 ? `Nobody keeps a place in the samples of ${name}.` : renderTable(['reader', 'of', 'samples ahead', 'MiB ahead', 'held', 'acknowledged up to'], positions.map(({ reader, prefix, ahead, held, acknowledged }) =>

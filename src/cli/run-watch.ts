@@ -17,6 +17,7 @@ import { countAttempts } from '../run/settle.ts'
 import { exitNo, type Io } from './command.ts'
 import { mib } from './table.ts'
 import { createView, type View } from './view.ts'
+import { neutralJson } from './terminal.ts'
 
 /** How often the nodes are looked at. */
 const nodesMs = 1_000
@@ -39,7 +40,7 @@ export async function watchRun (bus: Bus, run: string, io: Io, json: boolean): P
     await rest(ledger)
     view.end()
     const totals = ledger.totals()
-    if (json) io.out(JSON.stringify({ run, state: last.state, reason: last.reason, episodes: ledger.episodes(), ledger: totals }))
+    if (json) io.out(neutralJson({ run, state: last.state, reason: last.reason, episodes: ledger.episodes(), ledger: totals }))
     else io.out(`${run} is ${last.state}${last.reason === '' ? '' : `: ${last.reason}`}\n${ledger.episodes()} episodes. ${ledgerText(ledger)}`)
     return last.state === 'done' ? 0 : exitNo
   } finally {

@@ -20,6 +20,7 @@ import { showSamples } from './run-samples.ts'
 import { waitText, watchRun } from './run-watch.ts'
 import { renderTable } from './table.ts'
 import { version } from './version.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar run submit <document.toml|.json|-> [--watch]    check it, print it with every default, put it on the bus
        spar run list                                        runs and nodes
@@ -75,7 +76,7 @@ async function submit ({ bus, io, json, values }: Asked, document: RunDocument):
   await createRetry(systemClock)(() => bus.queue.add({ kind: 'run', arena: anyArena, run: document.name, id: leadId }, Buffer.from('{}')))
   io.err(printRunDocument(document).trimEnd())
   if (values.watch === true) return await watchRun(bus, document.name, io, json)
-  if (json) io.out(JSON.stringify({ run: document.name, state: document.state, document: { ...document } }))
+  if (json) io.out(neutralJson({ run: document.name, state: document.state, document: { ...document } }))
   else io.out(`Submitted ${document.name}. Follow it with: spar run watch ${document.name}`)
   return 0
 }
@@ -86,7 +87,7 @@ async function list ({ bus, io, json }: Asked): Promise<number> {
   const runs = await Promise.all((await documents(bus)).map(async ({ name, state, reason, options, arenas, submittedAt }) =>
     ({ name, state, reason, waits: waits.find(({ run }) => run === name) ?? null, episodes: await countBelow(bus, settledPrefix(name)), of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
   if (json) {
-    io.out(JSON.stringify({ runs, nodes }))
+    io.out(neutralJson({ runs, nodes }))
     return 0
   }
   io.out(runs.length === 0 ? 'No runs.' : renderTable(['run', 'state', 'episodes', 'arenas', 'submitted'], runs.map(({ name, state, waits, episodes, of, arenas, submittedAt }) =>
@@ -103,7 +104,7 @@ async function steer ({ bus, name, io, json }: Asked, state: RunState, from: rea
   const { state: before } = await getDocument(bus, name)
   if (before !== state && !from.includes(before)) throw new SparError('RUN_STATE', `Cannot make the run ${name} ${state}: it is ${before}${isFinal(before) ? ', which is final' : ''}`)
   const document = await changeDocument(bus, name, document => document.state === state || !from.includes(document.state) ? null : { ...document, state, reason: state === 'cancelled' ? 'cancelled by its user' : '' })
-  if (json) io.out(JSON.stringify({ run: name, state: document.state }))
+  if (json) io.out(neutralJson({ run: name, state: document.state }))
   else io.out(`${name} is ${document.state}`)
   return document.state === state ? 0 : exitNo
 }
@@ -115,7 +116,7 @@ async function quarantine ({ bus, name, io, json, values }: Asked): Promise<numb
   if (values.resubmit !== undefined && chosen.length === 0 && values.resubmit !== 'all') throw new SparError('WORK_NOT_FOUND', `There is no work ${values.resubmit} in the quarantine of ${name}: it holds ${works.map(({ work }) => work).join(', ') || 'nothing'}`)
   if (chosen.length > 0) await resubmit(bus, createRetry(systemClock), name, chosen)
   if (json) {
-    io.out(JSON.stringify({ run: name, quarantined: works, resubmitted: chosen.map(({ work }) => work) }))
+    io.out(neutralJson({ run: name, quarantined: works, resubmitted: chosen.map(({ work }) => work) }))
     return 0
   }
   for (const { work, code, reason, deliveries, failures } of works) {
@@ -129,7 +130,7 @@ async function quarantine ({ bus, name, io, json, values }: Asked): Promise<numb
 async function fetch ({ bus, name, io, json, values }: Asked): Promise<number> {
   if (values.out === undefined) throw new SparError('OPTION_MISSING', 'Cannot fetch a run without --out: name the folder that it goes into')
   const fetched = await fetchRun({ bus, retry: createRetry(systemClock), versions: { spar: version(), node: process.version } }, name, values.out)
-  if (json) io.out(JSON.stringify({ run: name, folders: fetched }))
+  if (json) io.out(neutralJson({ run: name, folders: fetched }))
   else for (const { dir, episodes } of fetched) io.out(`${episodes} episodes in ${shownPath(dir)}. Look closer: spar show ${shownPath(dir)}`)
   return 0
 }

@@ -10,6 +10,7 @@ import { fullFirst } from '../scale/full-first.ts'
 import { model, type Modelled } from '../scale/model.ts'
 import type { Io } from './command.ts'
 import { renderTable } from './table.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar scale [options]
 
@@ -36,7 +37,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const given = { ...values.figures === undefined ? {} : await readFile(values.figures, 'utf8').then(text => parseFile(text, values.figures!), unread(values.figures)), ...Object.fromEntries((values.set ?? []).map(pair)) }
   const figures = readFigures(given)
   if (values.list) {
-    io.out(values.json ? JSON.stringify(known) : renderTable(['figure', 'value', 'unit', 'from'], Object.entries(known).map(([name, { unit, from }]) => [name, String(figures[name as keyof Figures]), unit, Object.hasOwn(given, name) ? 'given' : from])))
+    io.out(values.json ? neutralJson(known) : renderTable(['figure', 'value', 'unit', 'from'], Object.entries(known).map(([name, { unit, from }]) => [name, String(figures[name as keyof Figures]), unit, Object.hasOwn(given, name) ? 'given' : from])))
     return 0
   }
   const nodes = values.nodes?.split(',').map(count => parseWhole('nodes', count, 1, 100_000)) ?? (Object.hasOwn(given, 'nodes') ? [figures.nodes] : [10, 30, 100, 300, 1000])
@@ -47,7 +48,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       const one = { ...figures, nodes: count }
       const modelled = model(one, policy)
       if (modelled.steps < figures.steps) io.err(`  ${count} nodes, ${policy.order}, ${policy.release}: the trainer is starved, it made ${modelled.steps} of ${figures.steps} steps in ${(modelled.seconds / 86_400).toFixed(0)} days`)
-      if (values.json) io.out(JSON.stringify({ figures: one, policy, ...modelled, fullFirst: fullFirst(modelled) }))
+      if (values.json) io.out(neutralJson({ figures: one, policy, ...modelled, fullFirst: fullFirst(modelled) }))
       rows.push(rowOf(one, policy, modelled))
     }
   }

@@ -17,6 +17,7 @@ import type { TraceLine } from '../simulation/trace.ts'
 import { exitNo, type Io } from './command.ts'
 import { jobsMax, playApart, playHere } from './simulate-seeds.ts'
 import { renderTable } from './table.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar simulate [options]
 
@@ -72,7 +73,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   let failed = 0
   for await (const { one, simulated } of playing) {
     played++
-    if (values.json === true) io.out(JSON.stringify(simulated))
+    if (values.json === true) io.out(neutralJson(simulated))
     else if (isOne) show(simulated, io)
     if (simulated.violations.length > 0) {
       failed++

@@ -6,6 +6,12 @@ const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a
 
 export const neutral = (text: string): string => text.replace(obeyed, '')
 
+/** Our own colours, of diffs and of levels in a log. */
+const painted = new RegExp(`(\\x1b\\[(?:0|1|3[1236]|90)m)|${obeyed.source}`, 'g')
+
+/** Neutral, but for those: whatever a command prints passes here. */
+export const printable = (text: string): string => text.replace(painted, (_, colour: string | undefined) => colour ?? '')
+
 /** One line of JSON without a character that a terminal obeys: the value stays the same. */
 export const neutralJson = (value: unknown): string => neutralText(JSON.stringify(value))
 

@@ -8,6 +8,7 @@ import { withBug } from './bug.ts'
 import { exitNo, exitUndecided, type Io } from './command.ts'
 import { onlyArgument, parseWord } from './parse.ts'
 import { renderTable } from './table.ts'
+import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar verify <bug-dir> [options]
 
@@ -45,7 +46,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     const fallback: BugParams = { minPassing: runDefaults.minPassing, minFiles: runDefaults.minFiles.min, minFailing: runDefaults.minFailing }
     return await verifyBug({ bug, arena, params: { ...(manifest?.params ?? fallback), ...given }, mode, run: 'verify' }, ports)
   })
-  if (values.json) io.out(JSON.stringify(outputOf(verdict)))
+  if (values.json) io.out(neutralJson(outputOf(verdict)))
   else io.out(renderVerdict(verdict))
   return !verdict.decided ? exitUndecided : verdict.valid ? 0 : exitNo
 }

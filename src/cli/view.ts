@@ -2,6 +2,7 @@
 // that a log stays readable. It shows what the queue and the machines report; it decides nothing.
 
 import type { Io } from './command.ts'
+import { neutral } from './terminal.ts'
 
 export interface EpisodeLine { number: number; strategy: string; state: string; detail: string; solved: number; scored: number; group: number }
 
@@ -44,8 +45,8 @@ function createTerminalView (stream: NodeJS.WriteStream): View {
   const erase = (): string => drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : ''
   const draw = (above = ''): void => {
     const live = [...episodes.values()].filter(line => line.state !== 'done')
-    const lines = [...live.map(renderEpisode), progress].filter(line => line !== '').map(line => line.slice(0, (stream.columns ?? 80) - 1))
-    stream.write(erase() + above + lines.map(line => line + '\n').join(''))
+    const lines = [...live.map(renderEpisode), progress].filter(line => line !== '').map(line => neutral(line).replaceAll('\n', ' ').slice(0, (stream.columns ?? 80) - 1))
+    stream.write(erase() + neutral(above) + lines.map(line => line + '\n').join(''))
     drawn = lines.length
   }
   const schedule = (): void => {

@@ -84,6 +84,7 @@ async function runScript (bench: Bench, parser: LogParser, patches: readonly Nam
 async function readResult ({ readLog, limits }: Bench, parser: LogParser, { killed, truncatedBytes, output }: ExecResult): Promise<EvalRun> {
   if (killed === 'timeout') return { kind: 'lost', reason: `the tests do not end within ${limits.scriptMsMax} ms (scriptMsMax)` }
   if (killed === 'memory') return { kind: 'lost', reason: 'the tests were killed at the memory limit' }
+  if (killed === 'disk') return { kind: 'unreadable', reason: 'the tests were killed at the disk limit' }
   if (killed !== null || truncatedBytes > 0) return { kind: 'unreadable', reason: `the tests print more than ${limits.scriptOutputBytesMax} bytes (scriptOutputBytesMax)` }
   const log = Buffer.from(output)
   const { region, exitCode } = readMarkers(log)

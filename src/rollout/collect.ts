@@ -56,15 +56,17 @@ export const attemptCommand = (folders: SandboxFolders, base: string): string =>
 
 /** The diff of the solver's tree against its first commit; files that git ignores are no part of it. */
 export async function collectPatch (sandbox: Sandbox, base: string, limits = collectLimits): Promise<Submission<Uint8Array>> {
-  const result = await sandbox.exec(attemptCommand(sandbox, base), { timeoutMs: limits.diffMsMax, outputBytesMax: 64 * 1024 })
-  if (result.exitCode !== 0) {
-    await throwIfFull(sandbox, result)
-    return { refused: `Cannot take the diff of the tree: ${Buffer.from(result.output).toString('utf8').slice(0, 500)}` }
-  }
   try {
+    const result = await sandbox.exec(attemptCommand(sandbox, base), { timeoutMs: limits.diffMsMax, outputBytesMax: 64 * 1024 })
+    if (result.exitCode !== 0) {
+      await throwIfFull(sandbox, result)
+      return { refused: `Cannot take the diff of the tree: ${Buffer.from(result.output).toString('utf8').slice(0, 500)}` }
+    }
     return { kept: await sandbox.readFile(attemptFile(sandbox), limits.patchBytesMax) }
   } catch (error) {
-    if (error instanceof SparError && error.code === 'SANDBOX_FILE_TOO_LARGE') return { refused: `The diff is larger than ${limits.patchBytesMax} bytes.` }
+    const code = error instanceof SparError ? error.code : null
+    if (code === 'SANDBOX_FILE_TOO_LARGE') return { refused: `The diff is larger than ${limits.patchBytesMax} bytes.` }
+    if (code === 'SANDBOX_DISK_LIMIT') return { refused: (error as SparError).message }
     throw error
   }
 }

@@ -35,7 +35,7 @@ export async function executeTool (
 }
 
 /** Faults of the request, not of the sandbox. */
-const told = new Set(['SANDBOX_NO_FILE', 'SANDBOX_FILE_TOO_LARGE', 'SANDBOX_WRITE_FAILED', 'SANDBOX_BAD_PATH'])
+const told = new Set(['SANDBOX_NO_FILE', 'SANDBOX_FILE_TOO_LARGE', 'SANDBOX_WRITE_FAILED', 'SANDBOX_BAD_PATH', 'SANDBOX_DISK_LIMIT'])
 
 const refused = (text: string): ToolResult => ({ exitCode: 1, text, truncatedBytes: 0, timedOut: false })
 const accepted = (text: string): ToolResult => ({ exitCode: 0, text, truncatedBytes: 0, timedOut: false })
@@ -47,7 +47,7 @@ async function runBash (sandbox: Sandbox, command: string, limits: ToolLimits, s
   })
   if (result.killed === 'abort') throw new SparError('ROLLOUT_ABORTED', 'The rollout was aborted while a command ran', { retryable: true })
   const text = Buffer.from(result.output).toString('utf8')
-  if (saysFull(text)) await assertRoom(sandbox, signal)
+  if (result.killed !== 'disk' && saysFull(text)) await assertRoom(sandbox, signal)
   return { exitCode: result.exitCode, text: text + ending(result.killed, result.truncatedBytes, limits), truncatedBytes: result.truncatedBytes, timedOut: result.killed === 'timeout' }
 }
 
@@ -56,6 +56,7 @@ function ending (killed: string | null, truncatedBytes: number, limits: ToolLimi
   if (killed === 'timeout') return `${cut}\n[killed after ${limits.commandMsMax / 1000} s; the shell was started anew]`
   if (killed === 'output') return `${cut}\n[killed: too much output; the shell was started anew]`
   if (killed === 'memory') return `${cut}\n[killed: out of memory; the shell was started anew]`
+  if (killed === 'disk') return `${cut}\n[killed: too much on the disk; the sandbox was ended and its files are gone]`
   return cut
 }
 

@@ -22,7 +22,7 @@ printf 'size %s\\n' "$size"
 exec cat -- "$1" 2>/dev/null`
 
 const writeScript = `
-[ -d "$1" ] && { echo 'it is a folder'; exit 1; }
+[ -e "$1" ] && [ ! -f "$1" ] && { echo 'it is a folder, or no file that could be written'; exit 1; }
 umask 022
 case $1 in */*) mkdir -p -- "\${1%/*}/" || exit 1;; esac
 cat >"$1" || exit 1
@@ -42,6 +42,7 @@ export async function readSandboxFile (exec: Exec, tree: string, path: string, b
   const command = inCleanShell(readScript, [resolvePath(tree, path, 'SANDBOX_NO_FILE'), String(bytesMax)])
   const result = await exec(command, { timeoutMs: fileMsMax, outputBytesMax: 2 * (bytesMax + 64) })
   const name = JSON.stringify(path)
+  throwIfOutgrown(result, name)
   if (result.killed !== null) throw new SparError('SANDBOX_LOST', `Cannot read ${name}: the read was killed (${result.killed})`, { retryable: true, data: { path } })
   if (result.exitCode === tooLarge) throw new SparError('SANDBOX_FILE_TOO_LARGE', `Cannot read ${name}: it is larger than ${bytesMax} bytes`, { data: { path, bytesMax } })
   const output = Buffer.from(result.output.buffer, result.output.byteOffset, result.output.byteLength)
@@ -57,6 +58,12 @@ export async function writeSandboxFile (exec: Exec, tree: string, path: string, 
   const args = [resolvePath(tree, path, 'SANDBOX_WRITE_FAILED'), mode?.toString(8) ?? 'keep']
   const result = await exec(inCleanShell(writeScript, args), { timeoutMs: fileMsMax, outputBytesMax: 4096, stdin: bytes })
   if (result.exitCode === 0) return
+  throwIfOutgrown(result, JSON.stringify(path))
   const why = result.killed === null ? Buffer.from(result.output).toString().trim() || `exit code ${result.exitCode}` : `killed: ${result.killed}`
   throw new SparError('SANDBOX_WRITE_FAILED', `Cannot write ${JSON.stringify(path)}: ${why}`, { data: { path } })
+}
+
+/** What was killed with its sandbox is no fault of the machine's. */
+function throwIfOutgrown ({ killed }: ExecResult, name: string): void {
+  if (killed === 'disk') throw new SparError('SANDBOX_DISK_LIMIT', `Cannot reach ${name}: its sandbox outgrew a disk limit and was ended`)
 }

@@ -3,9 +3,8 @@
 //   pids                docker; process with a writable cgroup, and RLIMIT_NPROC where the shell has a user namespace of
 //                       its own (always as an ordinary user).
 //   fileBytes           everywhere (RLIMIT_FSIZE).
-//   diskBytes           process: measured after commands that took a while (diskCheckMs), so a fast writer overshoots until
-//                       then; reported as a flood. docker: /tmp has a size, the container's layer has none (its storage
-//                       drivers refuse a size on most file systems).
+//   diskBytes, diskFiles  everywhere, by measuring (disk.ts): a fast writer overshoots until the next look, and the sandbox
+//                       is ended then (`killed: 'disk'`). /tmp and /dev/shm of a container are in memory and have a size.
 
 import { SparError } from '../errors.ts'
 import type { SandboxLimits } from '../ports.ts'
@@ -15,7 +14,8 @@ export const defaultSandboxLimits: SandboxLimits = {
   pids: 512,
   cpus: 2,
   fileBytes: 2 ** 30,
-  diskBytes: 8 * 2 ** 30
+  diskBytes: 8 * 2 ** 30,
+  diskFiles: 1_000_000
 }
 
 /** At this many times `outputBytesMax` the command is killed: `killed: 'output'`. */
@@ -30,8 +30,17 @@ export const startMsMax = 20_000
 export const killMsMax = 10_000
 /** Deadline of one readFile or writeFile. */
 export const fileMsMax = 60_000
-/** Commands longer than this are followed by a measurement of the disk that the sandbox holds. */
-export const diskCheckMs = 2_000
+/** Between two looks at the room that is left on the disk under a sandbox. */
+export const diskLookMs = 250
+/** What a sandbox holds is measured when that room has shrunk by what it lacked of its limit, or by this share of it, ... */
+export const diskStepShare = 1 / 16
+/** ... after this time whatever the room says, or after this where the room cannot be asked for. */
+export const diskCheckMs = 30_000
+export const diskBlindMs = 2_000
+/** Share of the time that measuring one sandbox may take. */
+export const diskShareMax = 0.25
+/** What background processes may print between two commands; beyond it they wait for the next command, whose output it is then. */
+export const idleOutputBytesMax = 2 ** 20
 /** Process sandboxes (over an overlay) that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */
 export const preparedMax = 2
 export const preparedViewsMax = 3

@@ -11,6 +11,8 @@ export class OutputCollector {
   #tailBytes = 0
   /** Bytes seen so far, kept or not. */
   total = 0
+  /** Bytes that came before the command had begun: they are no output of it, but part of a flood. */
+  skipped = 0
 
   constructor (bytesMax: number) {
     this.#headMax = Math.ceil(bytesMax / 2)

@@ -25,7 +25,7 @@ export async function assertRoom (sandbox: Sandbox, signal?: AbortSignal): Promi
 /** End of the output that is searched for what programs say when they have no room. */
 const saidBytes = 64 * 2 ** 10
 
-/** Of a command that failed and says so: throws as `assertRoom`. */
-export async function throwIfFull (sandbox: Sandbox, { exitCode, output }: ExecResult, signal?: AbortSignal): Promise<void> {
-  if (exitCode !== 0 && saysFull(Buffer.from(output.subarray(-saidBytes)).toString('utf8'))) await assertRoom(sandbox, signal)
+/** Of a command that failed and says so: throws as `assertRoom`. Its own sandbox's limit is no full disk. */
+export async function throwIfFull (sandbox: Sandbox, { exitCode, output, killed }: ExecResult, signal?: AbortSignal): Promise<void> {
+  if (exitCode !== 0 && killed !== 'disk' && saysFull(Buffer.from(output.subarray(-saidBytes)).toString('utf8'))) await assertRoom(sandbox, signal)
 }

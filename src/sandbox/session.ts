@@ -5,29 +5,31 @@
 //  1. Whoever kills (deadline, flood, abort) says so first: a channel that closes then is no loss.
 //  2. A fresh shell starts only when everything of the last one is gone: two never share the files.
 //  3. Once lost, always lost; once destroyed, nothing runs again.
+//  4. A sandbox that outgrew a disk limit is ended: its processes, then its files. One command is told (`killed: 'disk'`), the
+//     one that runs or the next one; what comes after it is refused.
 
 import { SparError } from '../errors.ts'
-import type { Clock, ExecOptions, ExecResult, Sandbox } from '../ports.ts'
+import type { Clock, ExecOptions, ExecResult, Sandbox, SandboxLimits } from '../ports.ts'
+import { DiskWatch, type Disk } from './disk.ts'
 import { readSandboxFile, writeSandboxFile } from './files.ts'
 import { killMsMax, openFilesMax, outputKillFactor, startMsMax } from './limits.ts'
 import { OutputCollector } from './output.ts'
 import { Shell, type Channel, type CommandEnd, type ShellLimits } from './shell.ts'
 
 /** What a kind of sandbox provides. */
-export interface SandboxHost {
+export interface SandboxHost extends Disk {
   readonly id: string
   readonly kind: Sandbox['kind']
   readonly isolation: string
   readonly tree: string
   readonly scratch: string
   readonly shellLimits: { fileBytes: number; pids: number | null }
+  readonly limits: SandboxLimits
   /** Starts a keeper with a shell over the same files. Throws a SparError when that is not possible. */
   start (): Promise<Channel>
   /** How often the memory limit struck since the sandbox was opened. */
   memoryKills (): Promise<number>
-  /** Whether the sandbox holds more than its disk limit; asked after each command, with the time that it took. */
-  diskOver (durationMs: number): Promise<boolean>
-  /** Removes every trace; everything that ran is gone already. */
+  /** Removes every trace; everything that ran is gone already. Idempotent. */
   remove (): Promise<void>
 }
 
@@ -58,11 +60,16 @@ export class SandboxSession implements Sandbox {
   readonly #host: SandboxHost
   readonly #clock: Clock
   readonly #shellLimits: ShellLimits
+  readonly #disk: DiskWatch
+  #watching = false
   #shell: Shell | null = null
   #fault: SparError | null = null
   #queue: Promise<unknown> = Promise.resolve()
   #destroyed: Promise<void> | null = null
   #memoryKills = 0
+  /** Ends the command that runs. */
+  #stop: ((reason: Killed) => void) | null = null
+  #outgrown: { error: SparError; told: boolean } | null = null
   /** Called once, when the sandbox has been destroyed. */
   onDestroyed: () => void = () => {}
 
@@ -75,20 +82,22 @@ export class SandboxSession implements Sandbox {
     this.tree = host.tree
     this.scratch = host.scratch
     this.#shellLimits = { ...host.shellLimits, openFiles: openFilesMax }
+    this.#disk = new DiskWatch(host, clock, host.limits)
   }
 
   /** Whether the next command would find its shell. */
   get usable (): boolean {
-    return this.#fault === null && this.#destroyed === null && this.#shell !== null && this.#shell.over === null
+    return this.#fault === null && this.#destroyed === null && this.#outgrown === null && this.#shell !== null && this.#shell.over === null
   }
 
   async warm (signal?: AbortSignal): Promise<void> {
-    const result = await this.exec(':', { timeoutMs: startMsMax, outputBytesMax: 64, ...(signal === undefined ? {} : { signal }) })
+    const result = await this.#inTurn(() => this.#exec(':', { timeoutMs: startMsMax, outputBytesMax: 64, ...(signal === undefined ? {} : { signal }) }))
     if (result.killed === 'abort') throw new SparError('SANDBOX_ABORTED', `Opening sandbox "${this.id}" was aborted`, { retryable: true })
     if (result.exitCode !== 0) throw lost(this.id, `its shell did not answer within ${startMsMax} ms`)
   }
 
   async exec (command: string, options: ExecOptions): Promise<ExecResult> {
+    this.#watchDisk()
     return await this.#inTurn(() => this.#exec(command, options))
   }
 
@@ -114,19 +123,14 @@ export class SandboxSession implements Sandbox {
   async #exec (command: string, options: ExecOptions): Promise<ExecResult> {
     this.#assertUsable()
     if (command.includes('\0')) return refused('the command holds a NUL character\n')
-    if (options.signal?.aborted === true) return { exitCode: null, output: new Uint8Array(), truncatedBytes: 0, killed: 'abort', durationMs: 0 }
+    if (options.signal?.aborted === true) return unrun('abort')
+    if (this.#outgrown !== null) return this.#tellOutgrown(this.#outgrown)
     const shell = await this.#freshShell()
     const startedAt = this.#clock.now()
     const collector = new OutputCollector(options.outputBytesMax)
     const { end, killed } = await this.#watch(shell, command, options, collector)
     const durationMs = this.#clock.now() - startedAt
-    let ending = await this.#judge(end, killed)
-    if (await this.#host.diskOver(durationMs)) {
-      // A full disk is a flood of output that went to files.
-      await this.#retire()
-      ending = { exitCode: null, killed: 'output' }
-    }
-    return { ...ending, ...collector.take(), durationMs }
+    return { ...await this.#judge(end, killed), ...collector.take(), durationMs }
   }
 
   /** Runs the command and kills everything when it has to end before its time. */
@@ -135,10 +139,15 @@ export class SandboxSession implements Sandbox {
     const stop = (reason: Killed): void => {
       if (killed !== null || this.#destroyed !== null) return
       killed = reason
+      if (this.#outgrown !== null && reason === 'disk') this.#outgrown.told = true
       void shell.channel.kill().catch(() => {})
     }
     const floodBytes = options.outputBytesMax * outputKillFactor
-    const onOutput = (): void => { if (collector.total >= floodBytes && collector.total > 0) stop('output') }
+    const onOutput = (): void => {
+      const seen = collector.total + collector.skipped
+      if (seen >= floodBytes && seen > 0) stop('output')
+    }
+    this.#stop = stop
     const over = new AbortController()
     void this.#clock.sleep(options.timeoutMs, over.signal).then(() => stop('timeout'), () => {})
     const onAbort = (): void => stop('abort')
@@ -147,6 +156,7 @@ export class SandboxSession implements Sandbox {
       const end = await shell.run(command, options.stdin, collector, onOutput)
       return { end, killed }
     } finally {
+      this.#stop = null
       over.abort()
       options.signal?.removeEventListener('abort', onAbort)
     }
@@ -195,18 +205,43 @@ export class SandboxSession implements Sandbox {
     if (isStuck) throw this.#loseNow(`its processes did not end within ${killMsMax} ms`)
   }
 
+  /** From the first command on: what nobody has used yet holds nothing. */
+  #watchDisk (): void {
+    if (this.#watching || this.#destroyed !== null) return
+    this.#watching = true
+    void this.#disk.watch(what => this.#outgrow(what))
+  }
+
+  #outgrow (what: string): void {
+    const error = new SparError('SANDBOX_DISK_LIMIT', `Sandbox "${this.id}" was ended: it held more than ${what}. Write less, or raise the limit`, { data: { sandbox: this.id } })
+    this.#outgrown = { error, told: false }
+    this.#stop?.('disk')
+    void this.#inTurn(async () => {
+      await this.#retire()
+      await this.#host.remove()
+    }).catch(() => { /* `destroy` tries again, and says so */ })
+  }
+
+  #tellOutgrown (outgrown: { error: SparError; told: boolean }): ExecResult {
+    if (outgrown.told) throw outgrown.error
+    outgrown.told = true
+    return unrun('disk')
+  }
+
   #assertUsable (): void {
     if (this.#fault !== null) throw this.#fault
     if (this.#destroyed !== null) throw lost(this.id, 'it was destroyed')
   }
 
   #loseNow (reason: string, cause?: unknown): SparError {
+    this.#disk.stop()
     this.#fault ??= this.#destroyed === null ? lost(this.id, reason, cause) : lost(this.id, 'it was destroyed')
     return this.#fault
   }
 
   async #destroy (): Promise<void> {
     this.#fault ??= lost(this.id, 'it was destroyed')
+    this.#disk.stop()
     // What runs now ends by losing its channel; what waits in the queue is refused.
     await this.#shell?.channel.kill().catch(() => {})
     await this.#queue
@@ -215,6 +250,8 @@ export class SandboxSession implements Sandbox {
     this.onDestroyed()
   }
 }
+
+const unrun = (killed: Killed): ExecResult => ({ exitCode: null, output: new Uint8Array(), truncatedBytes: 0, killed, durationMs: 0 })
 
 function refused (text: string): ExecResult {
   return { exitCode: 2, output: Buffer.from(text), truncatedBytes: 0, killed: null, durationMs: 0 }

@@ -3,17 +3,22 @@
 //
 // Numbered rules:
 //  1. A command ends when its end mark arrives, whatever its background processes still hold open.
-//  2. `ended` is only believed from the keeper's own mark. A channel that closes without it is `lost`.
-//  3. Output outside of a command (late words of background processes) is dropped.
+//  2. A shell has `ended` when the keeper's own mark says so, or when a shell that had answered took its keeper with it: what
+//     runs inside may do that, and it is no fault of ours. A channel that closes in another way is `lost`.
+//  3. Output outside of a command (late words of background processes) is dropped, up to a limit; then they wait.
 
 import { frameCommand, framePrelude, newKeeperNonce, type Frame } from './frame.ts'
+import { idleOutputBytesMax } from './limits.ts'
 import { OutputCollector } from './output.ts'
 
 /** Bytes to and from one keeper and its shell. */
 export interface Channel {
   write (bytes: Uint8Array | string): void
-  /** Calls `onData` for each chunk and `onClose` once, when no more will come, with what is known of the reason. */
-  listen (onData: (chunk: Buffer) => void, onClose: (reason: string) => void): void
+  /** Calls `onData` for each chunk and `onClose` once, when no more will come, with what is known of the reason. `exitCode`: it ended by itself, or by what runs inside. */
+  listen (onData: (chunk: Buffer) => void, onClose: (reason: string, exitCode: number | null) => void): void
+  /** Nothing is read any more until `resume`: who writes has to wait. */
+  pause (): void
+  resume (): void
   /** Resolves when every process behind the channel is gone. Idempotent. */
   kill (): Promise<void>
   /** Resolves when everything behind the channel is gone, killed or not. */
@@ -32,7 +37,7 @@ interface Running { frame: Frame; collector: OutputCollector; started: boolean; 
 
 const nothing = Buffer.alloc(0)
 /** Longest tail after a mark: an exit code and a newline. */
-const codeBytesMax = 8
+const codeBytesMax = 4
 
 export class Shell {
   readonly channel: Channel
@@ -41,11 +46,14 @@ export class Shell {
   #running: Running | null = null
   #rest: Buffer = nothing
   #over: CommandEnd | null = null
+  #answered = false
+  /** Printed since the last command ended. */
+  #idleBytes = 0
 
   constructor (channel: Channel, options: { tree: string; stdinPath: string; limits: ShellLimits }) {
     this.channel = channel
     this.#stdinPath = options.stdinPath
-    channel.listen(chunk => this.#receive(chunk), reason => this.#finish({ kind: 'lost', reason }))
+    channel.listen(chunk => this.#receive(chunk), (reason, exitCode) => this.#finish(this.#answered && exitCode !== null ? { kind: 'ended', exitCode } : { kind: 'lost', reason }))
     channel.write(this.#keeper.line)
     channel.write(framePrelude(options.limits, options.tree))
   }
@@ -59,6 +67,8 @@ export class Shell {
     const frame = frameCommand(command, stdin, this.#stdinPath)
     return await new Promise(settle => {
       this.#running = { frame, collector, started: false, onOutput, settle }
+      this.#idleBytes = 0
+      this.channel.resume()
       this.channel.write(frame.script)
     })
   }
@@ -82,11 +92,19 @@ export class Shell {
       const at = data.indexOf(running.frame.start)
       if (at >= 0) {
         running.started = true
+        this.#answered = true
         data = data.subarray(at + running.frame.start.length)
       }
     }
-    if (running?.started === true) this.#collect(running, data)
-    else this.#idle(data)
+    if (running?.started === true) return this.#collect(running, data)
+    this.#idle(data)
+    if (running === null) {
+      this.#idleBytes += chunk.length
+      if (this.#idleBytes > idleOutputBytesMax) this.channel.pause()
+    } else {
+      running.collector.skipped += chunk.length
+      running.onOutput()
+    }
   }
 
   #collect (running: Running, data: Buffer): void {
@@ -109,14 +127,15 @@ export class Shell {
   }
 }
 
-/** Where a mark begins and, once its line is complete, the code that it carries. */
+/** Where a mark begins and, once its line is complete, the code that it carries. What follows no line of a mark was forged. */
 function findMark (data: Buffer, mark: Buffer): { at: number; exitCode?: number } | null {
-  const at = data.indexOf(mark)
-  if (at < 0) return null
-  const from = at + mark.length
-  const newline = data.indexOf(10, from)
-  if (newline < 0 || newline - from > codeBytesMax) return { at }
-  return { at, exitCode: Number(data.toString('latin1', from, newline)) }
+  for (let at = data.indexOf(mark); at >= 0; at = data.indexOf(mark, at + 1)) {
+    const line = data.toString('latin1', at + mark.length, at + mark.length + codeBytesMax)
+    const code = /^(\d{1,3})\n/.exec(line)?.[1]
+    if (code !== undefined) return { at, exitCode: Number(code) }
+    if (/^\d{0,3}$/.test(line)) return { at }
+  }
+  return null
 }
 
 /** How much of the data can be no beginning of a mark: everything up to a NUL among the last bytes. */

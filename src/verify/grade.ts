@@ -160,6 +160,6 @@ async function judgeFault ({ fault, killed }: TreeRun, control: () => Promise<Tr
     return grade(null, 'infra_fault', `the bug's own ${reason}`, { code: 'BUG_INAPPLICABLE', retryable: false })
   }
   if (by !== 'script') return grade(false, 'no_results', reason, evidence)
-  if (killed !== 'output' && (await control()).fault !== null) return grade(null, 'infra_fault', `${reason}, and the original tree fares no better`, evidence)
+  if (killed !== 'output' && killed !== 'disk' && (await control()).fault !== null) return grade(null, 'infra_fault', `${reason}, and the original tree fares no better`, evidence)
   return grade(false, 'crashed', reason, evidence)
 }

@@ -145,6 +145,7 @@ async function askParser (bench: Bench, log: Uint8Array, signal?: AbortSignal): 
 function scriptFault ({ killed, truncatedBytes }: ExecResult, limits: VerifyLimits): string | null {
   if (killed === 'timeout') return `the script does not end within ${limits.scriptMsMax} ms (scriptMsMax)`
   if (killed === 'output' || truncatedBytes > 0) return `the script prints more than ${limits.scriptOutputBytesMax} bytes (scriptOutputBytesMax)`
+  if (killed === 'disk') return 'the script was killed at the disk limit'
   return killed === 'memory' ? 'the script was killed at the memory limit' : null
 }
 

@@ -36,6 +36,15 @@ t.test('tools', async t => {
     await t.rejects(executeTool(full, speak, limits), { code: 'SANDBOX_DISK_FULL', retryable: true })
   })
 
+  t.test('a sandbox that outgrew its disk is the policy\'s own doing: it is told, and nothing can be submitted', async t => {
+    const small = await sandboxes.open({ arena, view: 'tree', network: 'none', label: { run: 'test', purpose: 'tools' }, limits: { diskBytes: 2 ** 20 } })
+    t.teardown(() => small.destroy())
+    t.match(await executeTool(small, { tool: 'bash', command: 'head -c 50000000 /dev/zero >big; sleep 60' }, { ...limits, commandMsMax: 60_000 }), { exitCode: null, timedOut: false, text: /its files are gone/ })
+    t.match(await executeTool(small, { tool: 'bash', command: 'ls' }, limits), { exitCode: 1, text: /diskBytes/ })
+    t.match(await executeTool(small, { tool: 'create', path: 'x', content: 'x' }, limits), { exitCode: 1, text: /diskBytes/ })
+    t.match(await collectPatch(small, 'HEAD'), { refused: /diskBytes/ })
+  })
+
   t.test('edit keeps every byte that it does not replace: carriage returns, other encodings, the executable bit', async t => {
     await edit('crlf.txt', 'two', 'zwei')
     t.equal(await text('crlf.txt'), 'one\r\nzwei\r\n')

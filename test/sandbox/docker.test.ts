@@ -45,6 +45,24 @@ t.test('docker, an arena in an image', async t => {
     await t.rejects(sandboxes.open(specOf({ ...arena, image: `sha256:${'0'.repeat(64)}` })), { code: 'SANDBOX_NO_IMAGE' })
     await t.rejects(sandboxes.open(specOf({ ...arena, imagePath: null })), { code: 'SANDBOX_NO_IMAGE' })
   })
+  t.test('what an image declares a volume is an empty folder with a size, and holds no tree', async t => {
+    const declare = async (volume: string): Promise<string> => {
+      const container = await docker.createContainer({ Image: arena.image!, Cmd: ['true'], NetworkDisabled: true })
+      const { Id: image } = await container.commit({ repo: 'spar-test-volume', tag: volume.replaceAll('/', '.').slice(1), changes: `VOLUME ${volume}` }) as { Id: string }
+      await container.remove({ force: true })
+      t.teardown(() => docker.getImage(image).remove({ force: true }))
+      return image
+    }
+    const sandbox = await sandboxes.open(specOf({ ...arena, image: await declare('/srv') }))
+    t.teardown(() => sandbox.destroy())
+    t.match((await run(sandbox, 'ls -A /srv; echo x >/srv/x && stat -f -c %T /srv; cat a.txt')).text, /^tmpfs\nsecond\n$/)
+    t.same((await docker.getContainer(sandbox.id).inspect()).Mounts.filter(({ Type }) => Type === 'volume'), [])
+    const within = { ...arena, image: await declare('/testbed') }
+    await t.rejects(sandboxes.open(specOf(within)), { code: 'SANDBOX_NO_IMAGE', message: /VOLUME/ })
+    const empty = await sandboxes.open(specOf(within, 'empty'))
+    t.teardown(() => empty.destroy())
+    t.equal((await run(empty, 'ls -A . /testbed')).text, '.:\n\n/testbed:\n', 'without a tree it does not matter')
+  })
   t.test('an engine that does not answer is an error that says so', async t => {
     await t.rejects(createDockerSandboxes({ docker: new Docker({ socketPath: join(folder, 'no.sock') }), home: folder }), { code: 'SANDBOX_NO_ENGINE' })
   })

@@ -9,8 +9,9 @@
 //   User: for an arena that lives in a directory the ordinary id that owns the tree, since Spar made the image. In an image
 //     of somebody else's the image's own if it names one; else root of the container without any capability, no-new-privileges: it owns the
 //     image's files, so it can write the tree without a slow chown, and can do nothing else that an ordinary user cannot.
-//   Files that must survive a killed shell (scratch) are in the container's layer or in a volume, not on tmpfs: a kill is a
-//     stop and a start of the container.
+//   The first process is the keeper (frame.ts), not the engine's own: the kernel shields it, so nothing inside can kill it.
+//   Files that must survive a killed shell (scratch) are in the container's layer, not on tmpfs: a kill is a stop and a start of the
+//     container. Volumes there are none: nothing measures what they hold.
 
 import type { ContainerCreateOptions } from 'dockerode'
 
@@ -29,10 +30,8 @@ export interface ContainerPlan {
   scratch: string
   /** Folders of the host, seen read-only. */
   binds: Bind[]
-  /** The engine's own first process; it needs a place in /sbin of the image. */
-  init: boolean
-  /** The tree is covered by an empty folder. */
-  isEmpty: boolean
+  /** Folders of the image behind an empty one in memory: what must not be seen, and what is in no layer, so that nobody could measure it. */
+  covered: string[]
   network: SandboxSpec['network']
   limits: SandboxLimits
   lease: string
@@ -42,6 +41,7 @@ export interface ContainerPlan {
 
 const tmpBytes = 2 ** 30
 const tmpFiles = 200_000
+const inMemory = `rw,nosuid,nodev,exec,mode=1777,size=${tmpBytes},nr_inodes=${tmpFiles}`
 const shmBytes = 64 * 2 ** 20
 const cpuPeriodUs = 100_000
 
@@ -56,7 +56,6 @@ function bindMount ({ from, to }: Bind): Mount {
 
 export function containerConfig (plan: ContainerPlan, labels: { mark: string; lease: string }): ContainerCreateOptions {
   const { limits } = plan
-  const emptyTree = { Type: 'volume' as const, Source: '', Target: plan.tree, VolumeOptions: { NoCopy: true, Labels: { [labels.mark]: plan.name }, DriverConfig: { Name: 'local', Options: {} } } }
   return {
     name: plan.name,
     Image: plan.image,
@@ -64,7 +63,7 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
     Entrypoint: plan.command,
     Cmd: [],
     Env: Object.entries(plan.env).map(([name, value]) => `${name}=${value}`),
-    WorkingDir: plan.tree,
+    WorkingDir: '/',
     Hostname: 'spar',
     AttachStdin: true,
     AttachStdout: true,
@@ -76,7 +75,7 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
     Labels: { [labels.mark]: plan.name, [labels.lease]: plan.lease, 'org.spar.run': plan.run, 'org.spar.purpose': plan.purpose },
     HostConfig: {
       NetworkMode: plan.network === 'none' ? 'none' : 'bridge',
-      Init: plan.init,
+      Init: false,
       AutoRemove: false,
       Privileged: false,
       ReadonlyRootfs: false,
@@ -90,7 +89,7 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
       CpuQuota: Math.round(limits.cpus * cpuPeriodUs),
       IpcMode: 'private',
       ShmSize: shmBytes,
-      Tmpfs: { '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${tmpBytes},nr_inodes=${tmpFiles}` },
+      Tmpfs: Object.fromEntries(['/tmp', ...plan.covered].map(folder => [folder, inMemory])),
       LogConfig: { Type: 'none', Config: {} },
       RestartPolicy: { Name: 'no' },
       Ulimits: [
@@ -98,7 +97,7 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
         { Name: 'fsize', Soft: limits.fileBytes, Hard: limits.fileBytes },
         { Name: 'core', Soft: 0, Hard: 0 }
       ],
-      Mounts: [...plan.binds.map(bindMount), ...(plan.isEmpty ? [emptyTree] : [])]
+      Mounts: plan.binds.map(bindMount)
     }
   }
 }

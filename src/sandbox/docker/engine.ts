@@ -2,8 +2,10 @@
 // sandbox needs, and a container is only ever made from the configuration of config.ts.
 
 import Docker from 'dockerode'
+import { statfs } from 'node:fs/promises'
 import { PassThrough, type Duplex, type Readable } from 'node:stream'
 
+import type { Room } from '../disk.ts'
 import type { ContainerPlan } from './config.ts'
 import { containerConfig } from './config.ts'
 
@@ -16,7 +18,7 @@ export interface FoundContainer { id: string; lease: string }
 export interface Engine {
   ping (): Promise<boolean>
   /** Digest and configured user of an image, or null when the engine does not have it. */
-  image (name: string): Promise<{ id: string; user: string; /** Folders of its own PATH. */ path: string[] } | null>
+  image (name: string): Promise<{ id: string; user: string; /** Folders of its own PATH. */ path: string[]; /** Folders that it keeps out of its containers' layers. */ volumes: string[] } | null>
   /** Makes an image of one layer from a tar stream; returns its digest. */
   importImage (archive: Readable, options: { name: string; labels: Record<string, string> }): Promise<string>
   /** Images with this label, `name=value`. */
@@ -28,6 +30,12 @@ export interface Engine {
   start (id: string): Promise<{ stream: Duplex; output: NodeJS.ReadableStream }>
   /** Null when it is gone. */
   state (id: string): Promise<ContainerState | null>
+  /** What is left on the disk under the containers; null when that disk is not seen from here. */
+  room (): Promise<Room | null>
+  /** Bytes in the container's own layer; null when the engine cannot tell. */
+  layerBytes (id: string): Promise<number | null>
+  /** Files and folders in that layer that are not as the image has them; stops counting beyond `max`. */
+  layerFiles (id: string, max: number): Promise<number>
   /** Resolves when the container does not run (any more). */
   wait (id: string): Promise<void>
   kill (id: string): Promise<void>
@@ -45,6 +53,7 @@ async function unless (codes: number[], call: Promise<unknown>): Promise<void> {
 
 export function createEngine (docker: Docker = new Docker()): Engine {
   const at = (id: string): Docker.Container => docker.getContainer(id)
+  let root: Promise<string> | null = null
   return {
     async ping () {
       const giveUp = new Promise<false>(resolve => setTimeout(resolve, pingMsMax, false))
@@ -53,7 +62,7 @@ export function createEngine (docker: Docker = new Docker()): Engine {
     async image (name) {
       try {
         const image = await docker.getImage(name).inspect()
-        return { id: image.Id, user: image.Config.User, path: (image.Config.Env ?? []).find(pair => pair.startsWith('PATH='))?.slice(5).split(':').filter(folder => folder.startsWith('/')) ?? [] }
+        return { id: image.Id, user: image.Config.User, path: (image.Config.Env ?? []).find(pair => pair.startsWith('PATH='))?.slice(5).split(':').filter(folder => folder.startsWith('/')) ?? [], volumes: Object.keys(image.Config.Volumes ?? {}) }
       } catch (error) {
         if (status(error) === 404) return null
         throw error
@@ -101,6 +110,28 @@ export function createEngine (docker: Docker = new Docker()): Engine {
         throw error
       }
     },
+    async room () {
+      root ??= docker.info().then(info => String(info.DockerRootDir))
+      try {
+        const { bfree, bsize, ffree } = await statfs(await root)
+        return { bytes: bfree * bsize, files: ffree }
+      } catch { return null }
+    },
+    async layerBytes (id) {
+      const { SizeRw = -1 } = await at(id).inspect({ size: true } as {}) as { SizeRw?: number }
+      return SizeRw < 0 ? null : SizeRw
+    },
+    async layerFiles (id, max) {
+      let count = 0
+      let rest = ''
+      for await (const chunk of await changesOf(docker, id)) {
+        const parts = (rest + String(chunk)).split(changeMark)
+        count += parts.length - 1
+        rest = parts.at(-1)!.slice(-changeMark.length)
+        if (count > max) break
+      }
+      return count
+    },
     wait: async id => { await unless([404], at(id).wait()) },
     kill: async id => { await unless([404, 409], at(id).kill({ signal: 'KILL' })) },
     remove: async id => { await unless([404, 409], at(id).remove({ force: true, v: true })) },
@@ -109,4 +140,15 @@ export function createEngine (docker: Docker = new Docker()): Engine {
       return found.map(container => ({ id: container.Id, lease: container.Labels[labels.lease] ?? '' }))
     }
   }
+}
+
+/** Once in each change that the engine lists; in a file's name the quotes would be escaped. */
+const changeMark = '"Kind":'
+
+/** As a stream: the list has an entry for every file. */
+async function changesOf (docker: Docker, id: string): Promise<NodeJS.ReadableStream> {
+  const statusCodes = { 200: true, 404: 'no such container', 500: 'server error' }
+  return await new Promise((resolve, reject) => docker.modem.dial(
+    { path: `/containers/${id}/changes`, method: 'GET', isStream: true, statusCodes },
+    (error: unknown, stream: unknown) => error === null ? resolve(stream as NodeJS.ReadableStream) : reject(error as Error)))
 }

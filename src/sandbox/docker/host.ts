@@ -4,18 +4,24 @@
 import type { Duplex } from 'node:stream'
 
 import { SparError, toPlain } from '../../errors.ts'
-import type { Clock } from '../../ports.ts'
+import type { Clock, SandboxLimits } from '../../ports.ts'
 import { shellQuote } from '../../quote.ts'
+import type { Held, Room } from '../disk.ts'
 import { keeperScript } from '../frame.ts'
 import { lost, type SandboxHost } from '../session.ts'
 import type { Channel } from '../shell.ts'
 import type { ContainerPlan } from './config.ts'
-import type { Engine } from './engine.ts'
+import type { ContainerState, Engine } from './engine.ts'
 
 const goneMsMax = 5_000
 const goneStepMs = 50
+const endedMsMax = 1_000
+/** Of a process that died of SIGKILL. */
+const killedExit = 137
 /** In an image of somebody else's. */
 export const imageScratchPath = '/var/tmp/spar'
+/** The tree of a view that has none: the image's own is covered. */
+export const imageEmptyPath = '/var/tmp/spar-tree'
 /** In the container's layer: the view has been made. */
 const viewMark = '/var/tmp/.spar-view'
 
@@ -36,6 +42,7 @@ export class DockerHost implements SandboxHost {
   readonly tree: string
   readonly scratch: string
   readonly shellLimits: SandboxHost['shellLimits']
+  readonly limits: SandboxLimits
   readonly #engine: Engine
   readonly #clock: Clock
   readonly #container: string
@@ -49,6 +56,7 @@ export class DockerHost implements SandboxHost {
     this.tree = plan.tree
     this.scratch = plan.scratch
     this.shellLimits = { fileBytes: plan.limits.fileBytes, pids: null }
+    this.limits = plan.limits
   }
 
   async start (): Promise<Channel> {
@@ -68,7 +76,15 @@ export class DockerHost implements SandboxHost {
     return this.#memoryKills
   }
 
-  async diskOver (): Promise<boolean> { return false }
+  async room (): Promise<Room | null> {
+    return await this.#engine.room()
+  }
+
+  /** To count files the engine compares the layer with its image, which takes it a while. */
+  async held (files: boolean): Promise<Held> {
+    const bytes = await this.#engine.layerBytes(this.#container)
+    return { bytes, files: files ? await this.#engine.layerFiles(this.#container, this.limits.diskFiles) : null }
+  }
 
   async remove (): Promise<void> {
     // Removal goes on in the engine when another call for it is under way already.
@@ -83,6 +99,7 @@ export class DockerHost implements SandboxHost {
 class ContainerChannel implements Channel {
   readonly closed: Promise<void>
   readonly #engine: Engine
+  readonly #clock: Clock
   readonly #container: string
   readonly #stream: Duplex
   readonly #output: NodeJS.ReadableStream
@@ -90,6 +107,7 @@ class ContainerChannel implements Channel {
 
   constructor (engine: Engine, clock: Clock, container: string, stream: Duplex, output: NodeJS.ReadableStream) {
     this.#engine = engine
+    this.#clock = clock
     this.#container = container
     this.#stream = stream
     this.#output = output
@@ -101,11 +119,17 @@ class ContainerChannel implements Channel {
     if (!this.#stream.destroyed) this.#stream.write(bytes)
   }
 
-  listen (onData: (chunk: Buffer) => void, onClose: (reason: string) => void): void {
+  // The connection itself: what the engine's frames are taken from buffers without a limit.
+  pause (): void { this.#stream.pause() }
+
+  resume (): void { this.#stream.resume() }
+
+  listen (onData: (chunk: Buffer) => void, onClose: (reason: string, exitCode: number | null) => void): void {
     this.#output.on('data', onData)
     void this.closed.then(async () => {
       this.#stream.destroy()
-      onClose(await this.#reason())
+      const { reason, exitCode } = await this.#ending()
+      onClose(reason, exitCode)
     })
   }
 
@@ -120,10 +144,22 @@ class ContainerChannel implements Channel {
     this.#stream.destroy()
   }
 
-  async #reason (): Promise<string> {
+  /** The kernel keeps SIGKILL from the first process of a container: who dies of it was killed from outside. */
+  async #ending (): Promise<{ reason: string; exitCode: number | null }> {
     try {
+      const state = await this.#stopped()
+      if (state === null) return { reason: 'its container was removed', exitCode: null }
+      const isOwn = !state.running && state.exitCode !== killedExit && this.#killing === null
+      return { reason: `its container ended (exit code ${state.exitCode})`, exitCode: isOwn ? state.exitCode : null }
+    } catch (error) { return { reason: `the engine does not answer: ${toPlain(error).message}`, exitCode: null } }
+  }
+
+  /** Its output ends a moment before the engine knows of its end. */
+  async #stopped (): Promise<ContainerState | null> {
+    for (let waitedMs = 0; ; waitedMs += goneStepMs) {
       const state = await this.#engine.state(this.#container)
-      return state === null ? 'its container was removed' : `its container ended (exit code ${state.exitCode})`
-    } catch (error) { return `the engine does not answer: ${toPlain(error).message}` }
+      if (state?.running !== true || waitedMs >= endedMsMax) return state
+      await this.#clock.sleep(goneStepMs)
+    }
   }
 }

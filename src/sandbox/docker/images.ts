@@ -28,6 +28,8 @@ export const imageLabels = { machine: 'org.spar.image.machine', from: 'org.spar.
 const repository = 'spar-arena'
 /** Raised when what an image holds changes. */
 const layout = 1
+/** Names that mean "removed" in a layer; an engine would take them at their word. */
+const whiteout = '.wh.'
 /** Of a tar archive. */
 const blockBytes = 512
 const skeletonBytesMax = 2 ** 26
@@ -89,6 +91,7 @@ export class ArenaImages {
   async #make (name: string, from: string, parts: Part[]): Promise<string> {
     const known = await this.#engine.image(name)
     if (known !== null) return known.id
+    for (const part of parts) await assertNoWhiteout(part)
     mkdirSync(this.#folder, { recursive: true })
     const stage = mkdtempSync(join(this.#folder, '.image-'))
     try {
@@ -99,6 +102,11 @@ export class ArenaImages {
       return await this.#engine.importImage(Readable.from(pack(stage, parts)), { name, labels })
     } finally { await rm(stage, { recursive: true, force: true }) }
   }
+}
+
+async function assertNoWhiteout ({ folder }: Part): Promise<void> {
+  const { stdout } = await run('find', [resolve(folder), '-name', `${whiteout}*`, '-print', '-quit'])
+  if (stdout !== '') throw new SparError('SANDBOX_NO_IMAGE', `Cannot pack an arena into an image: to an engine the name of ${stdout.trim()} means that something was removed. Rename it, or use --sandbox process`)
 }
 
 /** Removes the images of this machine whose folder is no more; not those in use. Returns what it removed. */

@@ -21,7 +21,7 @@ import { findToolchains, type Toolchains } from '../toolchains.ts'
 import { hostBinds, type Bind } from './binds.ts'
 import type { ContainerPlan } from './config.ts'
 import { createEngine, type Engine } from './engine.ts'
-import { DockerHost, imageScratchPath, mainCommand, withoutHistory } from './host.ts'
+import { DockerHost, imageEmptyPath, imageScratchPath, mainCommand, withoutHistory } from './host.ts'
 import { ArenaImages, containerIds, removeStaleImages } from './images.ts'
 import { assertSeesHost } from './sight.ts'
 
@@ -63,14 +63,14 @@ interface Settings { home: string; owner: Owner; clock: Clock; limits: SandboxLi
 /** What a container for a directory takes from this host. */
 interface HostSide { system: System; toolchains: Toolchains; images: ArenaImages }
 
-type Place = Pick<ContainerPlan, 'image' | 'user' | 'command' | 'tree' | 'scratch' | 'binds' | 'init' | 'isEmpty'> & { path: string[] }
+type Place = Pick<ContainerPlan, 'image' | 'user' | 'command' | 'tree' | 'scratch' | 'binds' | 'covered'> & { path: string[] }
 
 export class DockerSandboxes implements Sandboxes {
   readonly kind = 'docker'
   readonly #engine: Engine
   readonly #settings: Settings
   readonly #open = new Map<string, SandboxSession | null>()
-  readonly #users = new Map<string, string>()
+  readonly #images = new Map<string, { user: string; volumes: string[] }>()
   readonly #starts = createLimiter(startsPerCore * availableParallelism())
   #hostSide: Promise<HostSide> | null = null
   #closing: Promise<void> | null = null
@@ -151,8 +151,12 @@ export class DockerSandboxes implements Sandboxes {
   async #inImage ({ arena, view }: SandboxSpec, image: string): Promise<Place> {
     const tree = arena.imagePath
     if (tree === null) throw new SparError('SANDBOX_NO_IMAGE', `Cannot open a Docker sandbox for ${arena.target}: nothing says where the image ${image} has its tree. Open it as docker:<image>#/<path>`)
-    const command = mainCommand(imageScratchPath, view === 'tree' ? [withoutHistory(tree)] : [])
-    return { image, user: await this.#userOf(image), command, tree, scratch: imageScratchPath, binds: [], init: true, isEmpty: view === 'empty', path: [imageStandardPath] }
+    const { user, volumes } = await this.#about(image)
+    const about = { image, user, scratch: imageScratchPath, binds: [], path: [imageStandardPath] }
+    if (view === 'empty') return { ...about, tree: imageEmptyPath, command: mainCommand(imageScratchPath, [`mkdir -p ${imageEmptyPath} || exit 71`]), covered: [tree, ...volumes] }
+    const around = volumes.find(volume => `${tree}/`.startsWith(`${volume}/`))
+    if (around !== undefined) throw new SparError('SANDBOX_NO_IMAGE', `Cannot open a Docker sandbox for ${arena.target}: its tree is in ${around}, which the image declares a volume. Nothing limits what is written there: make the image without VOLUME`)
+    return { ...about, tree, command: mainCommand(imageScratchPath, view === 'tree' ? [withoutHistory(tree)] : []), covered: volumes }
   }
 
   async #inDirectory ({ arena, view }: SandboxSpec): Promise<Place> {
@@ -164,7 +168,7 @@ export class DockerSandboxes implements Sandboxes {
   /** In an image of ours, whose /sbin is the host's and cannot hold a process of the engine. */
   #ownPlace (image: string, binds: Bind[], command: string[]): Omit<Place, 'path'> {
     const { uid, gid } = containerIds()
-    return { image, user: `${uid}:${gid}`, command, tree: treePath, scratch: scratchPath, binds, init: false, isEmpty: false }
+    return { image, user: `${uid}:${gid}`, command, tree: treePath, scratch: scratchPath, binds, covered: [] }
   }
 
   async #host (): Promise<HostSide> {
@@ -188,13 +192,13 @@ export class DockerSandboxes implements Sandboxes {
   }
 
   /** Also says, before a container fails to be made, that the image is not there. */
-  async #userOf (image: string): Promise<string> {
-    const known = this.#users.get(image)
+  async #about (image: string): Promise<{ user: string; volumes: string[] }> {
+    const known = this.#images.get(image)
     if (known !== undefined) return known
     const found = await this.#engine.image(image)
     if (found === null) throw new SparError('SANDBOX_NO_IMAGE', `Cannot open a Docker sandbox: the engine does not have the image ${image}. Pull or build it first`)
-    this.#users.set(image, found.user)
-    return found.user
+    this.#images.set(image, found)
+    return found
   }
 }
 

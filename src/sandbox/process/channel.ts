@@ -68,7 +68,11 @@ class ProcessChannel implements Channel {
     this.#child.stdin!.write(bytes)
   }
 
-  listen (onData: (chunk: Buffer) => void, onClose: (reason: string) => void): void {
+  pause (): void { this.#output.pause() }
+
+  resume (): void { this.#output.resume() }
+
+  listen (onData: (chunk: Buffer) => void, onClose: (reason: string, exitCode: number | null) => void): void {
     const ended = new Promise<void>(resolve => {
       this.#output.on('data', onData)
       this.#output.once('end', resolve)
@@ -83,7 +87,7 @@ class ProcessChannel implements Channel {
       this.#output.destroy()
       this.#child.stdin!.destroy()
       this.#child.stderr!.destroy()
-      onClose(this.#reason())
+      onClose(this.#reason(), this.#killing === null ? this.#child.exitCode : null)
     })
   }
 

@@ -3,15 +3,16 @@
 // In the folder: upper, work-N (of an overlay), tree (a copy, where there is none), scratch, tmp, mounts (the table for
 // namespaces), lease.json. No more: some file systems make folders slowly where many were removed lately.
 
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chownSync, chmodSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 import type { Clock, SandboxLimits, SandboxSpec } from '../../ports.ts'
+import type { Held, Room } from '../disk.ts'
 import { writeLease, type Lease } from '../lease.ts'
-import { diskCheckMs } from '../limits.ts'
 import { processStartedAt } from '../owner.ts'
 import type { SandboxHost } from '../session.ts'
 import type { Channel } from '../shell.ts'
@@ -53,14 +54,18 @@ export class ProcessHost implements SandboxHost {
   readonly tree: string
   readonly scratch: string
   readonly shellLimits: SandboxHost['shellLimits']
+  readonly limits: SandboxLimits
   readonly #shared: Shared
   readonly #options: HostOptions
+  #group: Group | null
   #lower: string[] = []
   #launches = 0
 
   constructor (shared: Shared, options: HostOptions) {
     this.#shared = shared
     this.#options = options
+    this.#group = options.group
+    this.limits = options.limits
     const folder = options.folder
     const isOpen = shared.isolation === 'none'
     this.id = options.lease.id
@@ -111,23 +116,31 @@ export class ProcessHost implements SandboxHost {
   }
 
   async memoryKills (): Promise<number> {
-    return this.#options.group?.memoryKills() ?? 0
+    return this.#group?.memoryKills() ?? 0
   }
 
-  async diskOver (durationMs: number): Promise<boolean> {
-    if (durationMs < diskCheckMs) return false
-    const { folder, limits } = this.#options
+  async room (): Promise<Room> {
+    const { bfree, bsize, ffree } = await statfs(this.#options.folder)
+    return { bytes: bfree * bsize, files: ffree }
+  }
+
+  async held (files: boolean): Promise<Held> {
+    const { folder } = this.#options
+    const { asRoot, tools } = this.#shared
     const names = readdirSync(folder).filter(name => ['upper', 'tree', 'scratch', 'tmp'].includes(name))
-    // Unreadable folders make du complain; what it could count is what it says.
-    const said = await run('du', ['-sk', '--', ...names], { cwd: folder }).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? '' }))
-    const kilobytes = said.stdout.split('\n').reduce((sum, line) => sum + (Number.parseInt(line, 10) || 0), 0)
-    return kilobytes * 1024 > limits.diskBytes
+    // As root of a namespace an ordinary user reads also what the sandbox closed to everybody.
+    const reader = asRoot || this.isolation === 'none' ? [] : [tools.unshare!, '--user', '--map-root-user', '--']
+    const [file, ...args] = [...reader, tools.sh, '-c', measureScript(files), 'sh', ...names] as [string, ...string[]]
+    const { stdout } = await run(file, args, { cwd: folder, maxBuffer: measureBytesMax })
+    const kilobytes = totalOf(stdout, 'k')
+    return { bytes: kilobytes === null ? null : kilobytes * 1024, files: totalOf(stdout, 'n') }
   }
 
   async remove (): Promise<void> {
-    const { folder, group } = this.#options
+    const group = this.#group
+    this.#group = null
     try {
-      await removeFolder(folder)
+      await removeFolder(this.#options.folder)
     } finally {
       if (group !== null) await this.#shared.groups!.give(group)
     }
@@ -167,12 +180,30 @@ export class ProcessHost implements SandboxHost {
 
 const modeOf = (path: string): number => lstatSync(path).mode & 0o777
 
-/** Also when what ran inside took its own folders' rights away. Overlay's work folder has none from the start. */
+const measureBytesMax = 64 * 1024
+/** What vanishes meanwhile makes du complain; that is not kept, since there may be much of it. */
+const measureScript = (files: boolean): string => [
+  'exec 2>/dev/null',
+  'du -sk -- "$@" | sed "s/^/k/"',
+  ...files ? ['du -s --inodes -- "$@" | sed "s/^/n/"'] : []
+].join('\n')
+
+/** Null: the program said nothing, as where it cannot count files. */
+function totalOf (said: string, mark: string): number | null {
+  const counts = said.split('\n').filter(line => line.startsWith(mark)).map(line => Number.parseInt(line.slice(1), 10))
+  return counts.length === 0 ? null : counts.reduce((sum, count) => sum + count, 0)
+}
+
+/**
+ * Also when what ran inside took its own folders' rights away, or nested them deeper than a path can be long: then by the
+ * system's own program, which walks from folder to folder. Overlay's work folder has no rights from the start.
+ */
 export async function removeFolder (folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true, maxRetries: 2, retryDelay: 20 })
   } catch {
-    await run('chmod', ['-R', 'u+rwX', folder]).catch(() => {})
+    const removed = spawn('/bin/sh', ['-c', 'chmod -R u+rwX -- "$1"; exec rm -rf -- "$1"', 'sh', folder], { stdio: 'ignore' })
+    await once(removed, 'exit')
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
   }
 }

@@ -6,6 +6,7 @@
 //     the shell. On the host everything is that user.
 //   Spar is root: mounts are made as root; the shell becomes an id of its own (layers.ts). The keeper stays another id, out
 //     of the shell's reach.
+// The keeper is the first process of its pid namespace: the kernel shields it from signals of those that are in it.
 // A shell can make no further namespaces: bubblewrap loads a filter of system calls (seccomp.ts); elsewhere the shell's own
 // user namespace has its count of them set to zero.
 
@@ -91,7 +92,7 @@ function bwrapWords (plan: LaunchPlan): string[] {
   return [
     plan.tools.bwrap!, ...clearedEnvironment(plan), ...identity,
     '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', ...(plan.network === 'none' ? ['--unshare-net'] : []),
-    '--hostname', 'spar', '--die-with-parent', '--new-session',
+    '--hostname', 'spar', '--die-with-parent', '--new-session', '--as-pid-1',
     ...base.systemMounts.flatMap(path => ['--ro-bind', path, path]),
     ...base.links.flatMap(link => ['--symlink', link.target, link.path]),
     '--ro-bind', plan.network === 'none' ? base.etc : base.etcNetwork, '/etc',
