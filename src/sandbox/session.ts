@@ -7,7 +7,7 @@
 //  3. Once lost, always lost; once destroyed, nothing runs again.
 
 import { SparError } from '../errors.ts'
-import type { Clock, ExecOptions, ExecResult, Sandbox } from '../ports.ts'
+import type { Clock, ExecOptions, ExecResult, Sandbox, SandboxSpec } from '../ports.ts'
 import { readSandboxFile, writeSandboxFile } from './files.ts'
 import { killMsMax, openFilesMax, outputKillFactor, startMsMax } from './limits.ts'
 import { OutputCollector } from './output.ts'
@@ -27,6 +27,8 @@ export interface SandboxHost {
   memoryKills (): Promise<number>
   /** Whether the sandbox holds more than its disk limit; asked after each command, with the time that it took. */
   diskOver (durationMs: number): Promise<boolean>
+  /** Writes down who has it: one that was made ahead is opened before anybody wants it. */
+  relabel (label: SandboxSpec['label']): void
   /** Removes every trace; everything that ran is gone already. */
   remove (): Promise<void>
 }
@@ -86,6 +88,11 @@ export class SandboxSession implements Sandbox {
     const result = await this.exec(':', { timeoutMs: startMsMax, outputBytesMax: 64, ...(signal === undefined ? {} : { signal }) })
     if (result.killed === 'abort') throw new SparError('SANDBOX_ABORTED', `Opening sandbox "${this.id}" was aborted`, { retryable: true })
     if (result.exitCode !== 0) throw lost(this.id, `its shell did not answer within ${startMsMax} ms`)
+  }
+
+  /** Its lease names who holds it from now on. */
+  relabel (label: SandboxSpec['label']): void {
+    this.#host.relabel(label)
   }
 
   async exec (command: string, options: ExecOptions): Promise<ExecResult> {

@@ -15,6 +15,8 @@ export interface FoundContainer { id: string; lease: string }
 
 export interface Engine {
   ping (): Promise<boolean>
+  /** What can run a container here, and what does where nothing is asked for. */
+  runtimes (): Promise<{ names: string[]; default: string }>
   /** Digest and configured user of an image, or null when the engine does not have it. */
   image (name: string): Promise<{ id: string; user: string; /** Folders of its own PATH. */ path: string[] } | null>
   /** Makes an image of one layer from a tar stream; returns its digest. */
@@ -49,6 +51,10 @@ export function createEngine (docker: Docker = new Docker()): Engine {
     async ping () {
       const giveUp = new Promise<false>(resolve => setTimeout(resolve, pingMsMax, false))
       return await Promise.race([docker.ping().then(() => true, () => false), giveUp])
+    },
+    async runtimes () {
+      const { Runtimes, DefaultRuntime } = await docker.info() as { Runtimes?: Record<string, unknown>; DefaultRuntime?: string }
+      return { names: Object.keys(Runtimes ?? {}).sort(), default: DefaultRuntime ?? 'runc' }
     },
     async image (name) {
       try {
