@@ -139,7 +139,8 @@ async function tryLimits (sandbox: Sandbox): Promise<Record<LimitName, boolean>>
   return {
     'file-limit': size > 0 && size <= fileBytes,
     'process-limit': started > 0 && started < pids,
-    'memory-limit': memory.killed === 'memory',
+    // Who was killed was a child of the shell: not every kind can say by whom.
+    'memory-limit': memory.killed === 'memory' || memory.exitCode === 137,
     'disk-limit': disk.killed === 'output' || disk.exitCode !== 0
   }
 }

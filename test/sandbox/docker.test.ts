@@ -85,7 +85,7 @@ t.test('docker, an arena in a directory', async t => {
     const arena = makeArenaFolder(own)
     const [one, others] = [await createDockerSandboxes({ docker, home, prepared: 0 }), await createDockerSandboxes({ docker, home, prepared: 0 })]
     t.teardown(async () => { await Promise.all([one.close(), others.close()]) })
-    const opened = await Promise.all([one.open(specOf(arena)), one.open(specOf(arena)), others.open(specOf(arena))])
+    const opened = [...await Promise.all([one.open(specOf(arena)), one.open(specOf(arena))]), await others.open(specOf(arena))]
     const images = await Promise.all(opened.map(async ({ id }) => (await docker.getContainer(id).inspect()).Image))
     t.same(images, Array(3).fill(images[0]), 'one layer below all of them')
     await Promise.all(opened.map(sandbox => sandbox.destroy()))

@@ -8,7 +8,8 @@ import type { ContainerPlan } from './config.ts'
 import { containerConfig } from './config.ts'
 
 export const labels = { mark: 'org.spar.sandbox', lease: 'org.spar.lease' }
-const pingMsMax = 1500
+/** A busy machine answers late; where there is no engine nobody waits, since the connection is refused. */
+const pingMsMax = 10_000
 
 export interface ContainerState { running: boolean; exitCode: number; outOfMemory: boolean }
 export interface FoundContainer { id: string; lease: string }
@@ -49,8 +50,9 @@ export function createEngine (docker: Docker = new Docker()): Engine {
   const at = (id: string): Docker.Container => docker.getContainer(id)
   return {
     async ping () {
-      const giveUp = new Promise<false>(resolve => setTimeout(resolve, pingMsMax, false))
-      return await Promise.race([docker.ping().then(() => true, () => false), giveUp])
+      let late: NodeJS.Timeout | undefined
+      const giveUp = new Promise<false>(resolve => { late = setTimeout(resolve, pingMsMax, false) })
+      return await Promise.race([docker.ping().then(() => true, () => false), giveUp]).finally(() => clearTimeout(late))
     },
     async runtimes () {
       const { Runtimes, DefaultRuntime } = await docker.info() as { Runtimes?: Record<string, unknown>; DefaultRuntime?: string }
