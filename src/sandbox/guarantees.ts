@@ -36,8 +36,8 @@ export type Answers = Record<GuaranteeName, boolean | null>
 const commandMsMax = 20_000
 const outputBytesMax = 64 * 2 ** 10
 const mebi = 2 ** 20
-/** Small enough to be reached in a moment. */
-const small: Partial<SandboxLimits> = { memoryBytes: 128 * mebi, pids: 64, fileBytes: mebi, diskBytes: 16 * mebi }
+/** Small enough to be reached in a moment; a runtime with a kernel of its own has threads that count. */
+const small: Partial<SandboxLimits> = { memoryBytes: 128 * mebi, pids: 192, fileBytes: mebi, diskBytes: 16 * mebi }
 /** A share of a core that cannot be mistaken for a busy machine: its twin has all that it gets at the same time. */
 const slow: Partial<SandboxLimits> = { cpus: 0.1 }
 const slowRatioMax = 0.5
@@ -131,7 +131,7 @@ async function tryLimits (sandbox: Sandbox): Promise<Record<LimitName, boolean>>
   const { fileBytes, pids, diskBytes } = small as SandboxLimits
   await exec(sandbox, `head -c ${3 * fileBytes} /dev/zero >large`)
   const size = Number(textOf(await exec(sandbox, 'stat -c %s large; rm -f large')))
-  const forks = await exec(sandbox, `/bin/sh -c 'i=0; while [ $i -lt ${3 * pids} ]; do sleep 9 & i=$((i+1)); echo $i; done' 2>/dev/null; exit 0`)
+  const forks = await exec(sandbox, `/bin/sh -c 'i=0; while [ $i -lt ${2 * pids} ]; do sleep 9 & i=$((i+1)); echo $i; done' 2>/dev/null; exit 0`)
   const memory = await exec(sandbox, `head -c ${4 * small.memoryBytes!} /dev/zero | tail -n 1 >/dev/null`)
   const files = Math.ceil(4 * diskBytes / (fileBytes / 2))
   const disk = await exec(sandbox, `for i in $(seq ${files}); do head -c ${fileBytes / 2} /dev/zero >file$i || exit 1; done; sleep ${diskCheckMs / 1000 + 0.1}`)

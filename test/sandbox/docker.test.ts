@@ -136,6 +136,12 @@ t.test('docker, with a runtime by its name', async t => {
   const runtime = process.env['SPAR_TEST_RUNTIME'] ?? names.find(name => name !== usual && name.includes('runc.v2')) ?? usual
   await t.rejects(createDockerSandboxes({ docker, home, runtime: 'no-such-runtime' }), { code: 'SANDBOX_NO_RUNTIME', message: new RegExp(`"no-such-runtime".*the engine knows ${names.join(', ')}`), data: { runtimes: names } })
   await t.rejects(createSandboxes({ kind: 'process', home, runtime }), { code: 'SANDBOX_NO_RUNTIME' }, 'processes have none')
+  // A container that has lost its private folder when it is started again, as with a runtime that keeps it in memory.
+  const real = createEngine(docker)
+  const create: Engine['create'] = plan => real.create({ ...plan, command: [...plan.command.slice(0, -1), `rm -rf ${plan.scratch}\n${plan.command.at(-1)}`] })
+  const forgetful = await createDockerSandboxes({ docker: { ...real, create }, home, runtime, prepared: 0 })
+  await t.rejects(forgetful.open(specOf(arena)), { code: 'SANDBOX_RUNTIME_FORGETS', retryable: false, message: /--overlay2=none/ })
+  await forgetful.close()
   const sandboxes = await createSandboxes({ kind: 'auto', home, runtime, place: 'directory' })
   t.equal(sandboxes.kind, 'docker', 'whoever names one gets no less')
   t.teardown(async () => {

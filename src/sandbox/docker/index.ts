@@ -15,7 +15,7 @@ import { systemClock } from '../../clock.ts'
 import { SparError } from '../../errors.ts'
 import type { Clock, Sandbox, SandboxLimits, Sandboxes, SandboxSpec } from '../../ports.ts'
 import { isAbandoned, writeLease, type Lease } from '../lease.ts'
-import { preparedMax, resolveLimits } from '../limits.ts'
+import { preparedMax, resolveLimits, startMsMax } from '../limits.ts'
 import { Openings } from '../openings.ts'
 import { currentOwner, type Owner } from '../owner.ts'
 import { reapProcessSandboxes } from '../process/reap.ts'
@@ -48,6 +48,7 @@ export interface DockerSandboxesOptions {
 /** As a label: who owns the container. */
 interface ContainerLease { owner: Owner; openedAt: number }
 
+const keptMark = '.kept'
 const newName = (): string => `spar-${randomBytes(6).toString('hex')}`
 const imageStandardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -99,6 +100,7 @@ export class DockerSandboxes implements Sandboxes {
   readonly #openings: Openings
   readonly #users = new Map<string, string>()
   #hostSide: Promise<HostSide> | null = null
+  #keeping: Promise<void> | null = null
 
   constructor (engine: Engine, settings: Settings) {
     this.#engine = engine
@@ -107,7 +109,10 @@ export class DockerSandboxes implements Sandboxes {
     this.#openings = new Openings({
       clock, starts, prepared,
       newId: newName,
-      make: async (name, spec, signal) => await openSession(await this.#makeHost(name, spec), clock, signal)
+      make: async (name, spec, signal) => {
+        await this.#assertKeepsFiles(spec)
+        return await openSession(await this.#makeHost(name, spec), clock, signal)
+      }
     })
   }
 
@@ -138,6 +143,28 @@ export class DockerSandboxes implements Sandboxes {
 
   async close (): Promise<void> {
     await this.#openings.close()
+  }
+
+  /**
+   * A killed command is a container that is started again. The engine's own runtime keeps what was written; another may keep
+   * it in memory only, and a rollout would go on with its work undone. Tried once.
+   */
+  async #assertKeepsFiles (spec: SandboxSpec): Promise<void> {
+    if (this.#settings.runtime === null) return
+    this.#keeping ??= this.#tryKeeping(spec, this.#settings.runtime)
+    const asked = this.#keeping
+    asked.catch(() => { if (this.#keeping === asked) this.#keeping = null })
+    await asked
+  }
+
+  async #tryKeeping (spec: SandboxSpec, runtime: string): Promise<void> {
+    const session = await openSession(await this.#makeHost(newName(), { ...spec, label: { run: '', purpose: 'probe' } }), this.#settings.clock)
+    try {
+      const options = { timeoutMs: startMsMax, outputBytesMax: 1024 }
+      await session.exec(`: >${session.scratch}/${keptMark}; exit`, options)
+      const { exitCode } = await session.exec(`[ -e ${session.scratch}/${keptMark} ]`, options)
+      if (exitCode !== 0) throw new SparError('SANDBOX_RUNTIME_FORGETS', `Cannot open Docker sandboxes with the runtime "${runtime}": a container that is started again has lost what it wrote. gVisor keeps it with --overlay2=none among its runtimeArgs`, { data: { runtime } })
+    } finally { await session.destroy() }
   }
 
   async #makeHost (name: string, spec: SandboxSpec): Promise<DockerHost> {
