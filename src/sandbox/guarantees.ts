@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Arena } from '../domain.ts'
+import { toPlain } from '../errors.ts'
 import type { ExecResult, Sandbox, SandboxLimits, Sandboxes } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import { diskCheckMs } from './limits.ts'
@@ -38,11 +39,11 @@ const outputBytesMax = 64 * 2 ** 10
 const mebi = 2 ** 20
 /** Small enough to be reached in a moment; a runtime with a kernel of its own has threads that count. */
 const small: Partial<SandboxLimits> = { memoryBytes: 128 * mebi, pids: 192, fileBytes: mebi, diskBytes: 16 * mebi }
-/** A share of a core that cannot be mistaken for a busy machine: its twin has all that it gets at the same time. */
-const slow: Partial<SandboxLimits> = { cpus: 0.1 }
+/** Less than a very busy machine gives to the twin that spins at the same time. */
+const slow: Partial<SandboxLimits> = { cpus: 0.02 }
 const slowRatioMax = 0.5
 
-/** Opens three sandboxes and tries; `home` is a folder of this machine that no sandbox may see. */
+/** Opens sandboxes and tries; `home` is a folder of this machine that no sandbox may see. */
 export async function probeGuarantees (sandboxes: Sandboxes, home: string): Promise<Answers> {
   mkdirSync(home, { recursive: true })
   const folder = mkdtempSync(join(home, '.probe-'))
@@ -55,8 +56,8 @@ export async function probeGuarantees (sandboxes: Sandboxes, home: string): Prom
       opened.push(sandbox)
       return sandbox
     }
-    const [plain, bounded, slowed] = [await open(), await open(small), await open(slow)]
-    return { ...await look(plain, secret), 'cpu-limit': await tryProcessor(slowed, plain), ...await tryLimits(bounded) }
+    const plain = await open()
+    return { ...await look(plain, secret), 'cpu-limit': await tryProcessor(await open(slow), plain), ...await tryLimits(() => open(small)) }
   } finally {
     await Promise.all(opened.map(sandbox => sandbox.destroy()))
     await rm(folder, { recursive: true, force: true })
@@ -126,22 +127,32 @@ function hostId (inside: number, map: string, kind: Sandbox['kind']): number {
 
 type LimitName = 'memory-limit' | 'process-limit' | 'file-limit' | 'disk-limit'
 
-/** Each leaves the sandbox to the next: what still runs goes with its shell. */
-async function tryLimits (sandbox: Sandbox): Promise<Record<LimitName, boolean>> {
+/** Each leaves the sandbox to the next: what still runs goes with its shell. Null: the limit took the whole sandbox along, which is then another. */
+async function tryLimits (open: () => Promise<Sandbox>): Promise<Record<LimitName, boolean>> {
   const { fileBytes, pids, diskBytes } = small as SandboxLimits
-  await exec(sandbox, `head -c ${3 * fileBytes} /dev/zero >large`)
+  let sandbox = await open()
+  const attempt = async (command: string): Promise<ExecResult | null> => {
+    try {
+      return await exec(sandbox, command)
+    } catch (error) {
+      if (toPlain(error).code !== 'SANDBOX_LOST') throw error
+      sandbox = await open()
+      return null
+    }
+  }
+  await attempt(`head -c ${3 * fileBytes} /dev/zero >large`)
   const size = Number(textOf(await exec(sandbox, 'stat -c %s large; rm -f large')))
-  const forks = await exec(sandbox, `/bin/sh -c 'i=0; while [ $i -lt ${2 * pids} ]; do sleep 9 & i=$((i+1)); echo $i; done' 2>/dev/null; exit 0`)
-  const memory = await exec(sandbox, `head -c ${4 * small.memoryBytes!} /dev/zero | tail -n 1 >/dev/null`)
+  const forks = await attempt(`/bin/sh -c 'i=0; while [ $i -lt ${2 * pids} ]; do sleep 9 & i=$((i+1)); echo $i; done' 2>/dev/null; exit 0`)
+  const memory = await attempt(`head -c ${4 * small.memoryBytes!} /dev/zero | tail -n 1 >/dev/null`)
   const files = Math.ceil(4 * diskBytes / (fileBytes / 2))
-  const disk = await exec(sandbox, `for i in $(seq ${files}); do head -c ${fileBytes / 2} /dev/zero >file$i || exit 1; done; sleep ${diskCheckMs / 1000 + 0.1}`)
-  const started = Number(textOf(forks).trim().split('\n').at(-1))
+  const disk = await attempt(`for i in $(seq ${files}); do head -c ${fileBytes / 2} /dev/zero >file$i || exit 1; done; sleep ${diskCheckMs / 1000 + 0.1}`)
+  const started = forks === null ? 1 : Number(textOf(forks).trim().split('\n').at(-1))
   return {
     'file-limit': size > 0 && size <= fileBytes,
     'process-limit': started > 0 && started < pids,
     // Who was killed was a child of the shell: not every kind can say by whom.
-    'memory-limit': memory.killed === 'memory' || memory.exitCode === 137,
-    'disk-limit': disk.killed === 'output' || disk.exitCode !== 0
+    'memory-limit': memory === null || memory.killed === 'memory' || memory.exitCode === 137,
+    'disk-limit': disk === null || disk.exitCode !== 0
   }
 }
 
