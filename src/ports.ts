@@ -80,7 +80,7 @@ export interface ExecResult {
 export interface Sandbox {
   readonly id: string
   readonly kind: 'docker' | 'process'
-  /** What isolates it: `docker`, `bubblewrap`, `namespaces`, `none`. */
+  /** What isolates it: `docker`, `docker:<runtime>` where one was named, `bubblewrap`, `namespaces`, `none`. */
   readonly isolation: string
   readonly tree: string
   /** A private writable folder outside the tree. */

@@ -7,11 +7,11 @@ import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
 import { createSandboxes, removeArenaImages } from '../sandbox/index.ts'
 import { exitUsage, sparHome, type Io } from './command.ts'
-import { onlyArgument, sandboxesFor } from './parse.ts'
+import { onlyArgument, sandboxesFor, sandboxOptionTypes, type SandboxValues } from './parse.ts'
 import { renderTable } from './table.ts'
 import { neutral, neutralJson } from './terminal.ts'
 
-const usage = `Usage: spar arena add <target> [--setup "cmd"] [--test "cmd {files}"] [--sandbox auto|docker|process] [--json]
+const usage = `Usage: spar arena add <target> [--setup "cmd"] [--test "cmd {files}"] [--sandbox auto|docker|process] [--runtime name] [--json]
        spar arena list [--json]
        spar arena show <id, name or target> [--json]
        spar arena remove <id, name or target> [--json]
@@ -19,7 +19,7 @@ const usage = `Usage: spar arena add <target> [--setup "cmd"] [--test "cmd {file
 Targets: a git repository, a git URL (with @ref), npm:name@range, pypi:name@range, docker:image#/path`
 
 const optionTypes = {
-  setup: { type: 'string' }, test: { type: 'string' }, sandbox: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+  setup: { type: 'string' }, test: { type: 'string' }, ...sandboxOptionTypes, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
 export async function run (argv: string[], io: Io): Promise<number> {
@@ -45,9 +45,9 @@ export async function run (argv: string[], io: Io): Promise<number> {
   throw new SparError('OPTION_INVALID', `Cannot "${action}" an arena: the actions are add, list, show and remove`)
 }
 
-async function add (target: string, values: { setup?: string; test?: string; sandbox?: string }, json: boolean, io: Io): Promise<number> {
+async function add (target: string, values: SandboxValues & { setup?: string; test?: string }, json: boolean, io: Io): Promise<number> {
   const home = sparHome()
-  const sandboxes = await createSandboxes({ ...sandboxesFor(values.sandbox, target), home })
+  const sandboxes = await createSandboxes({ ...sandboxesFor(values, target), home })
   try {
     const arena = await openArena({
       target, home, sandboxKind: sandboxes.kind, onProgress: line => io.err(neutral(line)),

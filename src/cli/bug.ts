@@ -15,24 +15,24 @@ import { createControls, sabotageHere } from '../verify/control.ts'
 import { createLimiter } from '../limiter.ts'
 import { readLogHere } from '../workers/logs.ts'
 import type { VerifyPorts } from '../verify/types.ts'
-import { sandboxesFor } from './parse.ts'
+import { sandboxesFor, type SandboxValues } from './parse.ts'
 import { sparHome, type Io } from './command.ts'
 
 export interface OpenedBug { artifact: Artifact; arena: Arena; ports: VerifyPorts }
 
-export interface BugOptions { target?: string | undefined; sandbox?: string | undefined; setup?: string | undefined; test?: string | undefined }
+export interface BugOptions extends SandboxValues { target?: string | undefined; setup?: string | undefined; test?: string | undefined }
 
 /** Opens bug and arena, hands both to `use`, and closes everything again. */
 export async function withBug<Result> (dir: string, options: BugOptions, io: Io, use: (opened: OpenedBug) => Promise<Result>): Promise<Result> {
   const artifact = await readArtifact(resolve(dir))
   const target = options.target ?? artifact.manifest?.arena.target
   if (target === undefined) throw new SparError('BUG_WITHOUT_TARGET', `Cannot tell what ${dir} is a bug of: it has no manifest.json. Name the repository with --target.`)
-  return await withSandboxes(options.sandbox, target, async (sandboxes, ports) => await use({ artifact, arena: await arenaOf(artifact, target, options, sandboxes, io), ports }))
+  return await withSandboxes(options, target, async (sandboxes, ports) => await use({ artifact, arena: await arenaOf(artifact, target, options, sandboxes, io), ports }))
 }
 
 /** Opens the sandboxes for a target and what verification needs beside them, and closes them again. */
-export async function withSandboxes<Result> (kind: string | undefined, target: string, use: (sandboxes: Sandboxes, ports: VerifyPorts) => Promise<Result>): Promise<Result> {
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(kind, target), home: sparHome() }))
+export async function withSandboxes<Result> (values: SandboxValues, target: string, use: (sandboxes: Sandboxes, ports: VerifyPorts) => Promise<Result>): Promise<Result> {
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values, target), home: sparHome() }))
   try {
     await sandboxes.reap()
     return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock })

@@ -26,7 +26,7 @@ import { writeJson, writeLarge } from '../store/files.ts'
 import { createReadLog } from '../workers/logs.ts'
 import { createPool } from '../workers/pool.ts'
 import { exitInterrupted, exitUndecided, shownPath, sparHome, type Io } from './command.ts'
-import { onlyArgument, parseWord, sandboxesFor } from './parse.ts'
+import { onlyArgument, parseWord, sandboxesFor, sandboxOptionTypes, sandboxUsage } from './parse.ts'
 import { createPolicies } from './policies.ts'
 import { readPolicy } from './policy-values.ts'
 import { renderTable } from './table.ts'
@@ -44,7 +44,8 @@ Tasks: SWE-bench instances, one a line; those of spar export --format swebench a
   --image-path /testbed   where such images have the repository     --images no   does without them
   --attempts 1      on every instance       --seed 1
   --max-turns 128   turns of an attempt     --max-context 131072  its tokens     --max-seconds 1800  of its commands together
-  --sandbox auto|docker|process   --setup "cmd"   --jobs n
+  ${sandboxUsage}
+  --setup "cmd"     --jobs n
   --out dir         default: out/eval-<tasks>      --resume  goes on there; attempts that ended as an error are made again
   --json            one object on the last line
 
@@ -53,7 +54,7 @@ Exit code: 0 every attempt has a verdict, 2 some ended as an error.`
 const text = { type: 'string' } as const
 const optionTypes = {
   solver: text, model: text, 'policy-version': text, temperature: text, 'top-p': text, 'max-tokens': text, tools: text, 'format-errors': text, prompts: text, 'logprobs-mode': text, predictions: text, arena: text, 'repo-dir': text, 'image-path': text, images: text,
-  attempts: text, seed: text, 'max-turns': text, 'max-context': text, 'max-seconds': text, sandbox: text, setup: text, jobs: text, out: text,
+  attempts: text, seed: text, 'max-turns': text, 'max-context': text, 'max-seconds': text, ...sandboxOptionTypes, setup: text, jobs: text, out: text,
   resume: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 type Values = { [Name in keyof typeof optionTypes]?: (typeof optionTypes)[Name]['type'] extends 'boolean' ? boolean | undefined : string | undefined }
@@ -110,7 +111,7 @@ interface Evaluation {
 
 async function evaluate ({ values, imagePath, options, openStore, instances, predictions, attempts, budgets, jobs }: Evaluation, io: Io): Promise<{ store: EvalStore; results: AttemptResult[]; interrupted: boolean }> {
   const home = sparHome()
-  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values.sandbox, firstTarget(instances, { arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, imagePath })), home }))
+  const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values, firstTarget(instances, { arena: values.arena ?? null, repoDir: values['repo-dir'] ?? null, imagePath })), home }))
   const workers = createPool()
   const stop = new AbortController()
   // All attempts listen to it, and those that wait for a slot.

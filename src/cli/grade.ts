@@ -8,12 +8,14 @@ import { runDefaults } from '../run/options.ts'
 import { gradeAttempt } from '../verify/grade.ts'
 import { withBug, type OpenedBug } from './bug.ts'
 import { exitNo, exitUndecided, type Io } from './command.ts'
+import { sandboxOptionTypes, sandboxUsage } from './parse.ts'
 import { neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar grade <bug-dir> <patch> [options]
 
   --target t   the repository, when the folder has no manifest
-  --sandbox auto|docker|process   --setup "cmd"   --test "cmd"
+  ${sandboxUsage}
+  --setup "cmd"   --test "cmd"
   --json       one object on the last line
 
 A bug without a verdict in its manifest is verified first: what has to pass is known only then.
@@ -24,7 +26,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     args: argv,
     allowPositionals: true,
     options: {
-      target: { type: 'string' }, sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' },
+      target: { type: 'string' }, ...sandboxOptionTypes, setup: { type: 'string' }, test: { type: 'string' },
       json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
     }
   })

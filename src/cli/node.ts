@@ -24,7 +24,8 @@ import type { Metrics } from '../metrics/types.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createRandom } from '../random.ts'
 import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
-import { createSandboxes } from '../sandbox/index.ts'
+import { createSandboxes, type SandboxesOptions } from '../sandbox/index.ts'
+import { startsPerSecondPerCore } from '../sandbox/limits.ts'
 import { keepReaping, limitStarts, reapMsDefault } from '../sandbox/tending.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createControls, sabotageIn } from '../verify/control.ts'
@@ -38,7 +39,7 @@ import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-opt
 import { serveHealth, type ServedHealth } from './node-health.ts'
 import { createNodeLog, type NodeLog } from './node-log.ts'
 import { openWatch, watchOptionTypes, watchUsage } from './node-watch.ts'
-import { parseWord } from './parse.ts'
+import { readSandboxes, sandboxOptionTypes, sandboxUsage } from './parse.ts'
 import { createPolicies, type Policies, type PolicyPorts } from './policies.ts'
 import { readPolicy } from './policy-values.ts'
 import { version } from './version.ts'
@@ -52,7 +53,8 @@ ${natsUsage}
   --name n                 default: the host and a few letters
   --slots start=2,run=8,verify=2,grade=2,own=16    sandboxes that start at a time, rollouts, verifications, grades, episodes owned
   --labels gpu=no,rack=a   shown by spar run watch and /status
-  --sandbox auto|docker|process
+  ${sandboxUsage}
+  --start-rate n           sandboxes that start in a second, over time (default: ${startsPerSecondPerCore.docker} containers or ${startsPerSecondPerCore.process} processes a core)
   --arenas a,b             targets to open before anything is taken; others are opened when a run needs them
   --policy …, --breaker, --solver, --model …       as of spar play: who plays in runs that say "node"
   --drain-ms 30000         --reap-ms 60000   how often what dead owners left on this machine is removed
@@ -66,7 +68,7 @@ const policyOptionTypes = {
   tools: { type: 'string' }, 'logprobs-mode': { type: 'string' }, 'format-errors': { type: 'string' }, prompts: { type: 'string' }
 } as const
 const optionTypes = {
-  ...natsOptionTypes, ...policyOptionTypes, ...watchOptionTypes, ...inspectOptionTypes, inspect: { type: 'string' }, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, sandbox: { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
+  ...natsOptionTypes, ...policyOptionTypes, ...watchOptionTypes, ...inspectOptionTypes, inspect: { type: 'string' }, name: { type: 'string' }, slots: { type: 'string' }, labels: { type: 'string' }, ...sandboxOptionTypes, 'start-rate': { type: 'string' }, arenas: { type: 'string' }, 'drain-ms': { type: 'string' }, 'reap-ms': { type: 'string' }, http: { type: 'string' },
   help: { type: 'boolean', short: 'h' }
 } as const
 
@@ -83,13 +85,13 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const reapMs = values['reap-ms'] === undefined ? reapMsDefault : parseWhole('reap-ms', values['reap-ms'], 100, 86_400_000)
   const labels = parseLabels(values.labels)
   const own = { ...runDefaults, target: '', ...readPolicy(values) }
-  const kind = parseWord('sandbox', values.sandbox ?? 'auto', ['auto', 'docker', 'process'] as const)
+  const wanted = { ...readSandboxes(values), ...(values['start-rate'] === undefined ? {} : { startsPerSecond: parseWhole('start-rate', values['start-rate'], 1, 10_000) }) }
   const log = createNodeLog(io, { json: values.json === true, level: readLevel(values['log-level'], process.env), node: nodeId })
   const watch = await openWatch(values, nodeId, log)
   const { metrics, report } = watch
   const bus = await openBus(values as NatsValues, `spar node ${nodeId}`, (status, detail) => log({ type: 'bus', status, detail }))
   const registry = createRegistry({ node: nodeId, clock: systemClock })
-  const sandboxes = await openSandboxes(kind, slots, registry, metrics)
+  const sandboxes = await openSandboxes(wanted, slots, registry, metrics)
   const workers = createPool()
   measureWorkers(metrics, workers)
   const bridge = createBridgeServer({ bus, clock: systemClock, metrics })
@@ -172,8 +174,8 @@ async function followControls (node: RunningNode, bus: Bus, signal: AbortSignal)
   for await (const { topic } of bus.signals(`control.${node.nodeId}`, signal)) if (topic.endsWith('.drain')) node.drain()
 }
 
-async function openSandboxes (kind: 'auto' | 'docker' | 'process', { start }: Slots, registry: Registry, metrics: Metrics): Promise<Sandboxes> {
-  return limitStarts(measureSandboxes(superviseSandboxes(await createSandboxes({ kind, place: 'directory', home: sparHome() }), { registry }), metrics, systemClock), start)
+async function openSandboxes (wanted: Omit<SandboxesOptions, 'home'>, { start }: Slots, registry: Registry, metrics: Metrics): Promise<Sandboxes> {
+  return limitStarts(measureSandboxes(superviseSandboxes(await createSandboxes({ ...wanted, place: 'directory', home: sparHome() }), { registry }), metrics, systemClock), start)
 }
 
 /** The policies of a run, opened once for the same options; "node" stands for this node's own. */

@@ -30,7 +30,7 @@ import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
 import { inspectOptionTypes, inspectUsage, servePage, withInspectAt } from './inspect-options.ts'
 import { countWork, processSource } from './inspect-sources.ts'
-import { sandboxesFor } from './parse.ts'
+import { sandboxesFor, sandboxOptionTypes, sandboxUsage, type SandboxValues } from './parse.ts'
 import { createPolicies, type Policies } from './policies.ts'
 import { openPlayWatch, playNode, playWatchOptionTypes, playWatchUsage, type PlayWatch, type PlayWatchValues } from './play-watch.ts'
 import { readOptions, runOptionTypes, type Given } from './run-options.ts'
@@ -49,7 +49,7 @@ Targets: a git repository here, a git URL, npm:name@range, pypi:name@range, dock
   --min-passing 10         tests that pass          --min-files 1..3   files that a bug changes
   --min-failing 1          tests that a bug breaks  --mode strict|group  inverse mutation
   --min-scored 4           attempts with a verdict that a solve rate needs
-  --sandbox auto|docker|process
+  ${sandboxUsage}
   --setup "cmd"            installs the target's dependencies instead of Spar
   --test "cmd"             runs the target's tests instead of what Spar finds
   --policy procedural|openai=<url>|vllm=<url>|sglang=<url>|replay=<run>   who plays; --breaker and --solver set one role
@@ -65,8 +65,8 @@ ${playWatchUsage}
   --json                   one object on the last line of standard output`
 
 const optionTypes = {
-  ...runOptionTypes, ...inspectOptionTypes, ...playWatchOptionTypes, inspect: { type: 'string' },
-  sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
+  ...runOptionTypes, ...inspectOptionTypes, ...playWatchOptionTypes, ...sandboxOptionTypes, inspect: { type: 'string' },
+  setup: { type: 'string' }, test: { type: 'string' }, jobs: { type: 'string' }, out: { type: 'string' },
   resume: { type: 'boolean' }, json: { type: 'boolean' }, quickstart: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
 } as const
 
@@ -97,13 +97,13 @@ export async function run (argv: string[], io: Io): Promise<number> {
   } finally { await watch.close() }
 }
 
-interface Wanted { values: PlayWatchValues & { sandbox?: string | undefined; setup?: string | undefined; test?: string | undefined; out?: string | undefined; json?: boolean | undefined; quickstart?: boolean | undefined }; target: string | null; given: Given; budgets: GivenBudgets; resumed: RunStore | null; jobs: number; watch: PlayWatch }
+interface Wanted { values: PlayWatchValues & SandboxValues & { setup?: string | undefined; test?: string | undefined; out?: string | undefined; json?: boolean | undefined; quickstart?: boolean | undefined }; target: string | null; given: Given; budgets: GivenBudgets; resumed: RunStore | null; jobs: number; watch: PlayWatch }
 
 async function open ({ values, target, given, budgets, resumed, jobs, watch }: Wanted, io: Io): Promise<number> {
   const home = sparHome()
   const { metrics, say } = watch
   const registry = watch.listening === null ? undefined : createRegistry({ node: playNode, clock: systemClock })
-  const created = await createSandboxes({ ...sandboxesFor(values.sandbox ?? (values.quickstart ? quickstart.sandbox : undefined), target ?? resumed!.file().options.target), home })
+  const created = await createSandboxes({ ...sandboxesFor(values.quickstart && values.runtime === undefined ? { sandbox: quickstart.sandbox, ...values } : values, target ?? resumed!.file().options.target), home })
   const supervised = superviseSandboxes(created, { registry })
   const sandboxes = metrics === undefined ? supervised : measureSandboxes(supervised, metrics, systemClock)
   const workers = createPool()

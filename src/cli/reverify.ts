@@ -18,7 +18,7 @@ import { openRunStore, type RunStore } from '../store/run.ts'
 import { gradeAttempt } from '../verify/grade.ts'
 import { withSandboxes } from './bug.ts'
 import { exitInterrupted, exitNo, exitUndecided, shownPath, sparHome, type Io } from './command.ts'
-import { onlyArgument } from './parse.ts'
+import { onlyArgument, sandboxOptionTypes, sandboxUsage, type SandboxValues } from './parse.ts'
 import { renderReverified, type ReverifyView } from './reverify-view.ts'
 import { neutral, neutralJson } from './terminal.ts'
 
@@ -32,7 +32,7 @@ not follow.
   --write file      writes the samples with the rewards and advantages that follow, as JSON lines; the run's own stay
   --rerun n|all     runs n verdicts and grades again, or all, in fresh sandboxes of the run's arena; --write goes by these
     --seed 1        which ones       --jobs n   how many at a time (default: cores)
-    --sandbox auto|docker|process
+    ${sandboxUsage}
   --json            one object on the last line
 
 Exit code: 0 all of it follows, 1 something differs, 2 something could not be decided.`
@@ -42,7 +42,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
-    options: { alpha: text, 'min-scored': text, write: text, rerun: text, seed: text, jobs: text, sandbox: text, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
+    options: { alpha: text, 'min-scored': text, write: text, rerun: text, seed: text, jobs: text, ...sandboxOptionTypes, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
   })
   if (values.help) {
     io.out(usage)
@@ -57,7 +57,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     count: values.rerun === 'all' ? Infinity : parseWhole('rerun', values.rerun, 1),
     seed: parseWhole('seed', values.seed ?? '1', 0, 2 ** 31 - 1),
     jobs: parseWhole('jobs', values.jobs ?? String(availableParallelism()), 1, 1024),
-    sandbox: values.sandbox
+    sandboxes: values
   }
   const file = values.write === undefined ? null : outsideOf(store, values.write)
   const arena = asked === null ? null : await findArena(store)
@@ -72,16 +72,16 @@ export async function run (argv: string[], io: Io): Promise<number> {
   return view.differences.length > 0 ? exitNo : view.episodes === 0 || (view.rerun?.undecided.length ?? 0) > 0 ? exitUndecided : 0
 }
 
-interface Asked { count: number; seed: number; jobs: number; sandbox: string | undefined }
+interface Asked { count: number; seed: number; jobs: number; sandboxes: SandboxValues }
 
-async function again (followed: Followed, arena: Arena, { count, seed, jobs, sandbox }: Asked, io: Io): Promise<Rerun | 'interrupted'> {
+async function again (followed: Followed, arena: Arena, { count, seed, jobs, sandboxes }: Asked, io: Io): Promise<Rerun | 'interrupted'> {
   const works = drawWorks(worksOf(followed.facts), count, seed)
   const stop = new AbortController()
   const interrupt = (): void => { stop.abort() }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
   let done = 0
   try {
-    const rerun = await withSandboxes(sandbox, arena.target, async (_, ports) => await runAgain(followed, followed.facts, { arena, works, jobs, signal: stop.signal }, {
+    const rerun = await withSandboxes(sandboxes, arena.target, async (_, ports) => await runAgain(followed, followed.facts, { arena, works, jobs, signal: stop.signal }, {
       verify: async (request, signal) => await verifyBug(request, ports, signal),
       grade: async (request, signal) => await gradeAttempt(request, ports, signal),
       onDone ({ work, answer, reason }) {

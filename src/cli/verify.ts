@@ -6,7 +6,7 @@ import type { BugParams, Verdict } from '../domain.ts'
 import { parseRange, parseWhole, runDefaults } from '../run/options.ts'
 import { withBug } from './bug.ts'
 import { exitNo, exitUndecided, type Io } from './command.ts'
-import { onlyArgument, parseWord } from './parse.ts'
+import { onlyArgument, parseWord, sandboxOptionTypes, sandboxUsage } from './parse.ts'
 import { renderTable } from './table.ts'
 import { neutralJson } from './terminal.ts'
 
@@ -17,7 +17,8 @@ const usage = `Usage: spar verify <bug-dir> [options]
   --min-files n       … else 1
   --min-failing n     … else 1
   --mode strict|group how inverse mutation restores files (default strict)
-  --sandbox auto|docker|process   --setup "cmd"   --test "cmd"
+  ${sandboxUsage}
+  --setup "cmd"   --test "cmd"
   --json              one object on the last line
 
 Exit code: 0 valid, 1 rejected, 2 could not be decided.`
@@ -28,7 +29,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
     allowPositionals: true,
     options: {
       target: { type: 'string' }, 'min-passing': { type: 'string' }, 'min-files': { type: 'string' }, 'min-failing': { type: 'string' }, mode: { type: 'string' },
-      sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+      ...sandboxOptionTypes, setup: { type: 'string' }, test: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
     }
   })
   if (values.help) {

@@ -24,13 +24,20 @@ export interface SandboxesOptions {
   clock?: Clock
   /** For `process`. */
   isolation?: 'auto' | Isolation
+  /** For `docker`, which it asks for: by its name in the engine. */
+  runtime?: string
+  /** Starts over time, of whichever kind (default: by kind and cores). */
+  startsPerSecond?: number
 }
 
 export async function createSandboxes (options: SandboxesOptions): Promise<Sandboxes> {
-  const { kind, isolation, place = 'image', ...common } = options
+  const { kind: asked, isolation, runtime, place = 'image', ...common } = options
+  if (runtime !== undefined && asked === 'process') throw new SparError('SANDBOX_NO_RUNTIME', `Cannot open process sandboxes with the runtime "${runtime}": runtimes run containers. Use --sandbox docker, or leave --runtime out`)
+  // Whoever names a runtime does not want less where it is not to be had.
+  const kind = runtime === undefined ? asked : 'docker'
   const engine = kind === 'process' ? null : await findEngine()
   if (engine !== null) {
-    const docker = await createDockerSandboxes({ ...common, docker: engine })
+    const docker = await createDockerSandboxes({ ...common, docker: engine, ...(runtime === undefined ? {} : { runtime }) })
     const refusal = place === 'image' ? null : await docker.assertSeesHost().then(() => null, (error: unknown) => error)
     if (refusal === null) return docker
     if (kind === 'docker' || !(refusal instanceof SparError)) throw refusal

@@ -24,6 +24,10 @@ export const outputKillFactor = 4
 export const openFilesMax = 4096
 /** Sandboxes that are being made at once, for each core: more would start slower, and hold up the event loop in one piece. */
 export const startsPerCore = 2
+/** Starts in a second for each core, over time: above what a machine or an engine does, so that only a storm meets it. */
+export const startsPerSecondPerCore = { docker: 5, process: 25 }
+/** A storm's first starts need not wait: as many as this many seconds allow. */
+export const startsBurstSeconds = 2
 /** From the start of a shell to its first answer. */
 export const startMsMax = 20_000
 /** How long a kill may take until the sandbox counts as stuck. */
@@ -41,7 +45,7 @@ export const diskBlindMs = 2_000
 export const diskShareMax = 0.25
 /** What background processes may print between two commands; beyond it they wait for the next command, whose output it is then. */
 export const idleOutputBytesMax = 2 ** 20
-/** Process sandboxes (over an overlay) that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */
+/** Sandboxes (containers, and processes over an overlay) that are made ahead, of each of the views (an arena with or without its history, none) that were used last. */
 export const preparedMax = 2
 export const preparedViewsMax = 3
 /** From this many openings of a view on. */

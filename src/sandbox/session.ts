@@ -9,7 +9,7 @@
 //     one that runs or the next one; what comes after it is refused.
 
 import { SparError } from '../errors.ts'
-import type { Clock, ExecOptions, ExecResult, Sandbox, SandboxLimits } from '../ports.ts'
+import type { Clock, ExecOptions, ExecResult, Sandbox, SandboxLimits, SandboxSpec } from '../ports.ts'
 import { DiskWatch, type Disk } from './disk.ts'
 import { readSandboxFile, writeSandboxFile } from './files.ts'
 import { killMsMax, openFilesMax, outputKillFactor, startMsMax } from './limits.ts'
@@ -29,6 +29,8 @@ export interface SandboxHost extends Disk {
   start (): Promise<Channel>
   /** How often the memory limit struck since the sandbox was opened. */
   memoryKills (): Promise<number>
+  /** Writes down who has it: one that was made ahead is opened before anybody wants it. */
+  relabel (label: SandboxSpec['label']): void
   /** Removes every trace; everything that ran is gone already. Idempotent. */
   remove (): Promise<void>
 }
@@ -94,6 +96,11 @@ export class SandboxSession implements Sandbox {
     const result = await this.#inTurn(() => this.#exec(':', { timeoutMs: startMsMax, outputBytesMax: 64, ...(signal === undefined ? {} : { signal }) }))
     if (result.killed === 'abort') throw new SparError('SANDBOX_ABORTED', `Opening sandbox "${this.id}" was aborted`, { retryable: true })
     if (result.exitCode !== 0) throw lost(this.id, `its shell did not answer within ${startMsMax} ms`)
+  }
+
+  /** Its lease names who holds it from now on. */
+  relabel (label: SandboxSpec['label']): void {
+    this.#host.relabel(label)
   }
 
   async exec (command: string, options: ExecOptions): Promise<ExecResult> {

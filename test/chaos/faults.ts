@@ -70,13 +70,16 @@ function killSandbox (nodes: readonly ChaosNode[], random: Random): string | nul
 }
 
 function killRolloutContainer (nodes: readonly ChaosNode[], random: Random): string | null {
-  const used = nodes.flatMap(({ name, pids }) => containersOf(pids).filter(({ isRunning, purpose }) => isRunning && isRollout(purpose)).map(container => ({ name, container })))
+  const used = nodes.flatMap(({ name, pids, home }) => containersOf(pids).filter(({ isRunning }) => isRunning).flatMap(container => {
+    const purpose = readLease(join(home, 'sandboxes', container.name))?.purpose ?? ''
+    return isRollout(purpose) ? [{ name, container, purpose }] : []
+  }))
   if (used.length === 0) return null
-  const { name, container } = random.pick(used)
+  const { name, container, purpose } = random.pick(used)
   try {
     killContainer(container)
   } catch { return null }
-  return `${name}, ${container.purpose}`
+  return `${name}, ${purpose}`
 }
 
 const isRollout = (purpose: string): boolean => /\.(break|solve)\b/.test(purpose)

@@ -39,7 +39,7 @@ export function watchLeaks (nodes: readonly ChaosNode[]): LeakWatch {
   }
 }
 
-const isId = (name: string): boolean => /^[0-9a-f]{12}$/.test(name)
+const isId = (name: string): boolean => /^(spar-)?[0-9a-f]{12}$/.test(name)
 const lives = ({ pid, startedAt }: Owner): boolean => processStartedAt(pid) === startedAt
 const list = (folder: string): string[] => { try { return readdirSync(folder) } catch { return [] } }
 const read = (path: string): string => { try { return readFileSync(path, 'latin1') } catch { return '' } }
@@ -63,7 +63,7 @@ function ownerLives (folder: string): boolean {
 }
 
 const deadContainers = (pids: ReadonlySet<number>): string[] =>
-  containersOf(pids).filter(({ owner }) => !lives(owner)).map(({ id, purpose }) => `container ${id.slice(0, 12)} of ${purpose}`)
+  containersOf(pids).filter(({ owner }) => !lives(owner)).map(({ name }) => `container ${name}`)
 
 function markedProcesses (gone: (id: string) => boolean): string[] {
   return list('/proc').filter(name => /^\d+$/.test(name)).flatMap(pid => {

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { GradeResult } from '../../src/run/results.ts'
 import type { RunSummary } from '../../src/run/summary.ts'
+import { labels } from '../../src/sandbox/docker/engine.ts'
 import { imageLabels } from '../../src/sandbox/docker/images.ts'
+import { readLease } from '../../src/sandbox/lease.ts'
 import { spar, type Ran } from '../helpers/spar.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
@@ -22,13 +24,14 @@ const gradesIn = (out: string): GradeResult[] => readdirSync(join(out, 'results'
 /** A container that is no older has perhaps not been opened yet. */
 const openedMs = 300
 
-/** Kills the first containers that grade; stop() says how many they were. */
-function killGraders (docker: Docker, countMax: number): { stop (): Promise<number> } {
+/** Kills the first containers that grade, by the leases in `home`; stop() says how many they were. */
+function killGraders (docker: Docker, home: string, countMax: number): { stop (): Promise<number> } {
   const killed = new Set<string>()
   let stopped = false
   const hunting = (async () => {
     while (!stopped && killed.size < countMax) {
-      const found = await docker.listContainers({ filters: { label: ['org.spar.purpose=grade'] } })
+      const running = await docker.listContainers({ filters: { label: [labels.mark] } })
+      const found = running.filter(({ Labels }) => readLease(join(home, 'sandboxes', Labels[labels.mark]!))?.purpose === 'grade')
       if (found.length > 0) await new Promise(resolve => setTimeout(resolve, openedMs))
       for (const { Id } of found) {
         if (killed.size < countMax && !killed.has(Id) && await docker.getContainer(Id).kill().then(() => true, () => false)) killed.add(Id)
@@ -57,7 +60,7 @@ t.test('spar play --sandbox docker', { timeout: 900_000 }, async t => {
   })
 
   t.test('a container that is killed while it grades is an attempt issued again, never a reward', async t => {
-    const hunt = killGraders(docker, 2)
+    const hunt = killGraders(docker, home, 2)
     const struck = await play('struck', 'auto')
     t.ok(await hunt.stop() > 0, 'containers were killed')
     t.equal(struck.code, 0, struck.err)

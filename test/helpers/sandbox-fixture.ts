@@ -10,7 +10,7 @@ import type { Arena } from '../../src/domain.ts'
 import type { ExecOptions, ExecResult, Sandbox, SandboxSpec } from '../../src/ports.ts'
 
 const git = (cwd: string, ...args: string[]): void => {
-  execFileSync('git', ['-c', 'user.name=n', '-c', 'user.email=n@example.org', ...args], { cwd, stdio: 'pipe' })
+  execFileSync('git', ['-c', 'user.name=n', '-c', 'user.email=n@example.org', '-c', 'gc.auto=0', ...args], { cwd, stdio: 'pipe' })
 }
 
 /** Two commits over a few files; `tree` holds the files, `git` the history. */

@@ -12,6 +12,7 @@ import { assertBindable, hostBinds } from '../../src/sandbox/docker/binds.ts'
 import { createEngine, type Engine } from '../../src/sandbox/docker/engine.ts'
 import { imageLabels } from '../../src/sandbox/docker/images.ts'
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
+import { createSandboxes } from '../../src/sandbox/index.ts'
 import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -96,16 +97,22 @@ t.test('docker, an arena in a directory', async t => {
     t.equal((await run(sandbox, `for f in ${Mounts.map(mount => shellQuote(mount.Destination)).join(' ')}; do touch "$f/spar-was-here" 2>/dev/null && echo "$f"; done`)).text, '')
   })
 
-  t.test('its image is made once, also for another process', async t => {
-    const before = await imagesFrom(docker, folder)
-    const others = await createDockerSandboxes({ docker, home })
-    t.teardown(() => others.close())
-    await (await others.open(specOf(arena))).destroy()
-    t.same(await imagesFrom(docker, folder), before)
+  t.test('its image is made once, for all of its sandboxes and also for another process', async t => {
+    const own = mkdtempSync(join(tmpdir(), 'spar-docker-test-'))
+    t.teardown(() => rmSync(own, { recursive: true, force: true }))
+    const arena = makeArenaFolder(own)
+    const [one, others] = [await createDockerSandboxes({ docker, home, prepared: 0 }), await createDockerSandboxes({ docker, home, prepared: 0 })]
+    t.teardown(async () => { await Promise.all([one.close(), others.close()]) })
+    const opened = [...await Promise.all([one.open(specOf(arena)), one.open(specOf(arena))]), await others.open(specOf(arena))]
+    const images = await Promise.all(opened.map(async ({ id }) => (await docker.getContainer(id).inspect()).Image))
+    t.same(images, Array(3).fill(images[0]), 'one layer below all of them')
+    await Promise.all(opened.map(sandbox => sandbox.destroy()))
+    const before = await imagesFrom(docker, own)
+    t.same(before, [images[0]])
     for (const image of before) await docker.getImage(image).remove()
     await t.rejects(others.open(specOf(arena)), { code: 'SANDBOX_LOST', retryable: true }, 'but an image that somebody removed')
     await (await others.open(specOf(arena))).destroy()
-    t.equal((await imagesFrom(docker, folder)).length, 1, 'is made again')
+    t.equal((await imagesFrom(docker, own)).length, 1, 'is made again')
   })
 
   t.test('images go with the folder that they were made of', async t => {
@@ -133,6 +140,38 @@ t.test('docker, an arena in a directory', async t => {
     const missing: Engine['create'] = plan => far.create({ ...plan, binds: plan.binds.map(bind => bind.to === '/mnt/spar' ? { ...bind, from: '/srv/spar/not here' } : bind) })
     await t.rejects((await createDockerSandboxes({ docker: { ...far, create: missing }, home })).assertSeesHost(), { code: 'SANDBOX_ENGINE_ELSEWHERE' })
   })
+})
+
+t.test('docker, with a runtime by its name', async t => {
+  const docker = await engine(t)
+  if (docker === null) return
+  const folder = mkdtempSync(join(tmpdir(), 'spar-docker-test-'))
+  const home = join(folder, 'home')
+  const arena = makeArenaFolder(folder)
+  // Another name than that of the one it would take anyway, where it has one: most engines know runc by two.
+  const { names, default: usual } = await createEngine(docker).runtimes()
+  t.ok(names.includes(usual))
+  const runtime = process.env['SPAR_TEST_RUNTIME'] ?? names.find(name => name !== usual && name.includes('runc.v2')) ?? usual
+  await t.rejects(createDockerSandboxes({ docker, home, runtime: 'no-such-runtime' }), { code: 'SANDBOX_NO_RUNTIME', message: new RegExp(`"no-such-runtime".*the engine knows ${names.join(', ')}`), data: { runtimes: names } })
+  await t.rejects(createSandboxes({ kind: 'process', home, runtime }), { code: 'SANDBOX_NO_RUNTIME' }, 'processes have none')
+  // A container that has lost its private folder when it is started again, as with a runtime that keeps it in memory.
+  const real = createEngine(docker)
+  const create: Engine['create'] = plan => real.create({ ...plan, command: [...plan.command.slice(0, -1), `rm -rf ${plan.scratch}\n${plan.command.at(-1)}`] })
+  const forgetful = await createDockerSandboxes({ docker: { ...real, create }, home, runtime, prepared: 0 })
+  await t.rejects(forgetful.open(specOf(arena)), { code: 'SANDBOX_RUNTIME_FORGETS', retryable: false, message: /--overlay2=none/ })
+  await forgetful.close()
+  const sandboxes = await createSandboxes({ kind: 'auto', home, runtime, place: 'directory' })
+  t.equal(sandboxes.kind, 'docker', 'whoever names one gets no less')
+  t.teardown(async () => {
+    await sandboxes.close()
+    rmSync(folder, { recursive: true, force: true })
+    await sandboxes.reap()
+  })
+  const sandbox = await sandboxes.open(specOf(arena))
+  t.equal(sandbox.isolation, `docker:${runtime}`, 'records say which one')
+  t.equal((await docker.getContainer(sandbox.id).inspect()).HostConfig.Runtime, runtime)
+  await sandbox.destroy()
+  sandboxContract(t, { sandboxes, arena, walls: true, holdsMemory: true, ordinary: true, secret, arenaFile: () => readFileSync(join(arena.dir, 'tree', 'a.txt'), 'utf8'), murder: murderWith(docker) })
 })
 
 t.test('homes, sockets and the state of the host are shown to no container', async t => {

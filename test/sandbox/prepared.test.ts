@@ -1,30 +1,32 @@
 // Goal: sandboxes made ahead are fresh, few, and gone with their owner. Method: a fake opener for what is made when; real
-// sandboxes for what is handed out.
+// sandboxes of both kinds for what is handed out.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 
 import { systemClock } from '../../src/clock.ts'
 import type { SandboxSpec } from '../../src/ports.ts'
+import { labels } from '../../src/sandbox/docker/engine.ts'
+import { createDockerSandboxes, type DockerSandboxes } from '../../src/sandbox/docker/index.ts'
 import { cgroupPids } from '../../src/sandbox/process/cgroup.ts'
+import { Prepared } from '../../src/sandbox/prepared.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
-import { Prepared } from '../../src/sandbox/process/prepared.ts'
 import { withDescendants } from '../../src/sandbox/process/processes.ts'
 import { readLease, type Lease } from '../../src/sandbox/lease.ts'
-import { makeArenaFolder, run, specOf } from '../helpers/sandbox-fixture.ts'
+import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
 const arena = { id: 'a', dir: '/a', mounts: [], path: [], env: {} } as unknown as SandboxSpec['arena']
 
 /** An opener that counts, and its sandboxes, which can be broken. */
-function fake (max: number): { prepared: Prepared<{ session: { usable: boolean; destroyed: boolean; destroy (): Promise<void> } }>; made: { usable: boolean; destroyed: boolean; view: string }[]; settled (count: number): Promise<void> } {
+function fake (max: number): { prepared: Prepared<{ usable: boolean; destroyed: boolean; destroy (): Promise<void> }>; made: { usable: boolean; destroyed: boolean; view: string }[]; settled (count: number): Promise<void> } {
   const made: { usable: boolean; destroyed: boolean; view: string; destroy (): Promise<void> }[] = []
   const prepared = new Prepared(max, systemClock, async spec => {
     if (spec.arena.id === 'fails') throw new Error('no room')
     const session = { usable: true, destroyed: false, view: spec.view, destroy: async () => { session.destroyed = true } }
     made.push(session)
-    return { session }
+    return session
   })
   /** Waits until so many were made, and then a while for more. */
   const settled = async (count: number): Promise<void> => {
@@ -82,14 +84,18 @@ t.test('views that were not used lately give way, and one that cannot be opened 
   await prepared.close()
 })
 
+const leaseIn = (home: string, id: string): Lease => readLease(join(home, 'sandboxes', id))!
+/** Leases that nobody holds yet. */
+const unheldIn = (home: string): Lease[] => readdirSync(join(home, 'sandboxes')).filter(name => existsSync(join(home, 'sandboxes', name, 'lease.json'))).map(name => leaseIn(home, name)).filter(lease => lease.purpose === 'prepared')
+
 t.test('what is handed out is a sandbox like any other', async t => {
   const folder = testFolder(t)
   const home = join(folder, 'home')
   const sandboxes = await createProcessSandboxes({ home })
   t.teardown(() => sandboxes.close())
   const real = makeArenaFolder(folder)
-  const leaseOf = (id: string): Lease => readLease(join(home, 'sandboxes', id))!
-  const waiting = (): Lease[] => readdirSync(join(home, 'sandboxes')).filter(name => existsSync(join(home, 'sandboxes', name, 'lease.json'))).map(leaseOf).filter(lease => lease.purpose === 'prepared' && lease.process !== null)
+  const leaseOf = (id: string): Lease => leaseIn(home, id)
+  const waiting = (): Lease[] => unheldIn(home).filter(lease => lease.process !== null)
   for (let count = 0; count < 2; count++) await (await sandboxes.open(specOf(real))).destroy()
   for (let step = 0; waiting().length < 2 && step < 400; step++) await systemClock.sleep(25)
   await systemClock.sleep(300)
@@ -112,4 +118,64 @@ t.test('what is handed out is a sandbox like any other', async t => {
     t.not(next.id, rest)
     t.equal((await run(next, 'cat a.txt')).text, 'second\n')
   }
+})
+
+t.test('what is handed out is a container like any other', async t => {
+  const found = await findTestEngine()
+  if ('reason' in found) return process.env['CI'] !== undefined ? void t.fail(found.reason) : void t.pass('no engine here', { skip: found.reason })
+  const { docker } = found
+  const folder = testFolder(t)
+  const home = join(folder, 'home')
+  const plain = makeArenaFolder(folder)
+  const { arena, remove } = await makeArenaImage(docker, plain)
+  t.teardown(remove)
+
+  /** Opens a view twice and waits for what is made ahead; returns the ids. */
+  const ahead = async (t: Test, spec: SandboxSpec): Promise<{ sandboxes: DockerSandboxes; ids: string[] }> => {
+    const sandboxes = await createDockerSandboxes({ docker, home })
+    t.teardown(() => sandboxes.close())
+    for (let count = 0; count < 2; count++) await (await sandboxes.open(spec)).destroy()
+    const isRunning = async ({ id }: Lease): Promise<boolean> => await docker.getContainer(id).inspect().then(({ State }) => State.Running, () => false)
+    for (let step = 0; step < 400; step++) {
+      const waiting = unheldIn(home)
+      if (waiting.length === 2 && (await Promise.all(waiting.map(isRunning))).every(Boolean)) break
+      await systemClock.sleep(25)
+    }
+    // The shell of the last one answers a moment after its container runs.
+    await systemClock.sleep(500)
+    return { sandboxes, ids: unheldIn(home).map(({ id }) => id) }
+  }
+  const containers = async (): Promise<string[]> => (await docker.listContainers({ all: true, filters: { label: [labels.mark] } })).filter(({ Labels }) => existsSync(join(home, 'sandboxes', Labels[labels.mark]!))).map(({ Labels }) => Labels[labels.mark]!)
+  const volumesOf = async (ids: string[]): Promise<number> => (await docker.listVolumes()).Volumes.filter(({ Labels }) => ids.includes(Labels?.[labels.mark] ?? '')).length
+
+  for (const [name, spec, shown] of [
+    ['a tree in an image, without its history', specOf(arena), 'a.txt\nsub\n'], ['nothing of an image', specOf(arena, 'empty'), ''],
+    ['a directory', specOf(plain), 'a.txt\nsub\n'], ['a directory with its history', specOf(plain, 'history'), '.git\na.txt\nsub\n'], ['nothing of a directory', specOf(plain, 'empty'), '']
+  ] as const) {
+    t.test(name, async t => {
+      const { sandboxes, ids } = await ahead(t, spec)
+      t.equal(ids.length, 2)
+      const sandbox = await sandboxes.open({ ...spec, label: { run: 'taker', purpose: 'solve' } })
+      t.ok(ids.includes(sandbox.id), 'it was made ahead')
+      t.match(leaseIn(home, sandbox.id), { run: 'taker', purpose: 'solve', owner: { pid: process.pid } }, 'its lease names who holds it')
+      t.equal((await run(sandbox, 'ls -A; echo x > mine')).text, shown)
+      const next = await sandboxes.open(spec)
+      t.not(next.id, sandbox.id, 'it is handed out once')
+      t.equal((await run(next, 'ls -A')).text, shown, 'and what is done in it stays in it')
+      const made = await containers()
+      t.ok(made.includes(sandbox.id))
+      await sandboxes.close()
+      t.same(await containers(), [], 'all go with their owner')
+      t.same([unheldIn(home).length, await volumesOf([...ids, ...made])], [0, 0], 'leases and volumes too')
+    })
+  }
+
+  t.test('one that was killed while it waited is not handed out', async t => {
+    const { sandboxes, ids } = await ahead(t, specOf(arena))
+    for (const id of ids) await docker.getContainer(id).kill()
+    await systemClock.sleep(300)
+    const sandbox = await sandboxes.open(specOf(arena))
+    t.notOk(ids.includes(sandbox.id))
+    t.equal((await run(sandbox, 'cat a.txt')).text, 'second\n')
+  })
 })

@@ -8,6 +8,7 @@ import { readLease } from '../../src/sandbox/lease.ts'
 import { startsPerCore } from '../../src/sandbox/limits.ts'
 import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
 import { assertBash } from '../../src/sandbox/process/probe.ts'
+import { withDescendants } from '../../src/sandbox/process/processes.ts'
 import { findBash, findProgram } from '../../src/sandbox/process/tools.ts'
 import { makeArenaFolder, specOf } from '../helpers/sandbox-fixture.ts'
 import { sandboxContract } from './contract.ts'
@@ -41,6 +42,17 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
         process.kill(readLease(join(home, 'sandboxes', sandbox.id))!.process!.pid, 'SIGKILL')
       }
     })
+    if (sandboxes.report.overlay) t.test('sandboxes of one arena lie over the same folders', async t => {
+      const lowers = await Promise.all([1, 2, 3].map(async () => {
+        const sandbox = await sandboxes.open(specOf(arena))
+        t.teardown(() => sandbox.destroy())
+        return lowerOf(readLease(join(home, 'sandboxes', sandbox.id))!.process!.pid, sandbox.id)
+      }))
+      t.match(lowers[0], /./)
+      t.same(lowers, Array(3).fill(lowers[0]))
+      const layers = join(home, 'sandboxes', 'layers')
+      t.ok(!existsSync(layers) || readdirSync(layers).length <= 2, 'copied once at most, the tree and its history')
+    })
     t.test('closing leaves nothing but the layers of arenas', async t => {
       const sandbox = await sandboxes.open(specOf(arena))
       await sandboxes.close()
@@ -49,6 +61,12 @@ for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
       t.same(readdirSync(join(home, 'sandboxes')).filter(name => name !== 'layers'), [])
     })
   })
+}
+
+/** What the overlay of a sandbox lies over, as its processes see it. */
+function lowerOf (pid: number, id: string): string | undefined {
+  const mounts = withDescendants(pid).map(process => readFileSync(`/proc/${process}/mountinfo`, 'utf8')).join('\n')
+  return mounts.split('\n').filter(line => line.includes(' - overlay ') && line.includes(`${id}/upper`)).map(line => /lowerdir=([^,]+)/.exec(line)?.[1])[0]
 }
 
 t.test('no more are being made at once than the cores afford', async t => {

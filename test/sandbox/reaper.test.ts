@@ -9,9 +9,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 
+import { labels } from '../../src/sandbox/docker/engine.ts'
 import { createDockerSandboxes } from '../../src/sandbox/docker/index.ts'
 import { leaseFile, readLease, type Lease } from '../../src/sandbox/lease.ts'
-import { defaultSandboxLimits, unleasedMsMax } from '../../src/sandbox/limits.ts'
+import { defaultSandboxLimits, preparedMax, unleasedMsMax } from '../../src/sandbox/limits.ts'
 import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
 import { findCgroups } from '../../src/sandbox/process/cgroup.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
@@ -100,11 +101,18 @@ t.test('docker: a killed owner leaves nothing after the reaper', async t => {
   t.teardown(() => child.kill('SIGKILL'))
   const mine = await sandboxes.open(specOf(arena))
   const there = async (name: string): Promise<boolean> => await docker.getContainer(name).inspect().then(() => true, () => false)
+  /** The one with the daemon and those made ahead: by the lease that is a label, and by that in the home. */
+  const ofChild = async (): Promise<string[]> => (await docker.listContainers({ all: true, filters: { label: [labels.mark] } })).filter(({ Labels }) => (JSON.parse(Labels[labels.lease]!) as Lease).owner.pid === child.pid).map(({ Labels }) => Labels[labels.mark]!)
+  const leased = (): string[] => readdirSync(join(home, 'sandboxes')).filter(name => readLease(join(home, 'sandboxes', name))?.owner.pid === child.pid)
+  const held = await ofChild()
   await sandboxes.reap()
   t.ok(await there(id), 'a live owner keeps its container')
+  t.equal(held.length, 1 + preparedMax, 'and those that it made ahead')
+  t.same(leased().sort(), held.sort())
   await killOwner(child)
   await sandboxes.reap()
-  t.notOk(await there(id), 'no container')
+  t.same(await ofChild(), [], 'no container')
+  t.same(leased(), [], 'no lease')
   t.equal((await run(mine, 'cat a.txt')).text, 'second\n', 'the live owner\'s sandbox lives')
   await mine.destroy()
 })

@@ -35,8 +35,8 @@ export interface ContainerPlan {
   network: SandboxSpec['network']
   limits: SandboxLimits
   lease: string
-  run: string
-  purpose: string
+  /** By its name in the engine; null: the engine's default. */
+  runtime: string | null
 }
 
 const tmpBytes = 2 ** 30
@@ -72,8 +72,9 @@ export function containerConfig (plan: ContainerPlan, labels: { mark: string; le
     StdinOnce: false,
     Tty: false,
     NetworkDisabled: plan.network === 'none',
-    Labels: { [labels.mark]: plan.name, [labels.lease]: plan.lease, 'org.spar.run': plan.run, 'org.spar.purpose': plan.purpose },
+    Labels: { [labels.mark]: plan.name, [labels.lease]: plan.lease },
     HostConfig: {
+      ...(plan.runtime === null ? {} : { Runtime: plan.runtime }),
       NetworkMode: plan.network === 'none' ? 'none' : 'bridge',
       Init: false,
       AutoRemove: false,

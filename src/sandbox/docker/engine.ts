@@ -10,13 +10,16 @@ import type { ContainerPlan } from './config.ts'
 import { containerConfig } from './config.ts'
 
 export const labels = { mark: 'org.spar.sandbox', lease: 'org.spar.lease' }
-const pingMsMax = 1500
+/** A busy machine answers late; where there is no engine nobody waits, since the connection is refused. */
+const pingMsMax = 10_000
 
 export interface ContainerState { running: boolean; exitCode: number; outOfMemory: boolean }
 export interface FoundContainer { id: string; lease: string }
 
 export interface Engine {
   ping (): Promise<boolean>
+  /** What can run a container here, and what does where nothing is asked for. */
+  runtimes (): Promise<{ names: string[]; default: string }>
   /** Digest and configured user of an image, or null when the engine does not have it. */
   image (name: string): Promise<{ id: string; user: string; /** Folders of its own PATH. */ path: string[]; /** Folders that it keeps out of its containers' layers. */ volumes: string[] } | null>
   /** Makes an image of one layer from a tar stream; returns its digest. */
@@ -56,8 +59,13 @@ export function createEngine (docker: Docker = new Docker()): Engine {
   let root: Promise<string> | null = null
   return {
     async ping () {
-      const giveUp = new Promise<false>(resolve => setTimeout(resolve, pingMsMax, false))
-      return await Promise.race([docker.ping().then(() => true, () => false), giveUp])
+      let late: NodeJS.Timeout | undefined
+      const giveUp = new Promise<false>(resolve => { late = setTimeout(resolve, pingMsMax, false) })
+      return await Promise.race([docker.ping().then(() => true, () => false), giveUp]).finally(() => clearTimeout(late))
+    },
+    async runtimes () {
+      const { Runtimes, DefaultRuntime } = await docker.info() as { Runtimes?: Record<string, unknown>; DefaultRuntime?: string }
+      return { names: Object.keys(Runtimes ?? {}).sort(), default: DefaultRuntime ?? 'runc' }
     },
     async image (name) {
       try {

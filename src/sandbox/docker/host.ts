@@ -1,13 +1,15 @@
 // One Docker sandbox. The container's main process is the keeper, attached from the start: no `docker exec` at all. When
 // the shell ends the container stops, and a fresh shell is the same container started again on the same files.
 
+import { rm } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 
 import { SparError, toPlain } from '../../errors.ts'
-import type { Clock, SandboxLimits } from '../../ports.ts'
+import type { Clock, SandboxLimits, SandboxSpec } from '../../ports.ts'
 import { shellQuote } from '../../quote.ts'
 import type { Held, Room } from '../disk.ts'
 import { keeperScript } from '../frame.ts'
+import { writeLease, type Lease } from '../lease.ts'
 import { lost, type SandboxHost } from '../session.ts'
 import type { Channel } from '../shell.ts'
 import type { ContainerPlan } from './config.ts'
@@ -35,10 +37,12 @@ export function mainCommand (scratch: string, preparation: string[] = []): strin
   return ['/bin/sh', '-c', [`mkdir -p ${scratch} /tmp/home || exit 71`, ...preparation, keeperScript('bash --noprofile --norc')].join('\n')]
 }
 
+export interface DockerHostOptions { engine: Engine; clock: Clock; container: string; plan: ContainerPlan; /** Of the lease, on this host. */ folder: string; lease: Lease }
+
 export class DockerHost implements SandboxHost {
   readonly id: string
   readonly kind = 'docker'
-  readonly isolation = 'docker'
+  readonly isolation: string
   readonly tree: string
   readonly scratch: string
   readonly shellLimits: SandboxHost['shellLimits']
@@ -46,13 +50,18 @@ export class DockerHost implements SandboxHost {
   readonly #engine: Engine
   readonly #clock: Clock
   readonly #container: string
+  readonly #folder: string
+  readonly #lease: Lease
   #memoryKills = 0
 
-  constructor (engine: Engine, clock: Clock, container: string, plan: ContainerPlan) {
+  constructor ({ engine, clock, container, plan, folder, lease }: DockerHostOptions) {
     this.#engine = engine
     this.#clock = clock
     this.#container = container
+    this.#folder = folder
+    this.#lease = lease
     this.id = plan.name
+    this.isolation = plan.runtime === null ? 'docker' : `docker:${plan.runtime}`
     this.tree = plan.tree
     this.scratch = plan.scratch
     this.shellLimits = { fileBytes: plan.limits.fileBytes, pids: null }
@@ -86,7 +95,16 @@ export class DockerHost implements SandboxHost {
     return { bytes, files: files ? await this.#engine.layerFiles(this.#container, this.limits.diskFiles) : null }
   }
 
+  relabel ({ run, purpose }: SandboxSpec['label']): void {
+    writeLease(this.#folder, Object.assign(this.#lease, { run, purpose }))
+  }
+
   async remove (): Promise<void> {
+    await this.#removeContainer()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #removeContainer (): Promise<void> {
     // Removal goes on in the engine when another call for it is under way already.
     for (let waitedMs = 0; waitedMs < goneMsMax; waitedMs += goneStepMs) {
       await this.#engine.remove(this.#container)

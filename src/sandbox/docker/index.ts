@@ -1,4 +1,5 @@
-// Sandboxes as containers of a Docker engine. Leases are labels; the reaper reads them back. Two kinds of arena:
+// Sandboxes as containers of a Docker engine. A label says who owns a container, so that a reaper finds it wherever
+// SPAR_HOME is; a label cannot be changed, so who has it stands in a lease in SPAR_HOME, as of a process sandbox. Two kinds of arena:
 //   one that lives in an image is played in that image, pinned by its digest. The tree is used in place, where the image has
 //     it: packages installed from there keep working.
 //   one that lives in a directory gets an image of its tree (images.ts), and the programs of this host, read-only (binds.ts).
@@ -6,16 +7,20 @@
 
 import type Docker from 'dockerode'
 import { randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
+import { existsSync, mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 
 import { systemClock } from '../../clock.ts'
-import { SparError, toPlain } from '../../errors.ts'
-import { createLimiter } from '../../limiter.ts'
+import { SparError } from '../../errors.ts'
 import type { Clock, Sandbox, SandboxLimits, Sandboxes, SandboxSpec } from '../../ports.ts'
-import { isAbandoned } from '../lease.ts'
-import { resolveLimits, startsPerCore } from '../limits.ts'
+import { isAbandoned, writeLease, type Lease } from '../lease.ts'
+import { preparedMax, resolveLimits, startMsMax } from '../limits.ts'
+import { Openings } from '../openings.ts'
 import { currentOwner, type Owner } from '../owner.ts'
-import { openSession, type SandboxSession } from '../session.ts'
+import { reapProcessSandboxes } from '../process/reap.ts'
+import { openSession } from '../session.ts'
+import { startsOf, type Starts } from '../starts.ts'
 import { describeSystem, scratchPath, standardEnvironment, standardPath, treePath, type System } from '../system.ts'
 import { findToolchains, type Toolchains } from '../toolchains.ts'
 import { hostBinds, type Bind } from './binds.ts'
@@ -32,11 +37,19 @@ export interface DockerSandboxesOptions {
   owner?: Owner
   limits?: Partial<SandboxLimits>
   clock?: Clock
+  /** How many sandboxes of a view are made ahead of time; 0: none. */
+  prepared?: number
+  /** Starts over time (default: `startsPerSecondPerCore`). */
+  startsPerSecond?: number
+  /** Of the engine's own list (`runsc`, `kata`); the engine's default when it is left out. */
+  runtime?: string
 }
 
+/** As a label: who owns the container. */
 interface ContainerLease { owner: Owner; openedAt: number }
 
-const namePrefix = 'spar-'
+const keptMark = '.kept'
+const newName = (): string => `spar-${randomBytes(6).toString('hex')}`
 const imageStandardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** The engine of the environment, if it answers soon. */
@@ -55,10 +68,25 @@ export async function createDockerSandboxes (options: DockerSandboxesOptions): P
   const { docker, owner = currentOwner(), clock = systemClock } = options
   const engine = docker !== undefined && 'list' in docker && 'state' in docker ? docker as Engine : createEngine(docker as Docker | undefined)
   if (!await engine.ping()) throw new SparError('SANDBOX_NO_ENGINE', 'Cannot open Docker sandboxes: the engine does not answer. Start Docker, or use process sandboxes', { retryable: true })
-  return new DockerSandboxes(engine, { home: options.home, owner, clock, limits: resolveLimits(options.limits) })
+  if (options.runtime !== undefined) await assertRuntime(engine, options.runtime)
+  return new DockerSandboxes(engine, {
+    owner, clock,
+    home: options.home,
+    folder: join(resolve(options.home), 'sandboxes'),
+    limits: resolveLimits(options.limits),
+    prepared: options.prepared ?? preparedMax,
+    starts: startsOf('docker', clock, options.startsPerSecond),
+    runtime: options.runtime ?? null
+  })
 }
 
-interface Settings { home: string; owner: Owner; clock: Clock; limits: SandboxLimits }
+async function assertRuntime (engine: Engine, runtime: string): Promise<void> {
+  const { names } = await engine.runtimes()
+  if (names.includes(runtime)) return
+  throw new SparError('SANDBOX_NO_RUNTIME', `Cannot open Docker sandboxes with the runtime "${runtime}": the engine knows ${names.join(', ')}. Name one of these, or register it under "runtimes" in the engine's daemon.json and have the engine read that again`, { data: { runtime, runtimes: names } })
+}
+
+interface Settings { home: string; folder: string; owner: Owner; clock: Clock; limits: SandboxLimits; prepared: number; starts: Starts; runtime: string | null }
 
 /** What a container for a directory takes from this host. */
 interface HostSide { system: System; toolchains: Toolchains; images: ArenaImages }
@@ -69,15 +97,23 @@ export class DockerSandboxes implements Sandboxes {
   readonly kind = 'docker'
   readonly #engine: Engine
   readonly #settings: Settings
-  readonly #open = new Map<string, SandboxSession | null>()
+  readonly #openings: Openings
   readonly #images = new Map<string, { user: string; volumes: string[] }>()
-  readonly #starts = createLimiter(startsPerCore * availableParallelism())
   #hostSide: Promise<HostSide> | null = null
-  #closing: Promise<void> | null = null
+  #keeping: Promise<void> | null = null
 
   constructor (engine: Engine, settings: Settings) {
     this.#engine = engine
     this.#settings = settings
+    const { clock, starts, prepared } = settings
+    this.#openings = new Openings({
+      clock, starts, prepared,
+      newId: newName,
+      make: async (name, spec, signal) => {
+        await this.#assertKeepsFiles(spec)
+        return await openSession(await this.#makeHost(name, spec), clock, signal)
+      }
+    })
   }
 
   /** Throws SANDBOX_ENGINE_ELSEWHERE when no arena that lives in a directory can be played with this engine. Asked once. */
@@ -86,34 +122,12 @@ export class DockerSandboxes implements Sandboxes {
   }
 
   async open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> {
-    if (this.#closing !== null) throw new SparError('SANDBOX_CLOSED', 'Cannot open a sandbox: the sandboxes were closed')
-    if (signal?.aborted === true) throw new SparError('SANDBOX_ABORTED', 'Opening a sandbox was aborted', { retryable: true })
-    const name = namePrefix + randomBytes(6).toString('hex')
-    this.#open.set(name, null)
-    try {
-      const session = await this.#starts.run(async () => await this.#start(name, spec, signal), signal)
-      session.onDestroyed = () => this.#open.delete(name)
-      this.#open.set(name, session)
-      if (this.#closing !== null) await session.destroy()
-      return session
-    } catch (error) {
-      this.#open.delete(name)
-      if (error instanceof SparError) throw error
-      throw new SparError('SANDBOX_LOST', `Cannot open sandbox "${name}": ${toPlain(error).message}`, { retryable: true, data: { sandbox: name }, cause: error })
-    }
+    return await this.#openings.open(spec, signal)
   }
 
-  async #start (name: string, spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxSession> {
-    const plan = await this.#plan(name, spec)
-    const container = await this.#engine.create(plan).catch(async error => {
-      await this.#hostSide?.then(({ images }) => images.forget(), () => {})
-      throw error
-    })
-    return await openSession(new DockerHost(this.#engine, this.#settings.clock, container, plan), this.#settings.clock, signal)
-  }
-
+  /** Containers first: a lease of ours outlives its container, never the other way round. */
   async reap (): Promise<{ removed: string[] }> {
-    const { owner, clock } = this.#settings
+    const { folder, owner, clock } = this.#settings
     const removed: string[] = []
     for (const { id, lease: text } of await this.#engine.list()) {
       const lease = parseLease(text)
@@ -122,13 +136,52 @@ export class DockerSandboxes implements Sandboxes {
       await this.#engine.remove(id)
       removed.push(`container ${id.slice(0, 12)}`)
     }
+    if (existsSync(folder)) removed.push(...await reapProcessSandboxes(folder, owner, clock, id => this.#openings.holds(id)))
     removed.push(...await removeStaleImages(this.#engine, owner.machine))
     return { removed }
   }
 
   async close (): Promise<void> {
-    this.#closing ??= Promise.all([...this.#open.values()].map(session => session?.destroy())).then(() => {})
-    await this.#closing
+    await this.#openings.close()
+  }
+
+  /**
+   * A killed command is a container that is started again. The engine's own runtime keeps what was written; another may keep
+   * it in memory only, and a rollout would go on with its work undone. Tried once.
+   */
+  async #assertKeepsFiles (spec: SandboxSpec): Promise<void> {
+    if (this.#settings.runtime === null) return
+    this.#keeping ??= this.#tryKeeping(spec, this.#settings.runtime)
+    const asked = this.#keeping
+    asked.catch(() => { if (this.#keeping === asked) this.#keeping = null })
+    await asked
+  }
+
+  async #tryKeeping (spec: SandboxSpec, runtime: string): Promise<void> {
+    const session = await openSession(await this.#makeHost(newName(), { ...spec, label: { run: '', purpose: 'probe' } }), this.#settings.clock)
+    try {
+      const options = { timeoutMs: startMsMax, outputBytesMax: 1024 }
+      await session.exec(`: >${session.scratch}/${keptMark}; exit`, options)
+      const { exitCode } = await session.exec(`[ -e ${session.scratch}/${keptMark} ]`, options)
+      if (exitCode !== 0) throw new SparError('SANDBOX_RUNTIME_FORGETS', `Cannot open Docker sandboxes with the runtime "${runtime}": a container that is started again has lost what it wrote. gVisor keeps it with --overlay2=none among its runtimeArgs`, { data: { runtime } })
+    } finally { await session.destroy() }
+  }
+
+  async #makeHost (name: string, spec: SandboxSpec): Promise<DockerHost> {
+    const { folder, owner, clock } = this.#settings
+    const plan = await this.#plan(name, spec)
+    const own = join(folder, name)
+    const { run, purpose } = spec.label
+    const lease: Lease = { id: name, run, purpose, owner, openedAt: clock.now(), process: null, cgroups: [] }
+    try {
+      mkdirSync(own, { recursive: true })
+      writeLease(own, lease)
+      return new DockerHost({ engine: this.#engine, clock, container: await this.#engine.create(plan), plan, folder: own, lease })
+    } catch (error) {
+      await rm(own, { recursive: true, force: true })
+      await this.#hostSide?.then(({ images }) => images.forget(), () => {})
+      throw error
+    }
   }
 
   async #plan (name: string, spec: SandboxSpec): Promise<ContainerPlan> {
@@ -142,10 +195,10 @@ export class DockerSandboxes implements Sandboxes {
     }
   }
 
-  #common (name: string, { network, limits, label }: Pick<SandboxSpec, 'network' | 'limits' | 'label'>): Pick<ContainerPlan, 'name' | 'network' | 'limits' | 'lease' | 'run' | 'purpose'> {
-    const { owner, clock } = this.#settings
+  #common (name: string, { network, limits }: Pick<SandboxSpec, 'network' | 'limits'>): Pick<ContainerPlan, 'name' | 'network' | 'limits' | 'lease' | 'runtime'> {
+    const { owner, clock, runtime } = this.#settings
     const lease: ContainerLease = { owner, openedAt: clock.now() }
-    return { name, network, limits: resolveLimits(this.#settings.limits, limits), lease: JSON.stringify(lease), run: label.run, purpose: label.purpose }
+    return { name, network, runtime, limits: resolveLimits(this.#settings.limits, limits), lease: JSON.stringify(lease) }
   }
 
   async #inImage ({ arena, view }: SandboxSpec, image: string): Promise<Place> {
@@ -184,7 +237,7 @@ export class DockerSandboxes implements Sandboxes {
     const images = new ArenaImages(this.#engine, { home, owner, system })
     const plan = async (binds: Bind[], command: string[]): Promise<ContainerPlan> => ({
       ...this.#ownPlace(await images.empty(), [...hostBinds(system, []), ...binds], command),
-      ...this.#common(namePrefix + randomBytes(6).toString('hex'), { network: 'none', label: { run: '', purpose: 'sight' } }),
+      ...this.#common(newName(), { network: 'none' }),
       env: { PATH: standardPath.join(':') }
     })
     const [toolchains] = await Promise.all([findToolchains(), assertSeesHost({ engine: this.#engine, home, owner, clock, plan })])

@@ -7,17 +7,16 @@
 
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 
 import { systemClock } from '../../clock.ts'
-import { SparError, toPlain } from '../../errors.ts'
-import { createLimiter } from '../../limiter.ts'
 import type { Clock, Sandbox, SandboxLimits, Sandboxes, SandboxSpec } from '../../ports.ts'
 import { writeLease, type Lease } from '../lease.ts'
-import { preparedMax, resolveLimits, startsPerCore } from '../limits.ts'
+import { preparedMax, resolveLimits } from '../limits.ts'
+import { Openings } from '../openings.ts'
 import { currentOwner, type Owner } from '../owner.ts'
-import { openSession, type SandboxSession } from '../session.ts'
+import { openSession } from '../session.ts'
+import { startsOf, type Starts } from '../starts.ts'
 import { findToolchains } from '../toolchains.ts'
 import { makeBase } from './base.ts'
 import { findCgroups } from './cgroup.ts'
@@ -27,7 +26,6 @@ import type { Isolation } from './launch.ts'
 import { LayerStore } from './layers.ts'
 import { Pipes } from './pipes.ts'
 import { assertBash, chooseIsolation, type IsolationReport } from './probe.ts'
-import { Prepared } from './prepared.ts'
 import { ownerFile, reapProcessSandboxes } from './reap.ts'
 import { findHostTools } from './tools.ts'
 
@@ -40,11 +38,14 @@ export interface ProcessSandboxesOptions {
   clock?: Clock
   /** How many sandboxes of a view are made ahead of time; 0: none. */
   prepared?: number
+  /** Starts over time (default: `startsPerSecondPerCore`). */
+  startsPerSecond?: number
 }
 
 export async function createProcessSandboxes (options: ProcessSandboxesOptions): Promise<ProcessSandboxes> {
-  const { clock = systemClock, owner = currentOwner(), isolation = 'auto', prepared = preparedMax } = options
+  const { clock = systemClock, owner = currentOwner(), isolation = 'auto', prepared = preparedMax, startsPerSecond } = options
   const limits = resolveLimits(options.limits)
+  const starts = startsOf('process', clock, startsPerSecond)
   const tools = findHostTools()
   assertBash(tools.bash)
   const parent = join(resolve(options.home), 'sandboxes')
@@ -57,7 +58,7 @@ export async function createProcessSandboxes (options: ProcessSandboxesOptions):
     const groups = cgroups === null ? null : new Groups(cgroups, base.folder, clock)
     const common = { groups, tools, base, layers: new LayerStore(join(folder, 'layers'), tools), toolchains: await findToolchains(), pipes: new Pipes(tools.mkfifo, join(base.folder, 'pipes')), clock }
     const { choice, report } = await chooseIsolation(isolation, common, cgroups?.version ?? null, base.folder)
-    return new ProcessSandboxes({ ...common, ...choice }, { folder, owner, limits, report, prepared })
+    return new ProcessSandboxes({ ...common, ...choice }, { folder, owner, limits, report, prepared, starts })
   } catch (error) {
     await removeFolder(base.folder)
     throw error
@@ -75,71 +76,37 @@ export async function probeIsolation (home: string): Promise<IsolationReport> {
   } finally { await removeFolder(folder) }
 }
 
-interface Settings { folder: string; owner: Owner; limits: SandboxLimits; report: IsolationReport; prepared: number }
-
-/** A session with the host below it, which the label is written to. */
-interface Opened { session: SandboxSession; host: ProcessHost }
+interface Settings { folder: string; owner: Owner; limits: SandboxLimits; report: IsolationReport; prepared: number; starts: Starts }
 
 export class ProcessSandboxes implements Sandboxes {
   readonly kind = 'process'
   readonly report: IsolationReport
   readonly #shared: Shared
   readonly #settings: Settings
-  readonly #open = new Map<string, SandboxSession | null>()
-  /** In flight: whoever closes waits for them. */
-  readonly #opening = new Set<Promise<Opened>>()
-  readonly #starts = createLimiter(startsPerCore * availableParallelism())
-  readonly #prepared: Prepared<Opened>
+  readonly #openings: Openings
   #closing: Promise<void> | null = null
 
   constructor (shared: Shared, settings: Settings) {
     this.#shared = shared
     this.#settings = settings
     this.report = settings.report
-    // Where a sandbox is a copy of the tree, one that may never be used takes its room on the disk.
-    this.#prepared = new Prepared(shared.overlay === null ? 0 : settings.prepared, shared.clock, async spec => await this.#openNew({ ...spec, label: { run: '', purpose: 'prepared' } }))
+    this.#openings = new Openings({
+      clock: shared.clock,
+      starts: settings.starts,
+      // Where a sandbox is a copy of the tree, one that may never be used takes its room on the disk.
+      prepared: shared.overlay === null ? 0 : settings.prepared,
+      newId: () => randomBytes(6).toString('hex'),
+      make: async (id, spec, signal) => await openSession(await this.#makeHost(id, spec), shared.clock, signal)
+    })
   }
 
   async open (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> {
-    this.#assertOpen()
-    if (signal?.aborted === true) throw new SparError('SANDBOX_ABORTED', 'Opening a sandbox was aborted', { retryable: true })
-    const ready = this.#prepared.take(spec)
-    if (ready === null) return (await this.#openNew(spec, signal)).session
-    ready.host.relabel(spec.label)
-    return ready.session
-  }
-
-  async #openNew (spec: SandboxSpec, signal?: AbortSignal): Promise<Opened> {
-    const opening = this.#make(spec, signal)
-    this.#opening.add(opening)
-    try {
-      return await opening
-    } finally { this.#opening.delete(opening) }
-  }
-
-  async #make (spec: SandboxSpec, signal?: AbortSignal): Promise<Opened> {
-    const id = randomBytes(6).toString('hex')
-    this.#open.set(id, null)
-    try {
-      const { host, session } = await this.#starts.run(async () => {
-        this.#assertOpen()
-        const host = await this.#makeHost(id, spec)
-        return { host, session: await openSession(host, this.#shared.clock, signal) }
-      }, signal)
-      session.onDestroyed = () => this.#open.delete(id)
-      this.#open.set(id, session)
-      if (this.#closing !== null) await session.destroy()
-      return { session, host }
-    } catch (error) {
-      this.#open.delete(id)
-      if (error instanceof SparError) throw error
-      throw new SparError('SANDBOX_LOST', `Cannot open sandbox "${id}": ${toPlain(error).message}`, { retryable: true, data: { sandbox: id }, cause: error })
-    }
+    return await this.#openings.open(spec, signal)
   }
 
   async reap (): Promise<{ removed: string[] }> {
     const { folder, owner } = this.#settings
-    return { removed: await reapProcessSandboxes(folder, owner, this.#shared.clock, id => this.#open.has(id)) }
+    return { removed: await reapProcessSandboxes(folder, owner, this.#shared.clock, id => this.#openings.holds(id)) }
   }
 
   async close (): Promise<void> {
@@ -171,14 +138,8 @@ export class ProcessSandboxes implements Sandboxes {
     }
   }
 
-  #assertOpen (): void {
-    if (this.#closing !== null) throw new SparError('SANDBOX_CLOSED', 'Cannot open a sandbox: the sandboxes were closed')
-  }
-
-  /** What is still being opened destroys itself; what waits for its turn is refused. */
   async #close (): Promise<void> {
-    await this.#prepared.close()
-    await Promise.all([Promise.allSettled(this.#opening), ...[...this.#open.values()].map(session => session?.destroy())])
+    await this.#openings.close()
     await this.#shared.groups?.close()
     await removeFolder(this.#shared.base.folder)
   }

@@ -1,20 +1,20 @@
-// Sandboxes opened ahead of time. Whoever plays on an arena opens many sandboxes of the same view; while one is used, the
-// next is made, and opening it is then a hand-over.
+// Sandboxes opened ahead of time, of either kind. Whoever plays on an arena opens many sandboxes of the same view; while one
+// is used, the next is made, and opening it is then a hand-over.
 //
 // Numbered rules:
 //  1. A prepared sandbox is as fresh as a new one: nobody has run a command in it, and it is handed out once.
 //  2. Nothing is prepared for a view that was opened once only, nor with a network.
 //  3. It is owned, leased and reaped as any other, and goes with `close`.
 
-import type { Clock, SandboxSpec } from '../../ports.ts'
-import { preparedAfter, preparedDelayMs, preparedViewsMax } from '../limits.ts'
+import type { Clock, SandboxSpec } from '../ports.ts'
+import { preparedAfter, preparedDelayMs, preparedViewsMax } from './limits.ts'
 
-export interface Preparable { session: { readonly usable: boolean; destroy (): Promise<void> } }
+export interface Preparable { readonly usable: boolean; destroy (): Promise<void> }
 
 interface View<Item> { spec: SandboxSpec; opened: number; ready: Item[]; failed: boolean }
 
 /** Everything that a sandbox is made of; the label is written when it is handed out. */
-const keyOf = ({ arena, view, network, limits }: SandboxSpec): string => JSON.stringify([arena.id, arena.dir, arena.mounts, arena.path, arena.env, view, network, limits])
+const keyOf = ({ arena, view, network, limits }: SandboxSpec): string => JSON.stringify([arena.id, arena.dir, arena.image, arena.imagePath, arena.mounts, arena.path, arena.env, view, network, limits])
 
 export class Prepared<Item extends Preparable> {
   readonly #max: number
@@ -43,12 +43,12 @@ export class Prepared<Item extends Preparable> {
     this.#views.set(key, view)
     for (const [old, { ready }] of [...this.#views].slice(0, -preparedViewsMax)) {
       this.#views.delete(old)
-      for (const item of ready) void item.session.destroy()
+      for (const item of ready) this.#discard(item)
     }
     this.#filling ??= this.#fill().finally(() => { this.#filling = null })
     for (let item = view.ready.shift(); item !== undefined; item = view.ready.shift()) {
-      if (item.session.usable) return item
-      void item.session.destroy()
+      if (item.usable) return item
+      this.#discard(item)
     }
     return null
   }
@@ -56,8 +56,13 @@ export class Prepared<Item extends Preparable> {
   async close (): Promise<void> {
     this.#closing.abort()
     await this.#filling
-    await Promise.all([...this.#views.values()].flatMap(({ ready }) => ready.map(item => item.session.destroy())))
+    await Promise.all([...this.#views.values()].flatMap(({ ready }) => ready.map(item => item.destroy())))
     this.#views.clear()
+  }
+
+  /** What cannot be removed now is the reaper's, once the owner is gone. */
+  #discard (item: Item): void {
+    item.destroy().catch(() => {})
   }
 
   /** One at a time, so that making never takes more than one core from what runs. */
@@ -69,7 +74,7 @@ export class Prepared<Item extends Preparable> {
       if (view === undefined || this.#closing.signal.aborted) return
       const item = await this.#open(view.spec).catch(() => null)
       if (item === null) view.failed = true
-      else if (this.#closing.signal.aborted || this.#views.get(keyOf(view.spec)) !== view) await item.session.destroy()
+      else if (this.#closing.signal.aborted || this.#views.get(keyOf(view.spec)) !== view) await item.destroy().catch(() => {})
       else view.ready.push(item)
     }
   }
