@@ -13,6 +13,7 @@ import { systemClock } from '../src/clock.ts'
 import { createSandboxes } from '../src/sandbox/index.ts'
 import { createLimiter } from '../src/limiter.ts'
 import { readLogHere } from '../src/workers/logs.ts'
+import { surveyHere } from '../src/workers/surveys.ts'
 import { createCleanRunCache, type VerifyPorts } from '../src/verify/index.ts'
 import { makeArtifacts } from './artifacts.ts'
 
@@ -40,7 +41,7 @@ const shown = ({ p50, p99, max, seconds }: Awaited<ReturnType<typeof delayDuring
 try {
   const arena = await openArena({ target: values.target, home, sandboxKind: 'process', onProgress: line => console.log(line) }, { sandboxes, clock: systemClock })
   const bugs = await makeArtifacts(arena, sandboxes, { count: 16, seed: 1, cores })
-  const ports: VerifyPorts = { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock }
+  const ports: VerifyPorts = { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: surveyHere, clock: systemClock }
   const verify = async (index: number): Promise<string> =>
     (await verifyBug({ bug: bugs[index % bugs.length]!, arena, params: { minPassing: 10, minFiles: 1, minFailing: 1 }, mode: 'strict', run: 'bench' }, ports)).failed ?? 'valid'
   await verify(0)

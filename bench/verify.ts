@@ -18,6 +18,7 @@ import { createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
 import { createLimiter } from '../src/limiter.ts'
 import { readLogHere } from '../src/workers/logs.ts'
+import { surveyHere } from '../src/workers/surveys.ts'
 import { createCleanRunCache, stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
 import { planBug, unitName, withoutUnits, type Plan } from '../src/verify/plan.ts'
 import { openTree, runTree, type Bench } from '../src/verify/run.ts'
@@ -39,7 +40,7 @@ const sandboxes = await createSandboxes({ kind: 'process', home })
 const failed: string[] = []
 
 const requestOf = (bug: Bug, arena: Arena): VerifyRequest => ({ bug, arena, params, mode: 'strict', run: 'bench' })
-const newPorts = (): VerifyPorts => ({ sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock })
+const newPorts = (): VerifyPorts => ({ sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: surveyHere, clock: systemClock })
 const benchOf = (bug: Bug, arena: Arena): Bench => benchOn(sandboxes, bug, arena, cores)
 
 async function timed<Value> (work: () => Promise<Value>): Promise<{ ms: number; value: Value }> {
@@ -79,7 +80,7 @@ async function naiveVerdict (bug: Bug, arena: Arena): Promise<Verdict> {
   const restored = new Map<string, TreeRun>()
   for (const unit of plan.units) restored.set(unitName(unit), await run(withoutUnits(plan.units, new Set([unit]))))
   const runs: Runs = {
-    absent: async () => [], startAll: () => {}, close: async () => {}, clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
+    absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, startAll: () => {}, close: async () => {}, clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
   }
   const stages = { plan, runs, request, limits: verifyLimits, repeats: 2, known: nothingKnown(plan) }
   const reports = []

@@ -13,6 +13,7 @@ import { createSandboxes } from '../sandbox/index.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createLimiter } from '../limiter.ts'
 import { readLogHere } from '../workers/logs.ts'
+import { surveyHere } from '../workers/surveys.ts'
 import type { VerifyPorts } from '../verify/types.ts'
 import { sandboxesFor } from './parse.ts'
 import { sparHome, type Io } from './command.ts'
@@ -34,7 +35,7 @@ export async function withSandboxes<Result> (kind: string | undefined, target: s
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(kind, target), home: sparHome() }))
   try {
     await sandboxes.reap()
-    return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock })
+    return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: surveyHere, clock: systemClock })
   } finally {
     await sandboxes.close()
   }

@@ -28,6 +28,7 @@ import { createSandboxes } from '../sandbox/index.ts'
 import { keepReaping, limitStarts, reapMsDefault } from '../sandbox/tending.ts'
 import { createCleanRunCache } from '../verify/clean-runs.ts'
 import { createReadLog } from '../workers/logs.ts'
+import { createSurvey } from '../workers/surveys.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
 import { inspectOptionTypes, inspectUsage, listenForPage, servePage, withInspectAt, type InspectValues } from './inspect-options.ts'
@@ -116,7 +117,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
         clock: systemClock, newId: randomUUID, registry, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
-        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), clock: systemClock, metrics }
+        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), readLog: createReadLog(workers), survey: createSurvey(workers), clock: systemClock, metrics }
       }
     })
     measureNode(metrics, started, { bus, clock: systemClock })

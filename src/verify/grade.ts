@@ -46,7 +46,7 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
       ...(signal ? { signal } : {})
     })
     const control = async (): Promise<TreeRun> => await ports.cleanRuns.get(
-      cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', signal }), signal)
+      cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', probes: true, signal }), signal)
     return await judgeRun(request, graded, control, bench.limits)
   } catch (error) {
     const { code, message, retryable } = toPlain(error)

@@ -16,8 +16,12 @@ export const verifyLimits = {
   groupRunsMax: 32,
   /** Trees that are made ready before a core is free for them. */
   treesAhead: 2,
+  /** Text of the bug's files, before and after, that is looked through before anything runs; what is beyond is left out. */
+  surveyBytesMax: 8 * 2 ** 20,
+  /** Log in which the traces of tests are looked for; a longer one is not held against its parser's names. */
+  tracedBytesMax: 4 * 2 ** 20,
   /** Runs of the clean and of the buggy tree each. */
-  repeats: 2,
+  repeats: 3,
   /** Maps with more tests are kept in the evidence as counts only. */
   evidenceTestsMax: 5000,
   /** One stage of a verification, waiting for a core included. A stage that takes longer is undecided, not failed. */

@@ -6,6 +6,7 @@ import type { Metrics } from '../metrics/types.ts'
 import type { CleanRunCache } from './clean-runs.ts'
 import type { Limiter } from '../limiter.ts'
 import type { ReadLog } from '../workers/logs.ts'
+import type { Survey } from '../workers/surveys.ts'
 import type { VerifyLimits } from './limits.ts'
 import type { Opinion } from './opinion.ts'
 
@@ -27,6 +28,7 @@ export interface VerifyPorts {
   cores: Limiter
   cleanRuns: CleanRunCache
   readLog: ReadLog
+  survey: Survey
   clock: Clock
   metrics?: Metrics | undefined
 }

@@ -5,6 +5,7 @@ import { prepareLanguage } from './mutate/grammars.ts'
 import { indexSource } from './mutate/source-index.ts'
 import { repairCandidates } from './mutate/repair.ts'
 import { languageOf, parses } from './mutate/source.ts'
+import { survey, type Finding, type SurveyFile } from './survey/survey.ts'
 import { readTestLog, type LogOptions, type LogReading } from './testlog/index.ts'
 import type { RepairReply, RepairRequest, SourceIndex } from './mutate/types.ts'
 
@@ -16,6 +17,8 @@ export interface Tasks {
   repairs: { input: RepairRequest; output: RepairReply }
   /** False as well when the language is unknown. */
   parses: { input: SourceText; output: boolean }
+  /** What a bug puts into files beyond being a bug. */
+  survey: { input: { files: SurveyFile[] }; output: Finding[] }
   log: { input: { log: Uint8Array; options: LogOptions }; output: LogReading }
 }
 
@@ -33,6 +36,10 @@ export const handlers: { [Name in TaskName]: (input: Tasks[Name]['input']) => Pr
   parses: async ({ path, text }) => {
     await prepareLanguage(languageOf(path))
     return parses(path, text)
+  },
+  survey: async ({ files }) => {
+    for (const { path } of files) await prepareLanguage(languageOf(path))
+    return survey(files)
   },
   log: async ({ log, options }) => readTestLog(log, options)
 }

@@ -15,6 +15,7 @@ import { createLimiter } from '../../src/limiter.ts'
 import { createNotes } from '../../src/reverify/notes.ts'
 import { followVerdict } from '../../src/reverify/verdict.ts'
 import { readLogHere } from '../../src/workers/logs.ts'
+import { surveyHere } from '../../src/workers/surveys.ts'
 import { createCleanRunCache, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
 import { diffOf, text, writeFiles, type Content, type Files } from '../artifact/git.ts'
 
@@ -116,7 +117,7 @@ export async function openLab (t: Test): Promise<Lab> {
     await sandboxes.close()
     rmSync(home, { recursive: true, force: true })
   })
-  const ports: VerifyPorts = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), readLog: readLogHere, clock: systemClock }
+  const ports: VerifyPorts = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: surveyHere, clock: systemClock }
   const arenas = new Map<string, Arena>()
   const arena = (changes: Record<string, Content | null> = {}): Arena => {
     const key = JSON.stringify(Object.entries(changes).map(([path, content]) => [path, content?.bytes.toString('latin1')]))
