@@ -17,7 +17,6 @@ import { createSimulatedMachine, type SandboxStrike, type SimulatedMachine } fro
 import { attemptPath, bugFolder, submissionFolder, type EpisodeStore } from '../../src/store/episodes.ts'
 import { createCleanRunCache } from '../../src/verify/index.ts'
 import { readLogHere } from '../../src/workers/logs.ts'
-import { surveyHere } from '../../src/workers/surveys.ts'
 import { createInstantClock, type InstantClock } from './clock.ts'
 
 export interface LabOptions { seed?: number; skill?: number; arena?: number; options?: Partial<RunOptions>; strike?: SandboxStrike; policyStrike?: PolicyStrike }
@@ -48,7 +47,7 @@ export function openSimulatedLab ({ seed = 1, skill = 0.5, arena: index = 0, opt
     options,
     arena,
     store: memoryEpisodes(),
-    ports: { clock, sandboxes, policies: { breaker: policy, solver: policy }, verify: { sandboxes, cores: createLimiter(4), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: surveyHere, clock } }
+    ports: { clock, sandboxes, policies: { breaker: policy, solver: policy }, verify: { sandboxes, cores: createLimiter(4), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: async () => [], clock } }
   }
   const { store } = place
   const work = async <Result>(kind: WorkKind, id: string, payload: unknown): Promise<Result> =>

@@ -6,7 +6,7 @@ import { flakyCases, measure, worst } from '../../bench/flaky-draws.ts'
 import { createRandom } from '../../src/random.ts'
 import { verifyLimits } from '../../src/verify/index.ts'
 
-const draws = 1500
+const draws = 500
 const tests: [p: number, repeats: number][] = [[0.1, 2], [0.5, 1], [0.5, 2], [0.5, 3], [0.8, 3]]
 
 for (const drawn of flakyCases) {

@@ -22,15 +22,22 @@ export interface Finding {
 interface Read { file: SurveyFile; before: Source | null; after: Source | null; layers: { before: Layers | null; after: Layers | null } }
 
 export function survey (files: readonly SurveyFile[]): Finding[] {
+  const broken = files.flatMap(file => brokenSyntax(file).map(withText(file)))
+  if (!files.some(adds)) return broken
   const read = files.map(readFile)
   const known = new Set(read.flatMap(({ before }) => before === null ? [] : usesOf(before).map(nameOf)))
   const gone = goneFrom(...(['before', 'after'] as const).map(side => read.flatMap(({ layers }) => layers[side] ?? [])) as [Layers[], Layers[]])
-  return read.flatMap(one => {
-    const found = [...brokenSyntax(one), ...newUses(one, known), ...keptCopies(one, gone)]
-    const lines = found.length === 0 ? [] : one.file.after!.split('\n')
-    return found.map(finding => ({ ...finding, path: one.file.path, text: (lines[finding.line - 1] ?? '').trim().slice(0, nameCharsMax) }))
-  })
+  return [...broken, ...read.flatMap(one => [...newUses(one, known), ...keptCopies(one, gone)].map(withText(one.file)))]
 }
+
+/** Whether a file has a line that it had not: what only takes away brings nothing in. */
+function adds ({ before, after }: SurveyFile): boolean {
+  const had = new Set(before?.split('\n'))
+  return after !== null && after.split('\n').some(line => line.trim() !== '' && !had.has(line))
+}
+
+const withText = ({ path, after }: SurveyFile) => (found: Found): Finding =>
+  ({ ...found, path, text: (after!.split('\n')[found.line - 1] ?? '').trim().slice(0, nameCharsMax) })
 
 type Found = Omit<Finding, 'path' | 'text'>
 
@@ -55,7 +62,7 @@ function parsed (path: string, text: string): Source | null {
 
 const nameOf = ({ rule, name }: Use): string => `${rule} ${name}`
 
-function brokenSyntax ({ file: { path, before, after } }: Read): Found[] {
+function brokenSyntax ({ path, before, after }: SurveyFile): Found[] {
   if (before === null || after === null || languageOf(path) === null || isSound(path, after) || !isSound(path, before)) return []
   return [{ rule: 'syntax', line: firstDifference(before, after), name: path }]
 }

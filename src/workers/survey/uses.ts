@@ -1,4 +1,4 @@
-// What a file uses, as chains of names: `os.path.exists()`, `Math.random()`. A part that is not known before it runs is `?`;
+// What a file uses, as chains of names: `os.path.exists()`, `process.hrtime()`. A part that is not known before it runs is `?`;
 // what is written as a literal (`process['env']`, `require('fs')`) is known.
 
 import type { Source } from '../mutate/source.ts'
