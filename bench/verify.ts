@@ -55,7 +55,7 @@ async function timed<Value> (work: () => Promise<Value>): Promise<{ ms: number; 
 async function idealMs (bug: Bug, arena: Arena): Promise<number> {
   const bench = benchOf(bug, arena)
   const plan = planBug(bug, arena, params)
-  const trees: NamedPatch[][] = [[plan.inject], [plan.inject], [plan.inject, plan.weaken]]
+  const trees: NamedPatch[][] = [...Array.from({ length: verifyLimits.repeats }, () => [plan.inject]), [plan.inject, plan.weaken]]
   if (plan.units.length > 1) for (const unit of plan.units) trees.push([withoutUnits(plan.units, new Set([unit]))])
   const ready = await Promise.all(trees.map(async patches => {
     const sandbox = await openTree(bench, 'ideal')
@@ -75,14 +75,18 @@ async function naiveVerdict (bug: Bug, arena: Arena): Promise<Verdict> {
   const bench = benchOf(bug, arena)
   const plan: Plan = planBug(bug, arena, params)
   const run = async (...patches: NamedPatch[]): Promise<TreeRun> => await runTree(bench, { patches, purpose: 'naive' })
-  const [clean, buggy] = [[await run(), await run()], [await run(plan.inject), await run(plan.inject)]]
+  const [clean, buggy]: [TreeRun[], TreeRun[]] = [[], []]
+  for (let repeat = 0; repeat < verifyLimits.repeats; repeat++) {
+    clean.push(await run())
+    buggy.push(await run(plan.inject))
+  }
   const weakened = await run(plan.inject, plan.weaken)
   const restored = new Map<string, TreeRun>()
   for (const unit of plan.units) restored.set(unitName(unit), await run(withoutUnits(plan.units, new Set([unit]))))
   const runs: Runs = {
     absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, startAll: () => {}, close: async () => {}, clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
   }
-  const stages = { plan, runs, request, limits: verifyLimits, repeats: 2, known: nothingKnown(plan) }
+  const stages = { plan, runs, request, limits: verifyLimits, repeats: verifyLimits.repeats, known: nothingKnown(plan) }
   const reports = []
   for (const stage of stageNames) {
     reports.push(await stageFunctions[stage](stages))
