@@ -38,8 +38,7 @@ function lostTests (ids: readonly string[], results: TestMap, exitCode: number |
   return new Set(crashed ? vanished : uncollected)
 }
 
-/** The listed file that a test's name holds, else the only one that is listed. */
-export function fileOf (id: string, testFiles: readonly string[]): string | null {
+function fileOf (id: string, testFiles: readonly string[]): string | null {
   const named = testFiles.filter(file => id.includes(file)).sort((a, b) => b.length - a.length)
   return named[0] ?? (testFiles.length === 1 ? testFiles[0]! : null)
 }
