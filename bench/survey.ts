@@ -18,9 +18,9 @@ for (const language of ['python', 'go'] as const) await prepareLanguage(language
 interface Tally { kind: string; changes: number; objected: number; rules: Map<string, number>; ms: number[] }
 const tally = (kind: string): Tally => ({ kind, changes: 0, objected: 0, rules: new Map(), ms: [] })
 
-function examine (into: Tally, files: SurveyFile[], what: string): void {
+async function examine (into: Tally, files: SurveyFile[], what: string): Promise<void> {
   const startedAt = process.cpuUsage()
-  const found: Finding[] = survey(files)
+  const found: Finding[] = await survey(files)
   const { user, system } = process.cpuUsage(startedAt)
   into.ms.push((user + system) / 1000)
   into.changes++
@@ -41,13 +41,13 @@ for (const dir of positionals) {
   const blob = (commit: string, path: string): string | null => { try { return git('cat-file', 'blob', `${commit}:${path}`) } catch { return null } }
   const isCode = (path: string): boolean => languageOf(path) !== null && pathKind(path) === 'code'
   const own = { history: tally('history'), removal: tally('removal'), direct: tally('direct') }
-  const both = (name: keyof typeof own, files: SurveyFile[], what: string): void => { examine(own[name], files, what) }
+  const both = (name: keyof typeof own, files: SurveyFile[], what: string): Promise<void> => examine(own[name], files, what)
   for (const commit of git('rev-list', '--no-merges', `--max-count=${values.commits}`, 'HEAD').trim().split('\n')) {
     // What the strategy takes back is a change of code that is there before and after.
     let paths: string[]
     try { paths = git('diff-tree', '-r', '--no-commit-id', '--name-only', '--diff-filter=M', '-z', commit).split('\0').filter(path => path !== '' && isCode(path)) } catch { continue }
     if (paths.length === 0 || paths.length > 20) continue
-    both('history', paths.map(path => ({ path, before: blob(commit, path), after: blob(`${commit}^`, path) })), commit.slice(0, 10))
+    await both('history', paths.map(path => ({ path, before: blob(commit, path), after: blob(`${commit}^`, path) })), commit.slice(0, 10))
   }
   const random = createRandom(1)
   const sources = random.shuffle(git('ls-tree', '-r', '--name-only', '-z', 'HEAD').split('\0').filter(path => path !== '' && isCode(path))).slice(0, 20)
@@ -56,7 +56,7 @@ for (const dir of positionals) {
     const index = text === null ? null : indexSource(path, text)
     if (text === null || index === null) continue
     for (const [name, mutants] of [['removal', index.removals], ['direct', index.direct]] as const) {
-      for (const mutant of random.shuffle(mutants).slice(0, Math.ceil(Number(values.mutants) / sources.length))) both(name, [{ path, before: text, after: applyEdit(text, mutant.edit) }], mutant.operator)
+      for (const mutant of random.shuffle(mutants).slice(0, Math.ceil(Number(values.mutants) / sources.length))) await both(name, [{ path, before: text, after: applyEdit(text, mutant.edit) }], mutant.operator)
     }
   }
   console.log(dir.split('/').at(-1))

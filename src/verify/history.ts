@@ -19,8 +19,8 @@ export async function splitByHistory (sandbox: Sandbox, found: readonly Finding[
 }
 
 async function isOld (sandbox: Sandbox, { rule, path, text }: Finding, limits: VerifyLimits, signal?: AbortSignal): Promise<boolean> {
-  // A file that does not parse and a kept copy are what they are, wherever they come from.
-  if (rule === 'syntax' || rule === 'copy' || text.length < lineCharsMin) return false
+  // A file that does not parse or cannot be read, and a kept copy, are what they are, wherever they come from.
+  if (rule === 'syntax' || rule === 'copy' || rule === 'size' || text.length < lineCharsMin) return false
   const { exitCode, output } = await execGit(sandbox, `( cd -- ${shellQuote(sandbox.tree)} && ${bareGit} log -1 --format=%H -S ${shellQuote(text)} -- ${shellQuote(`:(glob)**/${basename(path)}`)} )`, limits, signal)
   return exitCode === 0 && /^[0-9a-f]{40,64}$/m.test(Buffer.from(output).toString('utf8'))
 }

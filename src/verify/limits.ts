@@ -16,8 +16,10 @@ export const verifyLimits = {
   groupRunsMax: 32,
   /** Trees that are made ready before a core is free for them. */
   treesAhead: 2,
-  /** Text of the bug's files, before and after, that is looked through before anything runs; what is beyond is left out. */
+  /** Of bug_inject.diff that is looked through before anything runs; what is added beyond it is refused. */
   surveyBytesMax: 8 * 2 ** 20,
+  /** Of one file of the original: a larger one is generated, or data, and is left alone. */
+  surveyFileBytesMax: 4 * 2 ** 20,
   /** Log in which the traces of tests are looked for; a longer one is not held against its parser's names. */
   tracedBytesMax: 4 * 2 ** 20,
   /** Runs of the clean and of the buggy tree each. */

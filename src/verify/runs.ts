@@ -13,7 +13,7 @@ import { cleanRunKey } from './clean-runs.ts'
 import { splitByHistory } from './history.ts'
 import { unitName, withoutUnits, type Plan } from './plan.ts'
 import { createBench, isOwnScript, openTree, openView, runTree, type BenchOptions, type RunOptions } from './run.ts'
-import { readSides, surveyFiles, withNewlines, type Sides } from './survey.ts'
+import { readSides, surveyFiles, withNewlines } from './survey.ts'
 import type { TreeRun, VerifyPorts } from './types.ts'
 
 export interface Runs {
@@ -43,7 +43,7 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
   const started = new Map<string, Promise<TreeRun>>()
   const bench = createBench(options, ports)
   let first: Promise<Sandbox> | null = null
-  let sides: Promise<Sides[]> | null = null
+  let sides: ReturnType<typeof readSides> | null = null
   const ownScript = isOwnScript(options)
 
   /** The tree of the first buggy run, untouched so far. */
@@ -80,7 +80,8 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
     },
     async survey () {
       sides ??= untouched().then(async sandbox => await readSides(sandbox, plan.units, options.limits))
-      const found = await ports.survey(surveyFiles(await sides), ended.signal)
+      const read = await sides
+      const found = [...read.unread, ...await ports.survey(surveyFiles(read.sides), ended.signal)]
       return found.length === 0 || options.arena.commits < 2 ? { fresh: found, old: [] } : await askHistory(found)
     },
     startAll (repeats) {
@@ -102,7 +103,7 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
     buggy: repeat => once(`buggy:${repeat}`, async () => {
       const open = repeat === 0 ? first : null
       const sandbox = open === null ? {} : { sandbox: await open }
-      const more = repeat === 0 ? [] : withNewlines(await sides ?? [])
+      const more = repeat === 0 ? [] : withNewlines((await sides)?.sides ?? [])
       return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox, finish: async sandbox => await writeAll(sandbox, more) })
     }),
     blind: () => ownScript ? Promise.resolve(null) : once('blind', async () => await run({

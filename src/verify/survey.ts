@@ -15,19 +15,24 @@ import { check } from './plan.ts'
 /** A file of the bug on both sides; null where it is not there. */
 export interface Sides { unit: PatchFile; before: Uint8Array | null; after: Uint8Array | null }
 
-/** Binary and large files, and what the patch does not fit, are left out. */
-export async function readSides (sandbox: Sandbox, units: readonly PatchFile[], limits: VerifyLimits): Promise<Sides[]> {
+/** Binary and large files, and what the patch does not fit, are left out; `unread`: what the patch adds beyond what is looked through. */
+export async function readSides (sandbox: Sandbox, units: readonly PatchFile[], limits: VerifyLimits): Promise<{ sides: Sides[]; unread: Finding[] }> {
   const sides: Sides[] = []
+  const unread: Finding[] = []
   let left = limits.surveyBytesMax
   for (const unit of units) {
-    if (unit.binary || unit.bytes.length > left) continue
-    const before = unit.oldPath === null ? null : await readOriginal(sandbox, unit.oldPath, left)
+    if (unit.binary) continue
+    left -= unit.bytes.length
+    if (left < 0) {
+      if (unit.addedLines > 0) unread.push({ rule: 'size', path: unit.newPath ?? unit.oldPath!, line: 1, name: `${unit.bytes.length} bytes of patch`, text: '' })
+      continue
+    }
+    const before = unit.oldPath === null ? null : await readOriginal(sandbox, unit.oldPath, limits.surveyFileBytesMax)
     const after = before === undefined ? undefined : patched(unit, before)
     if (before === undefined || after === undefined) continue
-    left -= (before?.length ?? 0) + (after?.length ?? 0)
     sides.push({ unit, before, after })
   }
-  return sides
+  return { sides, unread }
 }
 
 /** Undefined where it cannot be had. */
@@ -70,12 +75,12 @@ export function checksOf (found: readonly Finding[]): Check[] {
 }
 
 const shownMax = 3
-const spoken = ({ rule, path, line, name }: Finding): string => `${path}:${line} ${rules[rule].says}${rule === 'syntax' ? '' : rule === 'copy' ? ` (${name})` : ` (${name}), which the original does not`}`
+const spoken = ({ rule, path, line, name }: Finding): string => `${path}:${line} ${rules[rule].says}${rule === 'syntax' ? '' : rule === 'copy' || rule === 'size' ? ` (${name})` : ` (${name}), which the original does not`}`
 
 /** Whether a finding can be one of this patch: what it names stands there. */
 export function isOfPatch ({ rule, path, name }: Finding, units: readonly PatchFile[]): boolean {
   if (!units.some(({ oldPath, newPath }) => (newPath ?? oldPath) === path)) return false
   const texts = units.map(({ bytes }) => textOf(bytes)!)
   if (rule === 'copy') return texts.some(text => text.split('\n').map(line => line.slice(1).replace(/\s+/g, '')).join('').includes(name))
-  return rule === 'syntax' || (name.replace(/^import /, '').match(/\w+/g) ?? []).every(word => texts.some(text => text.includes(word)))
+  return rule === 'syntax' || rule === 'size' || (name.replace(/^import /, '').match(/\w+/g) ?? []).every(word => texts.some(text => text.includes(word)))
 }

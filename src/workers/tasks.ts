@@ -38,7 +38,8 @@ export const handlers: { [Name in TaskName]: (input: Tasks[Name]['input']) => Pr
     return parses(path, text)
   },
   survey: async ({ files }) => {
-    for (const { path } of files) await prepareLanguage(languageOf(path))
+    // A file without an ending may be in any of them.
+    for (const { path } of files) await prepareLanguage(languageOf(path) ?? 'python')
     return survey(files)
   },
   log: async ({ log, options }) => readTestLog(log, options)

@@ -1,6 +1,7 @@
 // What a bug puts into files beyond being a bug: the files as they were, held against the files as they are with it. Nothing
 // runs. A name that one of the files had before is never found, and a file that did not parse before says nothing.
 
+import { nestsDeeper } from '../mutate/grammars.ts'
 import { languageOf, parseSource, parses, sourceBytesMax, type Source } from '../mutate/source.ts'
 import { lineAt } from '../mutate/syntax.ts'
 import { copyIn, goneFrom, layersOf, type Layers } from './copies.ts'
@@ -21,8 +22,51 @@ export interface Finding {
 
 interface Read { file: SurveyFile; before: Source | null; after: Source | null; layers: { before: Layers | null; after: Layers | null } }
 
-export function survey (files: readonly SurveyFile[]): Finding[] {
-  const broken = files.flatMap(file => brokenSyntax(file).map(withText(file)))
+/** Syntax that nests deeper is handed to no parser of native code, which has no room for three times as much. */
+const depthMax = 1000
+/** What adds fewer characters cannot nest deeper by more. */
+const addedCharsMin = 1500
+
+/** Parsers of Python and Go must be loaded. */
+export async function survey (files: readonly SurveyFile[]): Promise<Finding[]> {
+  const found: Finding[] = []
+  const safe: SurveyFile[] = []
+  for (const file of files) {
+    const depth = await depthOf(file)
+    if (depth === 'fits') safe.push(file)
+    else if (depth === 'deep') found.push(withText(file)({ rule: 'size', line: 1, name: `deeper than ${depthMax}` }))
+  }
+  return [...found, ...surveyParsed(safe)]
+}
+
+/** `unknown`: neither side can be read, so nothing is said of the file. */
+async function depthOf ({ path, before, after }: SurveyFile): Promise<'fits' | 'deep' | 'unknown'> {
+  const name = languagesOf(path)[0] ?? path
+  const language = languageOf(name)
+  if (after === null || (language !== 'javascript' && language !== 'typescript') || after.length > sourceBytesMax) return 'fits'
+  const added = addedText(before ?? '', after)
+  if (added.length < addedCharsMin) return 'fits'
+  const deeper = await nestsDeeper(name, after, depthMax)
+  if (deeper !== null) return deeper ? 'deep' : 'fits'
+  // What is no syntax nests no deeper than it has words that may nest.
+  if ((added.match(nesting)?.length ?? 0) < depthMax) return 'fits'
+  return before !== null && await nestsDeeper(name, before, depthMax) === null ? 'unknown' : 'deep'
+}
+
+const nesting = /=>|[([{!~?:+\-*/%&|^<>=.`]|\b(?:if|else|for|while|do|new|typeof|void|delete|await|yield|with|async|function|class|in|of|instanceof|as)\b/g
+
+function addedText (before: string, after: string): string {
+  const had = new Map<string, number>()
+  for (const line of before.split('\n')) had.set(line, (had.get(line) ?? 0) + 1)
+  return after.split('\n').filter(line => {
+    const left = had.get(line) ?? 0
+    had.set(line, left - 1)
+    return left <= 0
+  }).join('\n')
+}
+
+function surveyParsed (files: readonly SurveyFile[]): Finding[] {
+  const broken = files.flatMap(file => [...brokenSyntax(file), ...unreadable(file)].map(withText(file)))
   if (!files.some(adds)) return broken
   const read = files.map(readFile)
   const known = new Set(read.flatMap(({ before }) => before === null ? [] : usesOf(before).map(nameOf)))
@@ -50,14 +94,33 @@ function readFile (file: SurveyFile): Read {
   return { file, before: first, after: second, layers: { before: layers(before, first), after: layers(after, second) } }
 }
 
+/** Names to read a file by: one without an ending is what it parses as, since `require` and shebangs take it as that. */
+const languagesOf = (path: string): string[] => languageOf(path) !== null ? [path] : /^[^.]+$/.test(path.split('/').at(-1)!) ? [`${path}.js`, `${path}.py`] : []
+
 /** Null as well for a text that nests too deep for a stack. */
 function parsed (path: string, text: string): Source | null {
+  for (const name of languagesOf(path)) {
+    const source = unlessTooDeep(() => parseSource(name, text), null)
+    if (source !== null) return source
+  }
+  return null
+}
+
+function unlessTooDeep<Value> (read: () => Value, otherwise: Value): Value {
   try {
-    return parseSource(path, text)
+    return read()
   } catch (error) {
-    if (error instanceof RangeError) return null
+    if (error instanceof RangeError) return otherwise
     throw error
   }
+}
+
+/** A file that could be read before, or is new, and cannot be any more: not because it is broken. */
+function unreadable ({ path, before, after }: SurveyFile): Found[] {
+  if (after === null || languageOf(path) === null || (before !== null && before.length > sourceBytesMax)) return []
+  const isTooDeep = unlessTooDeep(() => { parseSource(path, after); return false }, true)
+  const wasTooDeep = isTooDeep && before !== null && unlessTooDeep(() => { parseSource(path, before); return false }, true)
+  return after.length > sourceBytesMax || (isTooDeep && !wasTooDeep) ? [{ rule: 'size', line: 1, name: `${after.length} characters` }] : []
 }
 
 const nameOf = ({ rule, name }: Use): string => `${rule} ${name}`
@@ -68,14 +131,7 @@ function brokenSyntax ({ path, before, after }: SurveyFile): Found[] {
 }
 
 /** What nests too deep is not called broken. */
-function isSound (path: string, text: string): boolean {
-  try {
-    return text.trim() === '' || text.length > sourceBytesMax || parses(path, text)
-  } catch (error) {
-    if (error instanceof RangeError) return true
-    throw error
-  }
-}
+const isSound = (path: string, text: string): boolean => text.trim() === '' || text.length > sourceBytesMax || unlessTooDeep(() => parses(path, text), true)
 
 function firstDifference (before: string, after: string): number {
   const [old, lines] = [before.split('\n'), after.split('\n')]

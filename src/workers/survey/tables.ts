@@ -19,6 +19,7 @@ export const rules = {
   stack: { check: 'scope', says: 'looks at who calls it' },
   hidden: { check: 'scope', says: 'makes code or names at run time' },
   copy: { check: 'scope', says: 'keeps a copy of the original code' },
+  size: { check: 'scope', says: 'is too large or nests too deep to be looked through' },
   syntax: { check: 'bug', says: 'does not parse any more: a syntax error is no bug' }
 } as const
 export type Rule = keyof typeof rules

@@ -47,6 +47,11 @@ const failures: Trick[] = [
   planted('ends the process', /process\.exit/, wrongIf('process.exit(1)')),
   planted('hooks into the end of the process', /process\.on/, wrongIf("process.on('exit', () => { process.exitCode = 1 })")),
   planted('starts a program', /child_process/, wrongIf("require('child_process')")),
+  planted('asks for chance in a file without an ending', /helper:1 makes code|helper:1 asks for chance/, { ...valid, bug: { 'src/helper': text("exports.wrong = () => eval('Math.random()') < 2\n"), 'src/add.js': text("const { wrong } = require('./helper')\nexports.add = (a, b) => wrong() ? a - b : a + b\nexports.sub = (a, b) => a - b\n") } }),
+  planted('is too large to be looked through', /add\.js:1 is too large/, wrongIf('Math.random() < 2', `${'// more\n'.repeat(130_000)}`)),
+  planted('is too large to be looked through at all', /add\.js:1 is too large.*bytes of patch/, wrongIf('Math.random() < 2', `${'// more of it\n'.repeat(700_000)}`)),
+  planted('nests too deep to be looked through', /add\.js:1 .*nests too deep/, wrongIf(`${'['.repeat(20_000)}${']'.repeat(20_000)}.length < Math.random() + 2`)),
+  planted('nests too deep and never closes', /add\.js:1 .*nests too deep/, wrongIf(`1 ${'(/*)*/'.repeat(20_000)}`)),
   planted('asks the network', /network/, wrongIf("require('net')"))
 ]
 
