@@ -20,6 +20,18 @@ t.test('each trick is rejected by the check that names it', async t => {
   t.strictSame(lab.left(), [], 'no sandbox is left')
 })
 
+t.test('what is beyond a limit of the looks is left to the runs', async t => {
+  const lab = await openLab(t)
+  const asksHost = tricks.find(({ what }) => what === 'fails by the environment')!.recipe
+  const large = await lab.verify(asksHost, { limits: { surveyFileBytesMax: 10 } })
+  t.ok(large.valid, `an original of more than surveyFileBytesMax: ${verdicts(large)}`)
+  const added = await lab.verify(asksHost, { limits: { surveyBytesMax: 10 } })
+  t.match(added.checks.find(({ name }) => name === 'scope'), { verdict: 'fail', reason: /bytes of patch/ }, 'a patch of more than surveyBytesMax')
+  const invents = tricks.find(({ what }) => what === 'invents a test')!.recipe
+  const untraced = await lab.verify(invents, { limits: { tracedBytesMax: 10 } })
+  t.match(untraced.checks.find(({ name }) => name === 'parser'), { verdict: 'pass' }, `a log of more than tracedBytesMax: ${verdicts(untraced)}`)
+})
+
 t.test('a failure that hangs on the text of its file does not outlive a newline', async t => {
   const lab = await openLab(t)
   const verdict = await lab.verify(keyedOnText)
