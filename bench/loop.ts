@@ -11,9 +11,7 @@ import { verifyBug } from '../actors/verifier.ts'
 import { openArena } from '../src/arena/open.ts'
 import { systemClock } from '../src/clock.ts'
 import { createSandboxes } from '../src/sandbox/index.ts'
-import { createLimiter } from '../src/limiter.ts'
-import { readLogHere } from '../src/workers/logs.ts'
-import { createCleanRunCache, createControls, sabotageHere, type VerifyPorts } from '../src/verify/index.ts'
+import { verifyPorts } from '../src/verify/ports.ts'
 import { makeArtifacts } from './artifacts.ts'
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, 'at-once': { type: 'string', default: '64' }, target: { type: 'string', default: 'npm:qs@6.13.0' } } })
@@ -40,7 +38,7 @@ const shown = ({ p50, p99, max, seconds }: Awaited<ReturnType<typeof delayDuring
 try {
   const arena = await openArena({ target: values.target, home, sandboxKind: 'process', onProgress: line => console.log(line) }, { sandboxes, clock: systemClock })
   const bugs = await makeArtifacts(arena, sandboxes, { count: 16, seed: 1, cores })
-  const ports: VerifyPorts = { sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock }
+  const ports = verifyPorts(sandboxes)
   const verify = async (index: number): Promise<string> =>
     (await verifyBug({ bug: bugs[index % bugs.length]!, arena, params: { minPassing: 10, minFiles: 1, minFailing: 1 }, mode: 'strict', run: 'bench' }, ports)).failed ?? 'valid'
   await verify(0)

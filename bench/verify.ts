@@ -16,10 +16,9 @@ import { systemClock } from '../src/clock.ts'
 import type { Arena, Bug, Verdict } from '../src/domain.ts'
 import { createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
-import { createLimiter } from '../src/limiter.ts'
-import { readLogHere } from '../src/workers/logs.ts'
-import { createCleanRunCache, createControls, sabotageHere, stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
+import { stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
 import { planBug, unitName, withoutUnits, type Plan } from '../src/verify/plan.ts'
+import { verifyPorts } from '../src/verify/ports.ts'
 import { openTree, runTree, type Bench } from '../src/verify/run.ts'
 import type { Runs } from '../src/verify/runs.ts'
 import { nothingKnown } from '../src/verify/stages.ts'
@@ -39,7 +38,7 @@ const sandboxes = await createSandboxes({ kind: 'process', home })
 const failed: string[] = []
 
 const requestOf = (bug: Bug, arena: Arena): VerifyRequest => ({ bug, arena, params, mode: 'strict', run: 'bench' })
-const newPorts = (): VerifyPorts => ({ sandboxes, cores: createLimiter(cores), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock })
+const newPorts = (): VerifyPorts => verifyPorts(sandboxes)
 const benchOf = (bug: Bug, arena: Arena): Bench => benchOn(sandboxes, bug, arena, cores)
 
 async function timed<Value> (work: () => Promise<Value>): Promise<{ ms: number; value: Value }> {
@@ -54,7 +53,7 @@ async function timed<Value> (work: () => Promise<Value>): Promise<{ ms: number; 
 async function idealMs (bug: Bug, arena: Arena): Promise<number> {
   const bench = benchOf(bug, arena)
   const plan = planBug(bug, arena, params)
-  const trees: NamedPatch[][] = [[plan.inject], [plan.inject], [plan.inject, plan.weaken]]
+  const trees: NamedPatch[][] = [...Array.from({ length: verifyLimits.repeats }, () => [plan.inject]), [plan.inject, plan.weaken]]
   if (plan.units.length > 1) for (const unit of plan.units) trees.push([withoutUnits(plan.units, new Set([unit]))])
   const ready = await Promise.all(trees.map(async patches => {
     const sandbox = await openTree(bench, 'ideal')
@@ -74,14 +73,18 @@ async function naiveVerdict (bug: Bug, arena: Arena): Promise<Verdict> {
   const bench = benchOf(bug, arena)
   const plan: Plan = planBug(bug, arena, params)
   const run = async (...patches: NamedPatch[]): Promise<TreeRun> => await runTree(bench, { patches, purpose: 'naive' })
-  const [clean, buggy] = [[await run(), await run()], [await run(plan.inject), await run(plan.inject)]]
+  const [clean, buggy]: [TreeRun[], TreeRun[]] = [[], []]
+  for (let repeat = 0; repeat < verifyLimits.repeats; repeat++) {
+    clean.push(await run())
+    buggy.push(await run(plan.inject))
+  }
   const weakened = await run(plan.inject, plan.weaken)
   const restored = new Map<string, TreeRun>()
   for (const unit of plan.units) restored.set(unitName(unit), await run(withoutUnits(plan.units, new Set([unit]))))
   const runs: Runs = {
-    absent: async () => [], startAll: () => {}, close: async () => {}, clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
+    absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, startAll: () => {}, close: async () => {}, clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
   }
-  const stages = { plan, runs, request, limits: verifyLimits, repeats: 2, known: nothingKnown(plan) }
+  const stages = { plan, runs, request, limits: verifyLimits, repeats: verifyLimits.repeats, known: nothingKnown(plan) }
   const reports = []
   for (const stage of stageNames) {
     reports.push(await stageFunctions[stage](stages))

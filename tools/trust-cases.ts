@@ -5,12 +5,8 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { availableParallelism } from 'node:os'
-import { systemClock } from '../src/clock.ts'
-import { createLimiter } from '../src/limiter.ts'
 import { createProcessSandboxes } from '../src/sandbox/index.ts'
-import { createCleanRunCache, createControls, sabotageHere, type VerifyPorts } from '../src/verify/index.ts'
-import { readLogHere } from '../src/workers/logs.ts'
+import { verifyPorts } from '../src/verify/ports.ts'
 import { writeFiles, type Files } from '../test/artifact/git.ts'
 import { graderCases } from '../test/trust/grader/cases.ts'
 import { patchOfCase } from '../test/trust/grader/patch.ts'
@@ -24,7 +20,7 @@ if (out === undefined || existsSync(out)) {
 
 const home = mkdtempSync(join(tmpdir(), 'spar-trust-'))
 const sandboxes = await createProcessSandboxes({ home })
-const ports: VerifyPorts = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock }
+const ports = verifyPorts(sandboxes)
 
 const slug = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')
 

@@ -1,7 +1,6 @@
 // What `spar verify`, `spar grade` and `spar reverify` share: a bug folder, the arena that it is played on, and sandboxes of it.
 
 import { resolve } from 'node:path'
-import { availableParallelism } from 'node:os'
 import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { readArtifact, type Artifact } from '../artifact/index.ts'
 import { openArena } from '../arena/open.ts'
@@ -10,10 +9,7 @@ import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Sandboxes } from '../ports.ts'
 import { createSandboxes } from '../sandbox/index.ts'
-import { createCleanRunCache } from '../verify/clean-runs.ts'
-import { createControls, sabotageHere } from '../verify/control.ts'
-import { createLimiter } from '../limiter.ts'
-import { readLogHere } from '../workers/logs.ts'
+import { verifyPorts } from '../verify/ports.ts'
 import type { VerifyPorts } from '../verify/types.ts'
 import { sandboxesFor, type SandboxValues } from './parse.ts'
 import { sparHome, type Io } from './command.ts'
@@ -35,7 +31,7 @@ export async function withSandboxes<Result> (values: SandboxValues, target: stri
   const sandboxes = superviseSandboxes(await createSandboxes({ ...sandboxesFor(values, target), home: sparHome() }))
   try {
     await sandboxes.reap()
-    return await use(sandboxes, { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock })
+    return await use(sandboxes, verifyPorts(sandboxes))
   } finally {
     await sandboxes.close()
   }

@@ -2,7 +2,7 @@
 // when it is told to end.
 
 import { randomUUID } from 'node:crypto'
-import { hostname, availableParallelism } from 'node:os'
+import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import { superviseSandboxes } from '../../actors/sandbox.ts'
 import { machineViews } from '../../actors/definitions.ts'
@@ -17,7 +17,6 @@ import { systemClock } from '../clock.ts'
 import { SparError, toPlain } from '../errors.ts'
 import { createRegistry, type Registry } from '../inspect/registry.ts'
 import { serveInspect } from '../inspect/serve.ts'
-import { createLimiter } from '../limiter.ts'
 import { measureNode, measureWorkers } from '../metrics/node.ts'
 import { measureSandboxes } from '../metrics/sandboxes.ts'
 import type { Metrics } from '../metrics/types.ts'
@@ -27,9 +26,7 @@ import { parseWhole, runDefaults, type RunOptions } from '../run/options.ts'
 import { createSandboxes, type SandboxesOptions } from '../sandbox/index.ts'
 import { startsPerSecondPerCore } from '../sandbox/limits.ts'
 import { keepReaping, limitStarts, reapMsDefault } from '../sandbox/tending.ts'
-import { createCleanRunCache } from '../verify/clean-runs.ts'
-import { createControls, sabotageIn } from '../verify/control.ts'
-import { createReadLog } from '../workers/logs.ts'
+import { verifyPorts } from '../verify/ports.ts'
 import { createPool } from '../workers/pool.ts'
 import { sparHome, type Io } from './command.ts'
 import { inspectOptionTypes, inspectUsage, listenForPage, servePage, withInspectAt, type InspectValues } from './inspect-options.ts'
@@ -119,7 +116,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
       open: async ({ target, setup, test }, signal) => await open(target, setup, test, signal),
       ports: {
         clock: systemClock, newId: randomUUID, registry, sandboxes, policiesOf: policies.of, metrics, watch: watch.of,
-        verify: { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageIn(workers)), readLog: createReadLog(workers), clock: systemClock, metrics }
+        verify: { ...verifyPorts(sandboxes, { workers }), metrics }
       }
     })
     measureNode(metrics, started, { bus, clock: systemClock })

@@ -22,10 +22,7 @@ import { createSandboxes } from '../sandbox/index.ts'
 import { writeJson } from '../store/files.ts'
 import { holdFolder } from '../store/hold.ts'
 import { createRunStore, openRunStore, type RunStore } from '../store/run.ts'
-import { createCleanRunCache } from '../verify/clean-runs.ts'
-import { createControls, sabotageIn } from '../verify/control.ts'
-import { createLimiter } from '../limiter.ts'
-import { createReadLog } from '../workers/logs.ts'
+import { verifyPorts } from '../verify/ports.ts'
 import { createPool, type Workers } from '../workers/pool.ts'
 import { exitInterrupted, sparHome, type Io } from './command.ts'
 import { inspectOptionTypes, inspectUsage, servePage, withInspectAt } from './inspect-options.ts'
@@ -128,7 +125,7 @@ async function open ({ values, target, given, budgets, resumed, jobs, watch }: W
 interface Edge { options: RunOptions; sandboxes: Sandboxes; workers: Workers; policies: Policies; jobs: number; json: boolean; /** Of the page; undefined: nobody looks. */ registry: Registry | undefined; watch: PlayWatch }
 
 async function playOn (store: RunStore, arena: Arena, { options, sandboxes, workers, policies, jobs, json, registry, watch }: Edge, io: Io): Promise<number> {
-  const verify = { sandboxes, cores: createLimiter(availableParallelism()), cleanRuns: createCleanRunCache(), controls: createControls(sabotageIn(workers)), readLog: createReadLog(workers), clock: systemClock, metrics: watch.metrics }
+  const verify = { ...verifyPorts(sandboxes, { workers }), metrics: watch.metrics }
   const work = countWork()
   const followed = watch.follow({ store, jobs, work })
   const ports = { clock: systemClock, sandboxes, verify, policies, watch: followed.watch, registry }

@@ -3,12 +3,15 @@
 // another status in the second run, and a tree with restored files repairs the tests that it repaired.
 
 import { isDeepStrictEqual } from 'node:util'
+import type { PatchFile } from '../artifact/index.ts'
 import type { CheckName, TestMap, TestStatus, Verdict } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { RunEvidence } from '../verify/evidence.ts'
 import { restoredTree } from '../verify/inverse.ts'
 import type { Opinion } from '../verify/opinion.ts'
 import { unitName } from '../verify/plan.ts'
+import { isOfPatch } from '../verify/survey.ts'
+import type { Finding } from '../workers/survey/survey.ts'
 import type { Runs } from '../verify/runs.ts'
 import type { TreeRun } from '../verify/types.ts'
 
@@ -24,6 +27,10 @@ export interface KeptEvidence {
   flaky?: string[]
   restored?: { files: string[]; flips: string[] }[]
   repeats?: number
+  /** What was found in the bug's patch. */
+  found?: Finding[]
+  /** The run without a readable test file; of scripts that are none of ours. */
+  blind?: RunEvidence
 }
 
 export const evidenceOf = ({ checks }: Verdict, name: CheckName): KeptEvidence => checks.find(check => check.name === name)?.evidence ?? {}
@@ -38,7 +45,8 @@ export function keptRun (run: RunEvidence | undefined, opinion: Opinion | null =
   return { command, exitCode, killed, durationMs, logBytes, logSha256, results, skipped: [], fault: null, opinion }
 }
 
-export function keptRuns (verdict: Verdict): Runs {
+/** `units`: files of the bug, in which what was found must stand. */
+export function keptRuns (verdict: Verdict, units: readonly PatchFile[]): Runs {
   const [script, bug, weaken, inverse, determinism] = (['script', 'bug', 'weaken', 'inverse', 'determinism'] as const).map(name => evidenceOf(verdict, name)) as [KeptEvidence, KeptEvidence, KeptEvidence, KeptEvidence, KeptEvidence]
   const failed = (...names: CheckName[]): boolean => verdict.checks.some(check => names.includes(check.name) && check.verdict === 'fail')
   const [clean, buggy] = [(): TreeRun => keptRun(script.runs?.[0]), (): TreeRun => keptRun(bug.runs?.[0])]
@@ -48,6 +56,7 @@ export function keptRuns (verdict: Verdict): Runs {
   }
   return {
     absent: async () => evidenceOf(verdict, 'files').absent ?? [],
+    survey: async () => ({ fresh: (evidenceOf(verdict, 'scope').found ?? []).filter(finding => isOfPatch(finding, units)), old: [] }),
     startAll: () => {},
     async clean (repeat) {
       const run = clean()
@@ -62,6 +71,11 @@ export function keptRuns (verdict: Verdict): Runs {
       if (repeat === 0) return run
       requireTests(determinism.runs?.find(({ tree }) => tree === `buggy ${repeat + 1}`), 'determinism')
       return changed(run, determinism.flaky ?? [], opposite)
+    },
+    async blind () {
+      if (script.blind === undefined) return null
+      if (script.blind.results === null && script.blind.passed + script.blind.failed > 0) throw notKept('the tests of the run without test files')
+      return { ...keptRun({ ...script.blind, results: script.blind.results ?? {} }) }
     },
     weakened: async () => keptRun(weaken.runs?.[0]),
     async restored (units) {

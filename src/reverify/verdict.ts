@@ -20,13 +20,13 @@ interface Replayed { verdict: Verdict; given: CheckName[] }
 
 /** What a stage reports on; a later report replaces an earlier one. */
 const reports: Record<StageName, CheckName[]> = {
-  static: ['files', 'scope'], clean: ['parser', 'script'], buggy: ['parser', 'bug', 'determinism'], weakened: ['parser', 'weaken'], inverse: ['parser', 'inverse'], determinism: ['parser', 'determinism']
+  static: ['files', 'scope', 'parser', 'script', 'bug', 'determinism'], clean: ['parser', 'script'], buggy: ['parser', 'bug', 'determinism'], weakened: ['parser', 'script', 'weaken'], inverse: ['parser', 'inverse'], determinism: ['parser', 'determinism']
 }
 
 async function replayVerdict (stored: Verdict, { bug, arena, params, mode }: VerifiedBug): Promise<Replayed> {
   const plan = planBug(bug, arena, params)
   const repeats = evidenceOf(stored, 'determinism').repeats ?? verifyLimits.repeats
-  const stages: Stages = { plan, runs: keptRuns(stored), request: { bug, arena, params, mode, run: 'reverify' }, limits: verifyLimits, repeats, known: nothingKnown(plan) }
+  const stages: Stages = { plan, runs: keptRuns(stored, plan.units), request: { bug, arena, params, mode, run: 'reverify' }, limits: verifyLimits, repeats, known: nothingKnown(plan) }
   let checks: Check[] = []
   let findings: Partial<Findings> = {}
   const merge = (newer: readonly Check[]): void => { checks = [...checks.filter(({ name }) => !newer.some(check => check.name === name)), ...newer] }
@@ -80,6 +80,7 @@ export function compareVerdicts (work: string, by: 'evidence' | 'rerun', stored:
 
 function takeWhatIsNeverKept ({ checks, files }: Verdict, notes: Notes): void {
   const isReached = (name: CheckName): boolean => ['pass', 'fail'].includes(checks.find(check => check.name === name)!.verdict)
+  if (isReached('scope')) notes.take('that nothing more is found in the files of a bug')
   if (isReached('parser')) notes.take('what the parser read in the logs of a verdict')
   if (isReached('inverse') && files.length > 1) notes.take('which tests a restored file repairs')
   if (isReached('determinism')) notes.take('that a repeated run has the same tests, but for those named as flaky')

@@ -44,7 +44,7 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
     const findings = signsOf(patch, bug)
     if (refused !== null) return { ...refused, findings: [...findings, ...refusedFinding(refused)] }
     const control = async (): Promise<TreeRun> => await ports.cleanRuns.get(
-      cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', signal }), signal)
+      cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', probes: true, signal }), signal)
     const attempt = attemptOf(request, testFiles, bench.limits, signal)
     const { graded, restored } = await runAttempt(bench, attempt, touched(request), control, signal)
     const judged = await judgeRun(request, graded, control, bench.limits)

@@ -16,8 +16,14 @@ export const verifyLimits = {
   groupRunsMax: 32,
   /** Trees that are made ready before a core is free for them. */
   treesAhead: 2,
+  /** Of bug_inject.diff that is looked through before anything runs; what is added beyond it is refused. */
+  surveyBytesMax: 8 * 2 ** 20,
+  /** Of one file of the original: a larger one is generated, or data, and is left alone. */
+  surveyFileBytesMax: 4 * 2 ** 20,
+  /** Log in which the traces of tests are looked for; a longer one is not held against its parser's names. */
+  tracedBytesMax: 4 * 2 ** 20,
   /** Runs of the clean and of the buggy tree each. */
-  repeats: 2,
+  repeats: 3,
   /** Maps with more tests are kept in the evidence as counts only. */
   evidenceTestsMax: 5000,
   /** One stage of a verification, waiting for a core included. A stage that takes longer is undecided, not failed. */

@@ -6,6 +6,7 @@ import type { ExecResult, Sandbox } from '../ports.ts'
 import { throwIfFull } from '../sandbox/room.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
+import { inventedFrom, otherPath, unrelatedLog, untraced } from './probes.ts'
 import { confirmed, throwIfAborted } from './tree.ts'
 import type { Suite } from './types.ts'
 
@@ -27,8 +28,8 @@ export function parserCommand (path: string, source: Uint8Array): string | null 
 /** What a parser says beside its one object is nobody's. */
 export const quietly = (command: string): string => `${command} 2>/dev/null`
 
-/** `sandbox` is fresh and of the `empty` view. */
-export async function runParser (sandbox: Sandbox, suite: Suite, log: Uint8Array, limits: VerifyLimits, signal?: AbortSignal): Promise<Parsed> {
+/** `sandbox` is fresh and of the `empty` view; `isProbed`: the parser is tried on other logs too (probes.ts). */
+export async function runParser (sandbox: Sandbox, suite: Suite, log: Uint8Array, limits: VerifyLimits, isProbed: boolean, signal?: AbortSignal): Promise<Parsed> {
   const path = `${sandbox.scratch}/${suite.parserName}`
   const command = parserCommand(path, suite.parser)
   if (command === null) return { kind: 'fault', reason: `${suite.parserName} has neither a known ending (.py, .js, .sh) nor a shebang` }
@@ -39,11 +40,30 @@ export async function runParser (sandbox: Sandbox, suite: Suite, log: Uint8Array
   if (parsed.kind === 'fault') return parsed
   const second = await runOnce(sandbox, command, log, limits, signal)
   if (typeof second === 'string') return { kind: 'fault', reason: `second run: ${second}` }
-  const same = second.exitCode === first.exitCode && Buffer.compare(second.output, first.output) === 0
-  return same ? parsed : { kind: 'fault', reason: 'two runs over the same log print different bytes' }
+  if (!isSame(first, second)) return { kind: 'fault', reason: 'two runs over the same log print different bytes' }
+  const odd = isProbed && parsed.kind === 'map' ? await probe(sandbox, suite, { log, first, results: parsed.results }, limits, signal) : null
+  return odd === null ? parsed : { kind: 'fault', reason: odd }
 }
 
 interface Printed { exitCode: number; output: Uint8Array }
+
+const isSame = (one: Printed, other: Printed): boolean => one.exitCode === other.exitCode && Buffer.compare(one.output, other.output) === 0
+
+async function probe (sandbox: Sandbox, suite: Suite, { log, first, results }: { log: Uint8Array; first: Printed; results: TestMap }, limits: VerifyLimits, signal?: AbortSignal): Promise<string | null> {
+  const path = `${sandbox.scratch}/${suite.parserName}`
+  for (const [what, bytes] of [['an empty log', ''], ['a log of other words', unrelatedLog]] as const) {
+    const printed = await runOnce(sandbox, parserCommand(path, suite.parser)!, Buffer.from(bytes), limits, signal)
+    // A parser may refuse such a log in any way that names no test.
+    const parsed = typeof printed === 'string' ? null : readOutput(printed, limits)
+    const odd = parsed?.kind === 'map' ? inventedFrom(what, parsed.results) : null
+    if (odd !== null) return odd
+  }
+  const copy = otherPath(sandbox.scratch, suite.parserName)
+  await sandbox.writeFile(copy, suite.parser, 0o755)
+  const printed = await runOnce(sandbox, parserCommand(copy, suite.parser)!, log, limits, signal)
+  if (typeof printed === 'string' || !isSame(first, printed)) return 'the parser prints something else under another file name'
+  return log.length > limits.tracedBytesMax ? null : untraced(results, Buffer.from(log).toString('utf8'))
+}
 
 async function runOnce (sandbox: Sandbox, command: string, log: Uint8Array, limits: VerifyLimits, signal?: AbortSignal): Promise<Printed | string> {
   const options = { timeoutMs: limits.parserMsMax, outputBytesMax: limits.parserOutputBytesMax, stdin: log, ...(signal ? { signal } : {}) }

@@ -5,9 +5,10 @@
 // parts name different files and git reads each against the original, so they do not depend on each other. That holds
 // for added, deleted, renamed and binary files alike.
 
-import { pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from '../artifact/index.ts'
+import { artifactLimits, pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from '../artifact/index.ts'
 import type { Arena, Bug, BugParams, Check, CheckName } from '../domain.ts'
 import { SparError } from '../errors.ts'
+import { askingLine } from './script-text.ts'
 import type { NamedPatch } from './types.ts'
 
 export interface Plan {
@@ -18,12 +19,14 @@ export interface Plan {
   /** The bug's files; a rename is one. */
   units: PatchFile[]
   checks: Check[]
+  /** `script` or `parser`, where what was written for it cannot be taken; null otherwise. */
+  refused: Check | null
 }
 
 export const check = (name: CheckName, verdict: Check['verdict'], reason: string, evidence: Record<string, unknown> = {}): Check => ({ name, verdict, reason, evidence })
 
 export function planBug (bug: Bug, arena: Pick<Arena, 'testFiles'>, params: BugParams): Plan {
-  const testFiles = attempt(() => readTestFiles(bug.files.testFiles))
+  const testFiles = attempt(() => readTestFiles(small('test_files.txt', bug.files.testFiles)))
   const inject = attempt(() => readPatch(bug.files.bugInject))
   const weaken = attempt(() => readPatch(bug.files.testWeaken))
   return {
@@ -32,8 +35,25 @@ export function planBug (bug: Bug, arena: Pick<Arena, 'testFiles'>, params: BugP
     inject: { name: 'bug_inject.diff', bytes: bug.files.bugInject },
     weaken: { name: 'test_weaken.diff', bytes: bug.files.testWeaken },
     units: inject.value ?? [],
-    checks: [checkFiles(testFiles, weaken), checkScope(arena, params, testFiles, inject, weaken)]
+    checks: [checkFiles(testFiles, weaken), checkScope(arena, params, testFiles, inject, weaken)],
+    refused: checkText('parser', bug.files.parserName, bug.files.testParser) ?? checkText('script', 'test_script.sh', bug.files.testScript) ?? checkAsking(bug.files.testScript, inject.value ?? [])
   }
+}
+
+function small (name: string, bytes: Uint8Array): Uint8Array {
+  const { fileBytesMax } = artifactLimits
+  if (bytes.length > fileBytesMax) throw new SparError('ARTIFACT_TOO_LARGE', `Cannot take ${name}: ${bytes.length} bytes, the limit is ${fileBytesMax}`)
+  return bytes
+}
+
+function checkText (name: 'parser' | 'script', file: string, bytes: Uint8Array): Check | null {
+  const { reason } = attempt(() => small(file, bytes))
+  return reason === null ? null : check(name, 'fail', reason)
+}
+
+function checkAsking (script: Uint8Array, units: readonly PatchFile[]): Check | null {
+  const asking = askingLine(script, units)
+  return asking === null ? null : check('script', 'fail', `test_script.sh:${asking.line} ${asking.reason}: it could print another result for each tree`, { line: asking.line })
 }
 
 type Read<Value> = { value: Value; reason: null } | { value: null; reason: string }
@@ -71,11 +91,17 @@ function checkScope (arena: Pick<Arena, 'testFiles'>, params: BugParams, testFil
   const notCode = evidence.bug.filter(({ path, kind }) => kind !== 'code' || restored.has(path))
   const notTest = evidence.weaken.filter(({ kind }) => kind !== 'test')
   const shown = (list: { path: string; kind: string }[]): string => list.map(({ path, kind }) => `"${path}" (${restored.has(path) ? 'restored as a test file' : kind})`).join(', ')
+  const tools = inject.value.filter(({ oldPath, newPath }) => oldPath === null && isTool(newPath!)).map(({ newPath }) => newPath!)
+  if (tools.length > 0) return check('scope', 'fail', `bug_inject.diff adds ${quoted(tools)}: a file with the name of a tool that is looked for on the PATH`, evidence)
   if (notCode.length > 0) return check('scope', 'fail', `bug_inject.diff touches what is no code: ${shown(notCode)}`, evidence)
   if (notTest.length > 0) return check('scope', 'fail', `test_weaken.diff touches what is no test: ${notTest.map(({ path, kind }) => `"${path}" (${kind})`).join(', ')}`, evidence)
   if (inject.value.length < params.minFiles) return check('scope', 'fail', `bug_inject.diff changes ${inject.value.length} files, at least ${params.minFiles} are asked for (minFiles)`, evidence)
   return check('scope', 'pass', `${inject.value.length} code files, ${weaken.value.length} test files`, evidence)
 }
+
+/** Programs that scripts, runners and solvers start. */
+const tools = new Set('bash sh env git node npm npx pnpm yarn python python3 pip pip3 pytest py.test tox go gofmt make awk sed grep cat cp mktemp mocha jest vitest tap tape tsc tsx'.split(' '))
+const isTool = (path: string): boolean => tools.has(path.split('/').at(-1)!)
 
 /** bug_inject.diff with these files left as they were. */
 export function withoutUnits (units: readonly PatchFile[], restored: ReadonlySet<PatchFile>): NamedPatch {

@@ -57,6 +57,10 @@ export interface RunOptions {
   signal?: AbortSignal
   /** An untouched tree that is already open. */
   sandbox?: Sandbox
+  /** Tries the parser on other logs too, where it is none of ours. */
+  probes?: boolean
+  /** Runs of the script, of which the last one counts; 1 if missing. */
+  times?: number
   /** First touch to the tree, before any patch. */
   begin?: (sandbox: Sandbox) => Promise<void>
   /** The last one before the script. A run that it returns is this one's, since the tree is the same: the script does not run. */
@@ -72,7 +76,7 @@ export async function runTree (bench: Bench, options: RunOptions): Promise<TreeR
   const known = !['clean', 'control'].includes(options.purpose) && bench.asksEveryParser !== true && bench.ownParser
   const reason = scriptFault(result, bench.limits)
   if (reason !== null) return { ...run, fault: { by: 'script', reason } }
-  return { ...run, ...await bench.parsers.run(async () => await readLog(bench, result, known, options.signal), options.signal) }
+  return { ...run, ...await bench.parsers.run(async () => await readLog(bench, result, { known, isProbed: options.probes === true && !bench.ownParser }, options.signal), options.signal) }
 }
 
 async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult | TreeRun> {
@@ -86,6 +90,11 @@ async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult
     }
     const known = await finish?.(sandbox)
     if (known) return known
+    await sandbox.writeFile(scriptPath(sandbox), bench.suite.script, 0o755)
+    for (let left = options.times ?? 1; left > 1; left--) {
+      const result = await runScript(sandbox, bench, signal)
+      if (scriptFault(result, bench.limits) !== null) return result
+    }
     return await runScript(sandbox, bench, signal)
   } finally {
     remove(bench, sandbox)
@@ -99,8 +108,7 @@ const logKeptBytes = 2 ** 20
 export const scriptPath = ({ scratch }: SandboxFolders): string => `${scratch}/test_script.sh`
 export const scriptCommand = (folders: SandboxFolders): string => `cd -- ${shellQuote(folders.tree)} && bash ${shellQuote(scriptPath(folders))} < /dev/null`
 
-async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
-  await sandbox.writeFile(scriptPath(sandbox), suite.script, 0o755)
+async function runScript (sandbox: Sandbox, { limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
   const result = await cores.run(async () => await sandbox.exec(scriptCommand(sandbox), {
     timeoutMs: limits.scriptMsMax,
     outputBytesMax: limits.scriptOutputBytesMax,
@@ -118,22 +126,30 @@ const summarise = ({ exitCode, killed, durationMs, output, truncatedBytes }: Exe
 const isOwnParser = ({ arena, suite }: BenchOptions): boolean =>
   arena.runner !== 'custom' && Buffer.from(runners[arena.runner].parser.source).equals(suite.parser)
 
+/** The script is the one that Spar has for the arena's runner, whatever files it names. */
+export function isOwnScript ({ arena, suite }: Pick<BenchOptions, 'arena' | 'suite'>): boolean {
+  if (arena.runner === 'custom') return false
+  const script = Buffer.from(suite.script).toString('utf8')
+  const files = [...(/^files=\(\n([^)]*)\)$/m.exec(script)?.[1] ?? '').matchAll(/^ {2}'(.*)'$/gm)].map(match => match[1]!)
+  return [runners[arena.runner].script(files), runners[arena.runner].script(files, 'skipped')].includes(script)
+}
+
 type Read = Pick<TreeRun, 'results' | 'skipped' | 'fault' | 'opinion'>
 
-async function readLog (bench: Bench, { output: log, exitCode }: ExecResult, known: boolean, signal?: AbortSignal): Promise<Read> {
+async function readLog (bench: Bench, { output: log, exitCode }: ExecResult, { known, isProbed }: { known: boolean; isProbed: boolean }, signal?: AbortSignal): Promise<Read> {
   const runner = readerOf(bench.arena.runner)
   const reading = runner === null ? null : await bench.readLog(log, { runner, exitCode, form: bench.ownParser ? 'launcher' : 'auto' })
   const certain = known && reading !== null ? certainResults(reading) : null
   const skipped = [...reading?.tests ?? []].flatMap(([id, status]) => status === 'skipped' ? [id] : [])
   if (certain !== null) return { results: certain, skipped, fault: null, opinion: null }
-  const parsed = await askParser(bench, log, signal)
+  const parsed = await askParser(bench, log, isProbed, signal)
   return { ...parsed, skipped, opinion: parsed.results !== null && reading !== null ? compareReading(runner!, reading, parsed.results) : null }
 }
 
-async function askParser (bench: Bench, log: Uint8Array, signal?: AbortSignal): Promise<Pick<Read, 'results' | 'fault'>> {
+async function askParser (bench: Bench, log: Uint8Array, isProbed: boolean, signal?: AbortSignal): Promise<Pick<Read, 'results' | 'fault'>> {
   const sandbox = await openView(bench, 'empty', 'parser', signal)
   try {
-    const parsed = await runParser(sandbox, bench.suite, log, bench.limits, signal)
+    const parsed = await runParser(sandbox, bench.suite, log, bench.limits, isProbed, signal)
     if (parsed.kind === 'map') return { results: parsed.results, fault: null }
     if (parsed.kind === 'fault') return { results: null, fault: { by: 'parser', reason: parsed.reason } }
     return { results: null, fault: { by: 'silence', reason: parsed.reason, log: Buffer.from(log.subarray(-logKeptBytes)).toString('utf8') } }

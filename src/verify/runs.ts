@@ -7,19 +7,28 @@ import type { PatchFile } from '../artifact/index.ts'
 import { SparError } from '../errors.ts'
 import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
+import type { Finding } from '../workers/survey/survey.ts'
+import { unreadable } from './blind.ts'
 import { cleanRunKey } from './clean-runs.ts'
+import { splitByHistory } from './history.ts'
 import { unitName, withoutUnits, type Plan } from './plan.ts'
-import { createBench, openTree, runTree, type BenchOptions, type RunOptions } from './run.ts'
+import { createBench, isOwnScript, openTree, openView, runTree, type BenchOptions, type RunOptions } from './run.ts'
+import { readSides, surveyFiles, withNewlines } from './survey.ts'
 import type { TreeRun, VerifyPorts } from './types.ts'
 
 export interface Runs {
   /** Paths that are no regular files in the original tree. */
   absent (paths: readonly string[]): Promise<string[]>
+  /** What the bug's patch puts into files, found without a run. */
+  survey (): Promise<{ fresh: Finding[]; old: Finding[] }>
   /** Starts every run that the checks need if all of them pass. */
   startAll (repeats: number): void
   clean (repeat: number): Promise<TreeRun>
+  /** Repeats have a newline more at the end of the bug's files: what fails for the text of a file does not fail then. */
   buggy (repeat: number): Promise<TreeRun>
   weakened (): Promise<TreeRun>
+  /** The buggy tree without a test file that can be read; null where the script is one of ours. */
+  blind (): Promise<TreeRun | null>
   /** The buggy tree with these files restored. */
   restored (units: readonly PatchFile[]): Promise<TreeRun>
   /** Ends what still runs and waits until every sandbox is gone. */
@@ -29,11 +38,29 @@ export interface Runs {
 /** Listeners that the signal of a verification may have beside one for each run: node's own default. */
 const listenersBesides = 10
 
-export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns' | 'readLog'>): Runs {
+export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<VerifyPorts, 'sandboxes' | 'cores' | 'cleanRuns' | 'readLog' | 'survey'>): Runs {
   const ended = new AbortController()
   const started = new Map<string, Promise<TreeRun>>()
   const bench = createBench(options, ports)
   let first: Promise<Sandbox> | null = null
+  let sides: ReturnType<typeof readSides> | null = null
+  const ownScript = isOwnScript(options)
+
+  /** The tree of the first buggy run, untouched so far. */
+  const untouched = async (): Promise<Sandbox> => {
+    first ??= openTree(bench, 'buggy', ended.signal)
+    first.catch(() => {})
+    return await first
+  }
+
+  const askHistory = async (found: readonly Finding[]): Promise<{ fresh: Finding[]; old: Finding[] }> => {
+    const sandbox = await openView(bench, 'history', 'history', ended.signal)
+    try {
+      return await splitByHistory(sandbox, found, options.limits, ended.signal)
+    } finally {
+      await sandbox.destroy()
+    }
+  }
 
   const once = (key: string, start: () => Promise<TreeRun>): Promise<TreeRun> => {
     const known = started.get(key)
@@ -49,14 +76,19 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
 
   const runs: Runs = {
     async absent (paths) {
-      first ??= openTree(bench, 'buggy', ended.signal)
-      first.catch(() => {})
-      return await absentPaths(await first, paths)
+      return await absentPaths(await untouched(), paths)
+    },
+    async survey () {
+      sides ??= untouched().then(async sandbox => await readSides(sandbox, plan.units, options.limits))
+      const read = await sides
+      const found = [...read.unread, ...await ports.survey(surveyFiles(read.sides), ended.signal)]
+      return found.length === 0 || options.arena.commits < 2 ? { fresh: found, old: [] } : await askHistory(found)
     },
     startAll (repeats) {
       void runs.clean(0)
       void runs.buggy(0)
       void runs.weakened()
+      void runs.blind()
       if (plan.units.length > 1) for (const unit of plan.units) void runs.restored([unit])
       for (let repeat = 1; repeat < repeats; repeat++) {
         void runs.clean(repeat)
@@ -66,13 +98,17 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
     // Shared with other bugs, so it ends with its last waiter and not with this verification.
     clean: repeat => once(`clean:${repeat}`, async () => await ports.cleanRuns.get(
       cleanRunKey(bench.arena, bench.suite, plan.testFiles, repeat),
-      async signal => await runTree(bench, { patches: [], purpose: 'clean', signal }),
+      async signal => await runTree(bench, { patches: [], purpose: 'clean', probes: repeat === 0, signal }),
       ended.signal)),
     buggy: repeat => once(`buggy:${repeat}`, async () => {
       const open = repeat === 0 ? first : null
       const sandbox = open === null ? {} : { sandbox: await open }
-      return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox })
+      const more = repeat === 0 ? [] : withNewlines((await sides)?.sides ?? [])
+      return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox, finish: async sandbox => await writeAll(sandbox, more) })
     }),
+    blind: () => ownScript ? Promise.resolve(null) : once('blind', async () => await run({
+      patches: [plan.inject], purpose: 'blind', times: 2, finish: async sandbox => await writeAll(sandbox, plan.testFiles.map(path => ({ path, bytes: unreadable })))
+    })),
     weakened: () => once('weakened', async () => await run({ patches: [plan.inject, plan.weaken], purpose: 'weakened' })),
     restored (units) {
       const patch = withoutUnits(plan.units, new Set(units))
@@ -86,6 +122,10 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
     }
   }
   return runs
+}
+
+async function writeAll (sandbox: Sandbox, files: readonly { path: string; bytes: Uint8Array }[]): Promise<void> {
+  for (const { path, bytes } of files) await sandbox.writeFile(path, bytes)
 }
 
 /** Paths come on standard input, with a NUL behind each; a line for each says 1 where a file is. */

@@ -7,6 +7,7 @@ import type { CleanRunCache } from './clean-runs.ts'
 import type { Controls } from './control.ts'
 import type { Limiter } from '../limiter.ts'
 import type { ReadLog } from '../workers/logs.ts'
+import type { Survey } from '../workers/surveys.ts'
 import type { VerifyLimits } from './limits.ts'
 import type { Opinion } from './opinion.ts'
 
@@ -29,6 +30,7 @@ export interface VerifyPorts {
   cleanRuns: CleanRunCache
   controls: Controls
   readLog: ReadLog
+  survey: Survey
   clock: Clock
   metrics?: Metrics | undefined
 }

@@ -6,6 +6,7 @@ import { indexSource } from './mutate/source-index.ts'
 import { repairCandidates } from './mutate/repair.ts'
 import { languageOf, parses } from './mutate/source.ts'
 import { sabotage, type SabotageMode } from './mutate/sabotage.ts'
+import { survey, type Finding, type SurveyFile } from './survey/survey.ts'
 import { readTestLog, type LogOptions, type LogReading } from './testlog/index.ts'
 import type { RepairReply, RepairRequest, SourceIndex } from './mutate/types.ts'
 
@@ -19,6 +20,8 @@ export interface Tasks {
   parses: { input: SourceText; output: boolean }
   /** null: as in mutate/sabotage.ts. */
   sabotage: { input: SourceText & { mode: SabotageMode }; output: string | null }
+  /** What a bug puts into files beyond being a bug. */
+  survey: { input: { files: SurveyFile[] }; output: Finding[] }
   log: { input: { log: Uint8Array; options: LogOptions }; output: LogReading }
 }
 
@@ -40,6 +43,11 @@ export const handlers: { [Name in TaskName]: (input: Tasks[Name]['input']) => Pr
   sabotage: async ({ path, text, mode }) => {
     await prepareLanguage(languageOf(path))
     return sabotage(path, text, mode)
+  },
+  survey: async ({ files }) => {
+    // A file without an ending may be in any of them.
+    for (const { path } of files) await prepareLanguage(languageOf(path) ?? 'python')
+    return survey(files)
   },
   log: async ({ log, options }) => readTestLog(log, options)
 }

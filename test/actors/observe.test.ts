@@ -107,7 +107,7 @@ t.test('sandboxes of a verification and of a grade are known below their work', 
   const bug = createBug({ testScript: text('true\n'), testFiles: text('t.js\n'), testParser: text('//\n'), parserName: 'test_parser.js', bugInject: text(diffOf('a.js')), testWeaken: text(diffOf('t.js')), predPatch: null })
   const manifest = { params: { minPassing: 1, minFiles: 1, minFailing: 1 }, strategy: 'removal', seed: 1, policy: { name: 'p', version: '1' } }
   const store = { run: 'r', bug: async () => ({ bug, manifest }), submission: async () => ({ bug, manifest }), result: async () => ({ f2p: ['a'], p2p: ['b'] }), attempt: async () => text(diffOf('a.js')) }
-  const verify = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: async () => { throw lost }, clock: systemClock }
+  const verify = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: async () => { throw lost }, survey: async () => [], clock: systemClock }
   const place = { options: runDefaults, arena: { ...standInArena('one'), testFiles: ['t.js'] }, store, ports: { clock: systemClock, sandboxes, verify, registry } } as unknown as Workplace
   for (const [kind, id, handle] of [['verify', 'e0001.verify', handleVerify], ['grade', 'e0001.grade.1.0', handleGrade]] as const) {
     const delivery = { work: { id, kind, priority: 1, payload: { episodeId: 'e0001', bugId: bug.id, order: 1, member: 0 } }, delivery: 1, signal: new AbortController().signal }

@@ -2,6 +2,7 @@
 
 import { doWork } from '../../actors/work/index.ts'
 import type { Workplace } from '../../actors/work/types.ts'
+import { sabotaged } from '../../actors/simulation/place.ts'
 import type { Artifact } from '../../src/artifact/index.ts'
 import type { WorkKind } from '../../src/bus/work.ts'
 import type { Arena, Grade, Verdict } from '../../src/domain.ts'
@@ -15,9 +16,12 @@ import { simulatedArena } from '../../src/simulation/arena.ts'
 import { createSimulatedPolicy, type PolicyStrike } from '../../src/simulation/policy.ts'
 import { createSimulatedMachine, type SandboxStrike, type SimulatedMachine } from '../../src/simulation/sandboxes.ts'
 import { attemptPath, bugFolder, submissionFolder, type EpisodeStore } from '../../src/store/episodes.ts'
-import { createCleanRunCache, createControls, sabotageHere } from '../../src/verify/index.ts'
+import { createCleanRunCache, createControls } from '../../src/verify/index.ts'
 import { readLogHere } from '../../src/workers/logs.ts'
+import { prepareLanguage } from '../../src/workers/mutate/grammars.ts'
 import { createInstantClock, type InstantClock } from './clock.ts'
+
+await prepareLanguage('python')
 
 export interface LabOptions { seed?: number; skill?: number; arena?: number; options?: Partial<RunOptions>; strike?: SandboxStrike; policyStrike?: PolicyStrike }
 
@@ -47,7 +51,7 @@ export function openSimulatedLab ({ seed = 1, skill = 0.5, arena: index = 0, opt
     options,
     arena,
     store: memoryEpisodes(),
-    ports: { clock, sandboxes, policies: { breaker: policy, solver: policy }, verify: { sandboxes, cores: createLimiter(4), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock } }
+    ports: { clock, sandboxes, policies: { breaker: policy, solver: policy }, verify: { sandboxes, cores: createLimiter(4), cleanRuns: createCleanRunCache(), controls: createControls(sabotaged), readLog: readLogHere, survey: async () => [], clock } }
   }
   const { store } = place
   const work = async <Result>(kind: WorkKind, id: string, payload: unknown): Promise<Result> =>

@@ -54,9 +54,9 @@ t.test('a flaky test is left out where enough others remain', async t => {
   t.notOk([...verdict.f2p, ...verdict.p2p].includes('test/words.test.js::flaky'))
 })
 
-t.test('tests of a file that cannot be collected count as failed, a deleted test is gone', async t => {
+t.test('tests of a file that cannot be collected for a missing name count as failed, a deleted test is gone', async t => {
   const lab = await openLab(t)
-  const verdict = await lab.verify({ ...valid, bug: { ...valid.bug, 'src/words.js': text('}\n') } })
+  const verdict = await lab.verify({ ...valid, bug: { ...valid.bug, 'src/words.js': text('exports.up = missing\n') } })
   t.match(verdict, { valid: true, f2p: ['test/numbers.test.js::adds', 'test/words.test.js::down', 'test/words.test.js::up'] }, verdicts(verdict))
 })
 

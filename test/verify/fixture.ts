@@ -7,15 +7,13 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { verifyBug } from '../../actors/verifier.ts'
 import { createBug } from '../../src/artifact/index.ts'
-import { systemClock } from '../../src/clock.ts'
 import type { Arena, ArtifactFiles, Bug, BugParams, InverseMode, Verdict } from '../../src/domain.ts'
 import type { Sandboxes } from '../../src/ports.ts'
 import { createProcessSandboxes } from '../../src/sandbox/index.ts'
-import { createLimiter } from '../../src/limiter.ts'
 import { createNotes } from '../../src/reverify/notes.ts'
 import { followVerdict } from '../../src/reverify/verdict.ts'
-import { readLogHere } from '../../src/workers/logs.ts'
-import { createCleanRunCache, createControls, sabotageHere, type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
+import { type VerifyLimits, type VerifyPorts } from '../../src/verify/index.ts'
+import { verifyPorts } from '../../src/verify/ports.ts'
 import { diffOf, text, writeFiles, type Content, type Files } from '../artifact/git.ts'
 
 const harness = `
@@ -116,7 +114,7 @@ export async function openLab (t: Test): Promise<Lab> {
     await sandboxes.close()
     rmSync(home, { recursive: true, force: true })
   })
-  const ports: VerifyPorts = { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock }
+  const ports: VerifyPorts = verifyPorts(sandboxes, { cores: 2 })
   const arenas = new Map<string, Arena>()
   const arena = (changes: Record<string, Content | null> = {}): Arena => {
     const key = JSON.stringify(Object.entries(changes).map(([path, content]) => [path, content?.bytes.toString('latin1')]))

@@ -23,7 +23,7 @@ t.test('more waiting runs than a signal has listeners by default', async t => {
     signal?.addEventListener('abort', () => reject(new SparError('SANDBOX_LOST', 'closed', { retryable: true })), { once: true })
   })
   const suite = { script: new Uint8Array(), parser: new Uint8Array(), parserName: 'test_parser.js' }
-  const runs = createRuns(plan, { arena: { id: 'x', runner: 'custom' } as Arena, run: 'test', suite, limits: verifyLimits }, { sandboxes: { open }, cores: createLimiter(1), cleanRuns: createCleanRunCache(), readLog: readLogHere })
+  const runs = createRuns(plan, { arena: { id: 'x', runner: 'custom' } as Arena, run: 'test', suite, limits: verifyLimits }, { sandboxes: { open }, cores: createLimiter(1), cleanRuns: createCleanRunCache(), readLog: readLogHere, survey: async () => [] })
   runs.startAll(3)
   await new Promise(resolve => setTimeout(resolve, 20))
   t.ok(opened >= 1 && opened < 40, `${opened} of them are open`)

@@ -2,11 +2,14 @@
 
 import { goParses, parseGo } from './go.ts'
 import { javascriptParses, parseJavascript } from './javascript.ts'
+import { languageOf } from './languages.ts'
 import { parsePython, pythonParses } from './python.ts'
 import { lineAt, lineStartsOf } from './syntax.ts'
 import type { SyntaxNode } from './syntax.ts'
 import type { Edit, Language, Mutant, Unit } from './types.ts'
 import { findUnits } from './units.ts'
+
+export { languageOf }
 
 /** Larger texts are generated or data: they are left alone. */
 export const sourceBytesMax = 1_000_000
@@ -24,15 +27,6 @@ export interface Source {
   unitOf: Map<SyntaxNode, SourceUnit>
   /** The line ending that the text uses. */
   newline: '\n' | '\r\n'
-}
-
-const extensions: Record<string, Language> = {
-  js: 'javascript', mjs: 'javascript', cjs: 'javascript', jsx: 'javascript', ts: 'typescript', mts: 'typescript', cts: 'typescript', tsx: 'typescript', py: 'python', go: 'go'
-}
-
-export function languageOf (path: string): Language | null {
-  if (/\.d\.[mc]?ts$/i.test(path)) return null
-  return extensions[path.slice(path.lastIndexOf('.') + 1).toLowerCase()] ?? null
 }
 
 export function parseSource (path: string, text: string): Source | null {

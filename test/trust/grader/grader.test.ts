@@ -5,16 +5,13 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { systemClock } from '../../../src/clock.ts'
-import { createLimiter } from '../../../src/limiter.ts'
 import { followGrade } from '../../../src/reverify/grade.ts'
 import { createNotes } from '../../../src/reverify/notes.ts'
 import { createProcessSandboxes } from '../../../src/sandbox/index.ts'
 import type { Grade } from '../../../src/domain.ts'
-import { createCleanRunCache, createControls, gradeAttempt, sabotageHere, type VerifyPorts } from '../../../src/verify/index.ts'
+import { gradeAttempt, sabotageHere, type VerifyPorts } from '../../../src/verify/index.ts'
+import { verifyPorts } from '../../../src/verify/ports.ts'
 import { createPool } from '../../../src/workers/pool.ts'
-import { sabotageIn } from '../../../src/verify/control.ts'
-import { createReadLog } from '../../../src/workers/logs.ts'
 import { patchOfCase } from './patch.ts'
 import { graderCases } from './cases.ts'
 import { openWorld, pytestEnvironment, type World } from './worlds.ts'
@@ -28,7 +25,7 @@ async function openPorts (t: Test): Promise<{ home: string; ports: VerifyPorts }
     await workers.close()
     rmSync(home, { recursive: true, force: true })
   })
-  return { home, ports: { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), controls: createControls(sabotageIn(workers)), readLog: createReadLog(workers), clock: systemClock } }
+  return { home, ports: verifyPorts(sandboxes, { cores: 2, workers }) }
 }
 
 async function graded (t: Test, { arena, bug, expected }: World, patch: Uint8Array, ports: VerifyPorts): Promise<Grade> {

@@ -8,15 +8,14 @@ import t from 'tap'
 import { openPrepared, rolloutDeadlines } from '../../../actors/work/rollout.ts'
 import { playRollout } from '../../../actors/rollout.ts'
 import { systemClock } from '../../../src/clock.ts'
-import { createLimiter } from '../../../src/limiter.ts'
 import type { Policy } from '../../../src/ports.ts'
 import { collectPatch } from '../../../src/rollout/collect.ts'
 import { recordOf } from '../../../src/rollout/record.ts'
 import { createRolloutSession } from '../../../src/rollout/session.ts'
 import { toolLimits } from '../../../src/rollout/tools.ts'
 import { createProcessSandboxes } from '../../../src/sandbox/index.ts'
-import { createCleanRunCache, createControls, oraclePatch, prepareSolverTree, sabotageHere } from '../../../src/verify/index.ts'
-import { readLogHere } from '../../../src/workers/logs.ts'
+import { oraclePatch, prepareSolverTree } from '../../../src/verify/index.ts'
+import { verifyPorts } from '../../../src/verify/ports.ts'
 import { openWorld } from './worlds.ts'
 
 /** What the original says in the place of the bug. */
@@ -47,7 +46,7 @@ t.test('what a solver finds, and what its record says', async t => {
     await sandboxes.close()
     rmSync(home, { recursive: true, force: true })
   })
-  const { arena, bug } = await openWorld('node:test', home, { sandboxes, cores: createLimiter(2), cleanRuns: createCleanRunCache(), controls: createControls(sabotageHere), readLog: readLogHere, clock: systemClock })
+  const { arena, bug } = await openWorld('node:test', home, verifyPorts(sandboxes, { cores: 2 }))
   let at = 0
   const policy: Policy = {
     name: 'looks', version: '1',
