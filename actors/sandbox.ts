@@ -79,6 +79,7 @@ function supervised (inner: Sandbox, actor: ReturnType<typeof createActor<typeof
     exec: (command, options) => use(() => inner.exec(command, options)),
     readFile: (path, bytesMax) => use(() => inner.readFile(path, bytesMax)),
     writeFile: (path, bytes, mode) => use(() => inner.writeFile(path, bytes, mode)),
+    ...(inner.room === undefined ? {} : { room: () => inner.room!() }),
     async destroy () {
       actor.send({ type: 'sandbox.close' })
       await waitFor(actor, snapshot => snapshot.status === 'done', { timeout: Infinity })

@@ -39,3 +39,9 @@ export const diskFull = (why: string): SparError =>
 export function fromPlain (plain: PlainError): SparError {
   return new SparError(plain.code, plain.message, { retryable: plain.retryable, data: plain.data })
 }
+
+/** After everything was tried: throws what failed first. */
+export function throwFirst (results: readonly PromiseSettledResult<unknown>[]): void {
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}

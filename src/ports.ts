@@ -90,6 +90,8 @@ export interface Sandbox {
   readFile (path: string, bytesMax: number): Promise<Uint8Array>
   /** Creates parent folders. Without `mode` a file that is there keeps its own, a new one gets 0o644. Throws SANDBOX_WRITE_FAILED (disk full, path is a folder). */
   writeFile (path: string, bytes: Uint8Array, mode?: number): Promise<void>
+  /** Bytes left on the disk under it, asked from outside: nothing in it has a say. Null, or no method: nobody here can ask. */
+  room? (): Promise<number | null>
   /** Idempotent: kills what runs and removes every trace. */
   destroy (): Promise<void>
 }

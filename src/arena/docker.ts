@@ -54,9 +54,8 @@ export async function openImage ({ target, image, asked, setup, limits, sandboxe
       return { code: exitCode, text: Buffer.from(output).toString('utf8') }
     }
     const place = shellQuote(target.path)
-    const listed = await say(`cd ${place} && find . -name .git -prune -o -name node_modules -prune -o -name site-packages -prune -o -type f -print0 2>/dev/null`)
+    const listed = await say(`cd ${place} 2>/dev/null && find . -name .git -prune -o -name node_modules -prune -o -name site-packages -prune -o -type f -print0 2>/dev/null`)
     const paths = listed.text.split('\0').filter(path => path !== '').map(path => path.slice(2))
-    // The engine makes the folder where the image has none.
     if (paths.length === 0) throw new SparError('ARENA_NOT_A_REPOSITORY', `Cannot open ${asked}: the image has no files in ${target.path}`)
     const found = await detect(sandboxReader(sandbox, paths, limits.sourceBytesMax))
     return { found, ...await identify(say, place, asked), env: {}, notes: [] }

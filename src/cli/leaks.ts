@@ -5,7 +5,7 @@ import { createLeakMemory, scanSolverTree } from '../verify/leaks/index.ts'
 import { prepareSolverTree } from '../verify/solver-tree.ts'
 import { withBug } from './bug.ts'
 import { exitNo, exitUndecided, type Io } from './command.ts'
-import { onlyArgument } from './parse.ts'
+import { onlyArgument, sandboxOptionTypes, sandboxUsage } from './parse.ts'
 import { neutral, neutralJson } from './terminal.ts'
 
 const usage = `Usage: spar leaks <bug-dir> [options]
@@ -14,7 +14,8 @@ Makes the tree that a solver gets, and searches all that its sandbox can read fo
 of the bug's changes: git, other copies, backups, bytecode, build output, archives.
 
   --target t   the repository, when the folder has no manifest
-  --sandbox auto|docker|process   --setup "cmd"   --test "cmd"
+  ${sandboxUsage}
+  --setup "cmd"   --test "cmd"
   --json       one object on the last line: {id, commit, findings}
 
 Exit code: 0 nothing leaks, 1 something does, 2 it could not be told (a limit was reached, or nothing answers).`
@@ -23,7 +24,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
-    options: { target: { type: 'string' }, sandbox: { type: 'string' }, setup: { type: 'string' }, test: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
+    options: { target: { type: 'string' }, ...sandboxOptionTypes, setup: { type: 'string' }, test: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
   })
   if (values.help) {
     io.out(usage)

@@ -52,6 +52,7 @@ function measured (inner: Sandbox, metrics: Metrics, gone: () => void): Sandbox 
     exec: (command, options) => use(inner.exec(command, options)),
     readFile: (path, bytesMax) => use(inner.readFile(path, bytesMax)),
     writeFile: (path, bytes, mode) => use(inner.writeFile(path, bytes, mode)),
+    ...(inner.room === undefined ? {} : { room: () => inner.room!() }),
     async destroy () {
       if (!isGone) gone()
       isGone = true

@@ -22,6 +22,7 @@ export interface KeptEvidence {
   runs?: RunEvidence[]
   logs?: BriefRun[]
   absent?: string[]
+  rules?: number
   failing?: string[]
   hidden?: string[]
   flaky?: string[]

@@ -24,7 +24,9 @@ const reports: Record<StageName, CheckName[]> = {
 }
 
 async function replayVerdict (stored: Verdict, { bug, arena, params, mode }: VerifiedBug): Promise<Replayed> {
-  const plan = planBug(bug, arena, params)
+  const planned = planBug(bug, arena, params)
+  // A verdict from before there was that rule is not judged by it.
+  const plan = evidenceOf(stored, 'scope').rules === undefined && stored.decided ? { ...planned, refused: null } : planned
   const repeats = evidenceOf(stored, 'determinism').repeats ?? verifyLimits.repeats
   const stages: Stages = { plan, runs: keptRuns(stored, plan.units), request: { bug, arena, params, mode, run: 'reverify' }, limits: verifyLimits, repeats, known: nothingKnown(plan) }
   let checks: Check[] = []

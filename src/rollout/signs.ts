@@ -13,6 +13,9 @@ const originals: readonly (readonly [code: string, pattern: RegExp])[] = [
 ]
 
 const shownMax = 160
+/** Of a command that is searched: the patterns look back and forth. */
+const lineCharsMax = 500
+const linesMax = 200
 /** Findings of one rollout. */
 const findingsMax = 50
 
@@ -21,14 +24,7 @@ export function callSigns (role: Role, turns: readonly Turn[]): string[] {
   const looked = role === 'solver' ? [['reaches-for-the-network', network] as const, ...originals] : [['reaches-for-the-network', network] as const]
   const commands = turns.flatMap(({ reply: { call } }, index) => call?.tool === 'bash' ? [{ turn: index + 1, command: call.command }] : [])
   return commands.flatMap(({ turn, command }) => looked.flatMap(([code, pattern]) => {
-    const found = pattern.exec(command)
-    return found === null ? [] : [`${code}: turn ${turn}: ${around(command, found.index)}`]
+    const line = command.split('\n').slice(0, linesMax).map(line => line.slice(0, lineCharsMax)).find(line => pattern.test(line))
+    return line === undefined ? [] : [`${code}: turn ${turn}: ${line.trim().slice(0, shownMax)}`]
   })).slice(0, findingsMax)
-}
-
-/** The line that holds this place. */
-function around (command: string, at: number): string {
-  const start = command.lastIndexOf('\n', at) + 1
-  const end = command.indexOf('\n', at)
-  return command.slice(Math.max(start, at - shownMax / 2), end === -1 ? undefined : end).trim().slice(0, shownMax)
 }

@@ -8,7 +8,7 @@
 //  2. It is measured now and then whatever the room says: others may have made room meanwhile. Where nobody here can ask for
 //     the room (an engine elsewhere), time alone decides.
 //  3. Measuring takes a small share of the time, however many files there are.
-//  4. What cannot be measured counts as all that the file system lost since the watch began.
+//  4. What cannot be measured is measured again soon, and nothing is held against it: others write to that disk too.
 //
 // What a sandbox takes between two looks is not held back: only a file system of its own, or one with quotas, does that.
 
@@ -35,7 +35,6 @@ export class DiskWatch {
   readonly #clock: Clock
   readonly #limits: Limits
   readonly #over = new AbortController()
-  #begun: Room | null = null
   /** As it was when the bytes, and when the files were last measured. */
   #before: Room | null = null
   /** By how much the room has to shrink. */
@@ -53,8 +52,8 @@ export class DiskWatch {
   /** Looks until it is stopped or the sandbox holds too much: `onOver` is told what, once. */
   async watch (onOver: (what: string) => void): Promise<void> {
     const { signal } = this.#over
-    this.#begun = this.#before = await this.#room()
-    this.#checkAt = this.#clock.now() + (this.#begun === null ? diskBlindMs : diskCheckMs)
+    this.#before = await this.#room()
+    this.#checkAt = this.#clock.now() + (this.#before === null ? diskBlindMs : diskCheckMs)
     while (!signal.aborted) {
       await this.#clock.sleep(diskLookMs, signal).catch(() => {})
       const what = signal.aborted ? null : await this.#look()
@@ -83,9 +82,10 @@ export class DiskWatch {
     const held = await this.#disk.held(filesDue).catch(() => nothing)
     const took = this.#clock.now() - startedAt
     this.#freeAt = startedAt + took / diskShareMax
-    this.#checkAt = Math.max(this.#freeAt, startedAt + (room === null ? diskBlindMs : diskCheckMs))
+    const isUnknown = room === null || held.bytes === null || (filesDue && held.files === null)
+    this.#checkAt = Math.max(this.#freeAt, startedAt + (isUnknown ? diskBlindMs : diskCheckMs))
     this.#note(room, held, filesDue)
-    return this.#tooMuch(room, held, filesDue)
+    return this.#tooMuch(held)
   }
 
   #note (room: Room | null, held: Held, counted: boolean): void {
@@ -99,9 +99,8 @@ export class DiskWatch {
     return room === null || this.#before === null ? 0 : this.#before[what] - room[what]
   }
 
-  #tooMuch (room: Room | null, held: Held, counted: boolean): string | null {
-    const lost = (what: keyof Room): number => room === null || this.#begun === null ? 0 : this.#begun[what] - room[what]
-    if ((held.bytes ?? lost('bytes')) > this.#limits.diskBytes) return `${this.#limits.diskBytes} bytes (diskBytes)`
-    return counted && (held.files ?? lost('files')) > this.#limits.diskFiles ? `${this.#limits.diskFiles} files (diskFiles)` : null
+  #tooMuch (held: Held): string | null {
+    if ((held.bytes ?? 0) > this.#limits.diskBytes) return `${this.#limits.diskBytes} bytes (diskBytes)`
+    return (held.files ?? 0) > this.#limits.diskFiles ? `${this.#limits.diskFiles} files (diskFiles)` : null
   }
 }

@@ -40,7 +40,10 @@ function resolvePath (tree: string, path: string, code: string): string {
 
 export async function readSandboxFile (exec: Exec, tree: string, path: string, bytesMax: number): Promise<Uint8Array> {
   const command = inCleanShell(readScript, [resolvePath(tree, path, 'SANDBOX_NO_FILE'), String(bytesMax)])
-  const result = await exec(command, { timeoutMs: fileMsMax, outputBytesMax: 2 * (bytesMax + 64) })
+  const read = async (): Promise<ExecResult> => await exec(command, { timeoutMs: fileMsMax, outputBytesMax: 2 * (bytesMax + 64) })
+  const first = await read()
+  // Who bends its shell, or floods beside it, loses that shell with the first read: the second has a new one, and nothing runs beside it.
+  const result = first.killed === null || first.killed === 'disk' || first.killed === 'abort' ? first : await read()
   const name = JSON.stringify(path)
   throwIfOutgrown(result, name)
   if (result.killed !== null) throw new SparError('SANDBOX_LOST', `Cannot read ${name}: the read was killed (${result.killed})`, { retryable: true, data: { path } })

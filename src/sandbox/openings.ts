@@ -1,7 +1,7 @@
 // How sandboxes of either kind are opened and closed: starts are bounded (starts.ts), some are made ahead (prepared.ts), and
 // whoever closes waits for what is being made.
 
-import { SparError, toPlain } from '../errors.ts'
+import { SparError, throwFirst, toPlain } from '../errors.ts'
 import type { Clock, SandboxSpec } from '../ports.ts'
 import { Prepared } from './prepared.ts'
 import type { SandboxSession } from './session.ts'
@@ -83,8 +83,10 @@ export class Openings {
   }
 
   async #close (): Promise<void> {
-    await this.#prepared.close()
-    await Promise.all([Promise.allSettled(this.#opening), ...[...this.#open.values()].map(session => session?.destroy())])
+    // One that cannot be removed keeps none of the others.
+    const prepared = this.#prepared.close()
+    await Promise.allSettled([prepared, ...this.#opening])
+    throwFirst([...await Promise.allSettled([prepared]), ...await Promise.allSettled([...this.#open.values()].map(async session => await session?.destroy()))])
   }
 }
 

@@ -6,6 +6,7 @@
 //  2. Nothing is prepared for a view that was opened once only, nor with a network.
 //  3. It is owned, leased and reaped as any other, and goes with `close`.
 
+import { throwFirst } from '../errors.ts'
 import type { Clock, SandboxSpec } from '../ports.ts'
 import { preparedAfter, preparedDelayMs, preparedViewsMax } from './limits.ts'
 
@@ -56,8 +57,9 @@ export class Prepared<Item extends Preparable> {
   async close (): Promise<void> {
     this.#closing.abort()
     await this.#filling
-    await Promise.all([...this.#views.values()].flatMap(({ ready }) => ready.map(item => item.destroy())))
+    const ready = [...this.#views.values()].flatMap(({ ready }) => ready)
     this.#views.clear()
+    throwFirst(await Promise.allSettled(ready.map(item => item.destroy())))
   }
 
   /** What cannot be removed now is the reaper's, once the owner is gone. */

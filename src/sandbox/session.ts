@@ -8,7 +8,7 @@
 //  4. A sandbox that outgrew a disk limit is ended: its processes, then its files. One command is told (`killed: 'disk'`), the
 //     one that runs or the next one; what comes after it is refused.
 
-import { SparError } from '../errors.ts'
+import { SparError, toPlain } from '../errors.ts'
 import type { Clock, ExecOptions, ExecResult, Sandbox, SandboxLimits, SandboxSpec } from '../ports.ts'
 import { DiskWatch, type Disk } from './disk.ts'
 import { readSandboxFile, writeSandboxFile } from './files.ts'
@@ -116,6 +116,10 @@ export class SandboxSession implements Sandbox {
     await writeSandboxFile((command, options) => this.exec(command, options), this.tree, path, bytes, mode)
   }
 
+  async room (): Promise<number | null> {
+    return (await this.#host.room())?.bytes ?? null
+  }
+
   async destroy (): Promise<void> {
     this.#destroyed ??= this.#destroy()
     await this.#destroyed
@@ -133,6 +137,8 @@ export class SandboxSession implements Sandbox {
     if (options.signal?.aborted === true) return unrun('abort')
     if (this.#outgrown !== null) return this.#tellOutgrown(this.#outgrown)
     const shell = await this.#freshShell()
+    // A new shell takes a while, in which it may have been found too large.
+    if (this.#outgrown !== null) return this.#tellOutgrown(this.#outgrown)
     const startedAt = this.#clock.now()
     const collector = new OutputCollector(options.outputBytesMax)
     const { end, killed } = await this.#watch(shell, command, options, collector)
@@ -206,7 +212,7 @@ export class SandboxSession implements Sandbox {
     if (shell === null) return
     const late = new AbortController()
     const stuck = this.#clock.sleep(killMsMax, late.signal).then(() => true, () => false)
-    const gone = shell.channel.kill().then(() => false)
+    const gone = shell.channel.kill().then(() => false, (error: unknown) => { throw this.#loseNow(`its processes cannot be ended: ${toPlain(error).message}`, error) })
     const isStuck = await Promise.race([gone, stuck])
     late.abort()
     if (isStuck) throw this.#loseNow(`its processes did not end within ${killMsMax} ms`)

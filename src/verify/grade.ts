@@ -13,7 +13,7 @@ import { SparError, toPlain } from '../errors.ts'
 import type { Sandbox } from '../ports.ts'
 import { cleanRunKey } from './clean-runs.ts'
 import { unmet } from './compare.ts'
-import { fingerprint, forgedTests, runControls, type ControlEvidence } from './control.ts'
+import { fingerprint, forgedTests, runControls, uncontrolled, type ControlEvidence } from './control.ts'
 import { runEvidence } from './evidence.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
 import { keepTestFiles, restoreTestFiles } from './restore.ts'
@@ -47,11 +47,18 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
       cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', probes: true, signal }), signal)
     const attempt = attemptOf(request, testFiles, bench.limits, signal)
     const { graded, restored } = await runAttempt(bench, attempt, touched(request), control, signal)
-    const judged = await judgeRun(request, graded, control, bench.limits)
+    let judged = await judgeRun(request, graded, control, bench.limits)
+    if (restored && judged.solved === true) return { ...judged, evidence: { ...judged.evidence, restored }, findings }
+    if (restored) {
+      // It is the original: what the kept run has against it may have been chance.
+      judged = await judgeRun(request, await runTree(bench, { ...attempt, purpose: 'grade', ...(signal ? { signal } : {}) }), control, bench.limits)
+      if (judged.solved !== true) return grade(null, 'infra_fault', `the original itself does not pass its tests here: ${judged.reason}`, { ...judged.evidence, restored })
+      return { ...judged, evidence: { ...judged.evidence, restored }, findings }
+    }
     if (judged.solved !== true) return { ...judged, findings }
-    if (restored) return { ...judged, evidence: { ...judged.evidence, restored }, findings }
     const controls = await runControls({ arena, suite, testFiles, expected: request.expected, bench, signal }, ports.controls, attempt)
-    return judgeControls({ ...judged, findings }, controls)
+    const open = uncontrolled(controls, request.expected)
+    return judgeControls({ ...judged, findings: open.length === 0 ? findings : [...findings, `uncontrolled: no control run speaks of ${open.slice(0, namedMax).join(', ')}`] }, controls)
   } catch (error) {
     const { code, message, retryable } = toPlain(error)
     return grade(null, 'infra_fault', `${code}: ${message}`, { code, retryable })

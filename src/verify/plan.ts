@@ -23,6 +23,9 @@ export interface Plan {
   refused: Check | null
 }
 
+/** Of the rules for artifacts that need no run, kept with a verdict: 2 looks at what a script asks for. Verdicts from before have none. */
+export const rulesVersion = 2
+
 export const check = (name: CheckName, verdict: Check['verdict'], reason: string, evidence: Record<string, unknown> = {}): Check => ({ name, verdict, reason, evidence })
 
 export function planBug (bug: Bug, arena: Pick<Arena, 'testFiles'>, params: BugParams): Plan {
@@ -86,7 +89,7 @@ function checkScope (arena: Pick<Arena, 'testFiles'>, params: BugParams, testFil
   if (weaken.value === null) return check('scope', 'fail', `test_weaken.diff: ${weaken.reason}`)
   const arenaTests = new Set(arena.testFiles.map(file => file.path))
   const kinds = (files: PatchFile[]): { path: string; kind: string }[] => files.flatMap(touchedPaths).map(path => ({ path, kind: pathKind(path, arenaTests) }))
-  const evidence = { bug: kinds(inject.value), weaken: kinds(weaken.value), minFiles: params.minFiles }
+  const evidence = { rules: rulesVersion, bug: kinds(inject.value), weaken: kinds(weaken.value), minFiles: params.minFiles }
   const restored = new Set(testFiles.value ?? [])
   const notCode = evidence.bug.filter(({ path, kind }) => kind !== 'code' || restored.has(path))
   const notTest = evidence.weaken.filter(({ kind }) => kind !== 'test')

@@ -22,6 +22,9 @@ const signs: readonly (readonly [code: string, pattern: RegExp])[] = [
 
 /** Text of a line that a finding shows. */
 const shownMax = 160
+/** Of a line that is searched, and lines of one file: the patterns look back and forth. */
+const lineCharsMax = 500
+const linesMax = 20_000
 /** Findings of one attempt. */
 const findingsMax = 50
 
@@ -37,7 +40,7 @@ function linesOf (bytes: Uint8Array, mark: '+' | '-'): { path: string; text: str
     return readPatch(bytes).flatMap(({ bytes, newPath, oldPath }) => {
       const text = Buffer.from(bytes).toString('utf8')
       const at = text.indexOf('\n@@')
-      return (at === -1 ? '' : text.slice(at + 1)).split('\n').filter(line => line.startsWith(mark)).map(line => ({ path: newPath ?? oldPath!, text: line.slice(1).trim() }))
+      return (at === -1 ? '' : text.slice(at + 1)).split('\n').filter(line => line.startsWith(mark)).slice(0, linesMax).map(line => ({ path: newPath ?? oldPath!, text: line.slice(1, lineCharsMax).trim() }))
     })
   } catch (error) {
     if (error instanceof SparError) return []

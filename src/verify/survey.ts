@@ -21,7 +21,12 @@ export async function readSides (sandbox: Sandbox, units: readonly PatchFile[], 
   const unread: Finding[] = []
   let left = limits.surveyBytesMax
   for (const unit of units) {
-    if (unit.binary) continue
+    if (unit.binary) {
+      // Source needs no such patch; what is packed into one cannot be looked through.
+      const path = unit.newPath ?? unit.oldPath!
+      if (languageOf(path) !== null && unit.newPath !== null) unread.push({ rule: 'size', path, line: 1, name: 'a binary patch of source', text: '' })
+      continue
+    }
     left -= unit.bytes.length
     if (left < 0) {
       if (unit.addedLines > 0) unread.push({ rule: 'size', path: unit.newPath ?? unit.oldPath!, line: 1, name: `${unit.bytes.length} bytes of patch`, text: '' })

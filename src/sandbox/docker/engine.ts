@@ -120,6 +120,7 @@ export function createEngine (docker: Docker = new Docker()): Engine {
     },
     async room () {
       root ??= docker.info().then(info => String(info.DockerRootDir))
+      root.catch(() => { root = null })
       try {
         const { bfree, bsize, ffree } = await statfs(await root)
         return { bytes: bfree * bsize, files: ffree }

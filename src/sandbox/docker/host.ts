@@ -111,6 +111,7 @@ export class DockerHost implements SandboxHost {
       if (await this.#engine.state(this.#container) === null) return
       await this.#clock.sleep(goneStepMs)
     }
+    throw lost(this.id, `its container is there still, ${goneMsMax} ms after it was to be removed`)
   }
 }
 
@@ -130,7 +131,8 @@ class ContainerChannel implements Channel {
     this.#stream = stream
     this.#output = output
     stream.on('error', () => { /* said by the end of the output */ })
-    this.closed = new Promise<void>(resolve => { output.once('end', resolve).once('error', () => resolve()) })
+    this.closed = new Promise<void>(resolve => { output.once('end', resolve).once('error', () => resolve())
+      stream.once('close', resolve) })
   }
 
   write (bytes: Uint8Array | string): void {
@@ -153,7 +155,14 @@ class ContainerChannel implements Channel {
 
   async kill (): Promise<void> {
     this.#killing ??= this.#kill()
-    await this.#killing
+    try {
+      await this.#killing
+    } catch (error) {
+      // Whoever waits for its end hears of a loss, and the next kill is tried anew.
+      this.#killing = null
+      this.#stream.destroy()
+      throw error
+    }
   }
 
   async #kill (): Promise<void> {

@@ -133,8 +133,8 @@ export class DockerSandboxes implements Sandboxes {
       const lease = parseLease(text)
       // Without a lease that can be read nothing says whose it is: better a leak than a neighbour's run.
       if (lease === null || !isAbandoned(lease, owner, clock.now())) continue
-      await this.#engine.remove(id)
-      removed.push(`container ${id.slice(0, 12)}`)
+      // One that cannot be removed now is the next reaper's, and keeps none of the others.
+      if (await this.#engine.remove(id).then(() => true, () => false)) removed.push(`container ${id.slice(0, 12)}`)
     }
     if (existsSync(folder)) removed.push(...await reapProcessSandboxes(folder, owner, clock, id => this.#openings.holds(id)))
     removed.push(...await removeStaleImages(this.#engine, owner.machine))
@@ -161,8 +161,9 @@ export class DockerSandboxes implements Sandboxes {
     const session = await openSession(await this.#makeHost(newName(), { ...spec, label: { run: '', purpose: 'probe' } }), this.#settings.clock)
     try {
       const options = { timeoutMs: startMsMax, outputBytesMax: 1024 }
-      await session.exec(`: >${session.scratch}/${keptMark}; exit`, options)
+      const { exitCode: made } = await session.exec(`: >${session.scratch}/${keptMark}; exit`, options)
       const { exitCode } = await session.exec(`[ -e ${session.scratch}/${keptMark} ]`, options)
+      if (made !== 0 || exitCode === null) throw new SparError('SANDBOX_LOST', `Cannot tell whether the runtime "${runtime}" keeps what a container wrote: its probe did not end`, { retryable: true })
       if (exitCode !== 0) throw new SparError('SANDBOX_RUNTIME_FORGETS', `Cannot open Docker sandboxes with the runtime "${runtime}": a container that is started again has lost what it wrote. gVisor keeps it with --overlay2=none among its runtimeArgs`, { data: { runtime } })
     } finally { await session.destroy() }
   }
@@ -178,6 +179,8 @@ export class DockerSandboxes implements Sandboxes {
       writeLease(own, lease)
       return new DockerHost({ engine: this.#engine, clock, container: await this.#engine.create(plan), plan, folder: own, lease })
     } catch (error) {
+      // The engine may have made it and lost its answer.
+      await this.#engine.remove(plan.name).catch(() => {})
       await rm(own, { recursive: true, force: true })
       await this.#hostSide?.then(({ images }) => images.forget(), () => {})
       throw error

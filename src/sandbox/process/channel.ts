@@ -23,6 +23,8 @@ export interface ChannelOptions {
 }
 
 /** Output that is still in the pipe when the child is gone gets this long. */
+/** Exit code of a wrapper whose first process died of SIGKILL. */
+const killedExit = 137
 const drainMs = 250
 const killPollMs = 50
 const complaintBytesMax = 4096
@@ -87,7 +89,8 @@ class ProcessChannel implements Channel {
       this.#output.destroy()
       this.#child.stdin!.destroy()
       this.#child.stderr!.destroy()
-      onClose(this.#reason(), this.#killing === null ? this.#child.exitCode : null)
+      // Nobody inside can send SIGKILL to the first process: who died of it was killed from outside.
+      onClose(this.#reason(), this.#killing === null && this.#child.exitCode !== killedExit ? this.#child.exitCode : null)
     })
   }
 

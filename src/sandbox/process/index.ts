@@ -139,8 +139,11 @@ export class ProcessSandboxes implements Sandboxes {
   }
 
   async #close (): Promise<void> {
-    await this.#openings.close()
-    await this.#shared.groups?.close()
-    await removeFolder(this.#shared.base.folder)
+    try {
+      await this.#openings.close()
+    } finally {
+      await this.#shared.groups?.close()
+      await removeFolder(this.#shared.base.folder)
+    }
   }
 }

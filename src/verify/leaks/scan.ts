@@ -42,7 +42,11 @@ export interface LeakRequest { bug: Bug; arena: Arena; /** The one commit of the
 /** Each bug's tree is searched once; `sandbox` holds it, as prepared. Findings as `code: text`, none where nothing leaks. */
 export async function scanSolverTree (sandbox: Sandbox, request: LeakRequest, memory: LeakMemory, signal?: AbortSignal, limits: LeakLimits = leakLimits): Promise<readonly string[]> {
   const { bug, arena, commit } = request
-  return await memory.scans.get(`${bug.id} ${commit} ${arena.id}`, async () => await new Search(sandbox, request, memory, signal, limits).run(), signal)
+  return await memory.scans.get(`${bug.id} ${commit} ${arena.id}`, async () => await new Search(sandbox, request, memory, signal, limits).run().catch((error: unknown) => {
+    // A large tree on a slow disk is no reason to play the rollout again.
+    if (error instanceof SparError && error.code === 'LEAKS_KILLED') return [unscanned(error.message)]
+    throw error
+  }), signal)
 }
 
 interface Sought { originals: Original[]; /** Ids of the original's files as git objects. */ blobs: Map<string, string>; /** The changed files as they are now. */ now: ReadFile[] }

@@ -1,12 +1,13 @@
 // Test files in which tests must fail, whatever the code under test does: an attempt that passes there has not passed because
 // of what it repairs. In each test, by its syntax:
-//   expect   what is expected is another value, so that the right answer is wrong. Also strikes who makes every comparison agree.
-//            A test without a literal that it expects is made to raise instead.
+//   expect   what is expected to be equal is another value, so that the right answer is wrong. Also strikes who makes every
+//            comparison agree. A test without a literal that it expects is made to raise instead. Bounds and precisions stay as they
+//            are: a right answer may lie within others, too.
 //   raise    it raises at once.
-// What a test is called stays, and so does everything outside of tests, so that files are collected as before.
+// What a test is called stays, and so does what stands outside of tests, so that files are collected as before.
 
 import { parses, parseSource, type Source } from './source.ts'
-import { indentAt, part, parts, walk, type SyntaxNode } from './syntax.ts'
+import { enclosing, indentAt, part, parts, walk, type SyntaxNode } from './syntax.ts'
 import type { Edit } from './types.ts'
 
 export type SabotageMode = 'expect' | 'raise'
@@ -31,15 +32,22 @@ interface TestFunction { node: SyntaxNode; body: SyntaxNode; params: string[] }
 
 const pythonTest = /^(?:test|runTest$)/i
 const goTest = /^(?:Test|Fuzz)/
-/** Callees that hold tests, or stand around them. */
-const groups = /^(?:describe|context|suite|before|after|beforeEach|afterEach|beforeAll|afterAll|setup|teardown|on|once)$/
+const goParameter = /^\(\s*(\w+)\s+\*testing\.[TF]\s*\)/
+/** Words of a callee that make it a test, and those that make it none. */
+const testWords = /^(?:it|test|specify|check|scenario|example|property|fit|xtest|t)$/
+const groups = /^(?:describe|context|suite|group|module|mock|before|after|beforeEach|afterEach|beforeAll|afterAll|setup|teardown|on|once|skip|todo)$/
 
 /** Outermost ones only: what a test holds goes with it. */
 function testsOf (source: Source): TestFunction[] {
   const found: TestFunction[] = []
   if (source.language === 'python' || source.language === 'go') {
     const isTest = source.language === 'python' ? pythonTest : goTest
-    for (const { node, body, name, params, kind } of source.units) if (kind !== 'class' && body !== null && isTest.test(name)) found.push({ node, body, params })
+    for (const { node, body, name, params, kind } of source.units) {
+      if (kind === 'class' || body === null || !isTest.test(name)) continue
+      // Only what the runner calls: not TestMain, nor a helper.
+      if (source.language === 'go' && !goParameter.test(source.text.slice(source.text.indexOf('(', node.start), body.start).trim())) continue
+      found.push({ node, body, params })
+    }
   } else {
     walk(source.root, node => {
       const run = node.kind === 'call' ? calledTest(source, node) : null
@@ -50,12 +58,16 @@ function testsOf (source: Source): TestFunction[] {
   return found.filter(({ node }) => !found.some(other => other.node !== node && other.node.start <= node.start && node.end <= other.node.end))
 }
 
+/** Of a callee that is looked at: a table of cases may stand in it. */
+const calleeCharsMax = 200
+
 /** `test('name', …, () => {})`: the function of a call whose first argument is a name. */
 function calledTest ({ text }: Source, call: SyntaxNode): SyntaxNode | null {
   const [name, ...others] = parts(call, 'argument')
   if (name === undefined || (name.kind !== 'string' && name.kind !== 'template')) return null
   const callee = part(call, 'callee')
-  if (callee === null || text.slice(callee.start, callee.end).split(/\W+/).some(word => groups.test(word))) return null
+  const words = callee === null ? [] : text.slice(callee.start, Math.min(callee.end, callee.start + calleeCharsMax)).split(/\W+/)
+  if (!words.some(word => testWords.test(word)) || words.some(word => groups.test(word))) return null
   return others.find(({ kind }) => kind === 'function') ?? null
 }
 
@@ -78,11 +90,22 @@ const insert = (at: number, text: string): Edit => ({ start: at, end: at, text }
 
 // ---- expect ---------------------------------------------------------------------------------------------------------
 
-/** Last words of calls that compare two things, and of those that look at one. */
-const comparing = /assert|expect|equal|same|should|match|include|contain|^(?:to[A-Z]\w*|is|not|eq|be)$/i
-const looking = /^(?:assert|ok|(?:assert|is)?(?:true|false)|(?:to)?be(?:truthy|falsy))$/i
+/** Calls that ask whether two things are equal, without their underscores and capitals. */
+const equalityCalls = new Set(('equal equals eq eql is be tobe same issame isequal isdeep strictequal deepequal deepequals deepstrictequal looseequal looseequals strictsame toequal tostrictequal tobeequal shouldequal shouldbe equalvalues ' +
+  'assertequal assertequals asserteq assertis assertlistequal asserttupleequal assertdictequal assertsetequal assertsequenceequal assertmultilineequal').split(' '))
 
-/** Literals that are compared with something: a side of a comparison, the last literal of an assertion's arguments. */
+const equalities: ReadonlySet<string> = new Set(['==', '===', 'is'])
+/** Go has no assertion: a test fails where something is not what it should be. */
+const goEqualities: ReadonlySet<string> = new Set(['==', '!='])
+
+/** A comparison that decides whether the test passes, not where it goes. */
+function decides ({ language }: Source, compare: SyntaxNode): boolean {
+  if (!(language === 'go' ? goEqualities : equalities).has(compare.word)) return false
+  const holder = enclosing(compare, 'assert', 'call', 'loop', 'if', 'ternary', 'statement', 'declare', 'return')
+  return holder?.kind === 'assert' || (language === 'go' ? holder?.kind === 'if' : holder?.kind === 'call')
+}
+
+/** Literals that are compared with something: a side of an equality, the last of what an assertion compares. */
 function wrongExpectations (source: Source, { body }: TestFunction): Edit[] {
   const edits: Edit[] = []
   const spoil = (node: SyntaxNode): void => {
@@ -90,7 +113,7 @@ function wrongExpectations (source: Source, { body }: TestFunction): Edit[] {
     if (edit !== null) edits.push(edit)
   }
   walk(body, node => {
-    if (node.kind === 'compare') {
+    if (node.kind === 'compare' && decides(source, node)) {
       const sides = [part(node, 'left'), part(node, 'right')].filter(side => side !== null)
       const literal = sides.reverse().find(isLiteral)
       if (literal !== undefined && !sides.every(isLiteral)) spoil(literal)
@@ -111,8 +134,7 @@ function compares ({ text }: Source, call: SyntaxNode): boolean {
   const callee = part(call, 'callee')
   if (callee === null) return false
   const last = callee.kind === 'member' ? callee.children.at(-1)! : callee
-  const word = text.slice(last.start, last.end)
-  return comparing.test(word) && !looking.test(word)
+  return equalityCalls.has(text.slice(last.start, last.end).replaceAll('_', '').toLowerCase())
 }
 
 /** Added to numbers, in turn, so that what two of them make together is another value too. */

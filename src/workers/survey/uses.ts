@@ -79,7 +79,10 @@ function chainOf (node: SyntaxNode, text: string): string {
     case 'index': return `${inner('object')}.${literalOf(part(node, 'property'), text) ?? '?'}`
     case 'call': return inner('callee') + (isUnknownModule(node, text) ? '(?)' : '()')
     // A date with an argument is not that of now.
-    case 'new': return inner('callee') + (parts(node, 'argument').length > 0 && inner('callee') === '.Date' ? '(at)' : '()new')
+    case 'new': {
+      const callee = inner('callee')
+      return callee + (parts(node, 'argument').length > 0 && callee === '.Date' ? '(at)' : '()new')
+    }
     case 'paren': case 'await': return node.children.length === 1 ? chainOf(node.children[0]!, text) : '.?'
     default: return /^import\.meta$/.test(text.slice(node.start, Math.min(node.end, node.start + 12))) ? '.import.meta' : '.?'
   }
