@@ -100,7 +100,9 @@ async function open ({ values, target, given, budgets, resumed, jobs, watch }: W
   const home = sparHome()
   const { metrics, say } = watch
   const registry = watch.listening === null ? undefined : createRegistry({ node: playNode, clock: systemClock })
-  const created = await createSandboxes({ ...sandboxesFor(values.quickstart && values.runtime === undefined ? { sandbox: quickstart.sandbox, ...values } : values, target ?? resumed!.file().options.target), home })
+  const runtime = values.runtime ?? resumed?.file().runtime
+  const asked = { ...values, ...(runtime === undefined ? {} : { runtime }) }
+  const created = await createSandboxes({ ...sandboxesFor(values.quickstart && runtime === undefined ? { sandbox: quickstart.sandbox, ...values } : asked, target ?? resumed!.file().options.target), home })
   const supervised = superviseSandboxes(created, { registry })
   const sandboxes = metrics === undefined ? supervised : measureSandboxes(supervised, metrics, systemClock)
   const workers = createPool()
@@ -115,7 +117,7 @@ async function open ({ values, target, given, budgets, resumed, jobs, watch }: W
       target: target!, home, sandboxKind: sandboxes.kind, onProgress: say,
       ...(values.setup === undefined ? {} : { setup: values.setup }), ...(values.test === undefined ? {} : { test: values.test })
     }, { sandboxes, clock: systemClock })
-    const store = resumed ?? newStore(values.out, arena, options, policies)
+    const store = resumed ?? newStore(values.out, arena, options, policies, runtime)
     return await playOn(store, arena, { options, sandboxes, workers, policies, jobs, json: values.json === true, registry, watch }, io)
   } finally {
     await Promise.allSettled([sandboxes.close(), workers.close(), policies?.close()])
@@ -190,10 +192,10 @@ function resumeStore (out: string | undefined, target: string | null, given: Giv
   return store
 }
 
-function newStore (out: string | undefined, arena: Arena, options: RunOptions, { breaker, solver }: Policies): RunStore {
+function newStore (out: string | undefined, arena: Arena, options: RunOptions, { breaker, solver }: Policies, runtime: string | undefined): RunStore {
   const dir = resolve(out ?? freeFolder(arena, options))
   holdFolder(dir)
-  return createRunStore(dir, { spar: version(), node: process.version, options, arena, policies: { breaker: breaker.name, solver: solver.name } })
+  return createRunStore(dir, { spar: version(), node: process.version, options, arena, policies: { breaker: breaker.name, solver: solver.name }, ...(runtime === undefined ? {} : { runtime }) })
 }
 
 function freeFolder (arena: Arena, options: RunOptions): string {

@@ -57,7 +57,8 @@ export async function run (argv: string[], io: Io): Promise<number> {
     count: values.rerun === 'all' ? Infinity : parseWhole('rerun', values.rerun, 1),
     seed: parseWhole('seed', values.seed ?? '1', 0, 2 ** 31 - 1),
     jobs: parseWhole('jobs', values.jobs ?? String(availableParallelism()), 1, 1024),
-    sandboxes: values
+    // As the run was played, where nothing else is asked for.
+    sandboxes: { ...(store.file().runtime === undefined || values.sandbox !== undefined ? {} : { runtime: store.file().runtime }), ...values }
   }
   const file = values.write === undefined ? null : outsideOf(store, values.write)
   const arena = asked === null ? null : await findArena(store)

@@ -26,7 +26,7 @@ import { openLedger, type LedgerBook } from './ledger.ts'
 
 export const runSchema = 1
 
-export interface RunFile { schema_version: number; run: string; spar: string; node: string; options: RunOptions; arena: Arena; policies: { breaker: string; solver: string } }
+export interface RunFile { schema_version: number; run: string; spar: string; node: string; options: RunOptions; arena: Arena; policies: { breaker: string; solver: string }; /** Of the containers, where one was asked for: going on takes the same. */ runtime?: string }
 
 export interface RunStore {
   readonly dir: string

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 
 import type { Arena } from '../../src/domain.ts'
 import type { Sandbox, Sandboxes } from '../../src/ports.ts'
+import { assertRoom } from '../../src/sandbox/room.ts'
 import { run, specOf } from '../helpers/sandbox-fixture.ts'
 
 export interface Subject {
@@ -114,6 +115,14 @@ export function sandboxContract (t: Test, subject: Subject): void {
     await t.rejects(sandbox.readFile('plain', 4), { code: 'SANDBOX_FILE_TOO_LARGE' })
     await t.rejects(sandbox.writeFile('sub', bytes), { code: 'SANDBOX_WRITE_FAILED' })
     await t.rejects(sandbox.writeFile('plain/below', bytes), { code: 'SANDBOX_WRITE_FAILED' })
+  })
+
+  t.test('a session that bends its shell bends no reading of files, and no answer about the disk', async t => {
+    const sandbox = await open(t)
+    await run(sandbox, '/usr/bin/env () { yes; }; df () { echo x 1 1 0 100% /; }')
+    t.equal(Buffer.from(await sandbox.readFile('a.txt', 100)).toString(), 'second\n', 'the second time in a new shell')
+    t.ok((await sandbox.room!())! > 2 ** 20)
+    await t.resolves(assertRoom(sandbox))
   })
 
   t.test('the deadline kills the process tree, daemons too, and the files stay', async t => {
