@@ -21,9 +21,6 @@ const essence = (summary: RunSummary): unknown => [summary.bugs.map(({ id, f2p, 
 
 const gradesIn = (out: string): GradeResult[] => readdirSync(join(out, 'results')).filter(name => /grade/.test(name)).map(name => JSON.parse(readFileSync(join(out, 'results', name), 'utf8')) as GradeResult)
 
-/** A container that is no older has perhaps not been opened yet. */
-const openedMs = 300
-
 /** Kills the first containers that grade, by the leases in `home`; stop() says how many they were. */
 function killGraders (docker: Docker, home: string, countMax: number): { stop (): Promise<number> } {
   const killed = new Set<string>()
@@ -32,11 +29,11 @@ function killGraders (docker: Docker, home: string, countMax: number): { stop ()
     while (!stopped && killed.size < countMax) {
       const running = await docker.listContainers({ filters: { label: [labels.mark] } })
       const found = running.filter(({ Labels }) => readLease(join(home, 'sandboxes', Labels[labels.mark]!))?.purpose === 'grade')
-      if (found.length > 0) await new Promise(resolve => setTimeout(resolve, openedMs))
       for (const { Id } of found) {
         if (killed.size < countMax && !killed.has(Id) && await docker.getContainer(Id).kill().then(() => true, () => false)) killed.add(Id)
       }
-      await new Promise(resolve => setTimeout(resolve, 20))
+      // An attempt that makes the original again is graded in a moment.
+      await new Promise(resolve => setTimeout(resolve, 2))
     }
   })()
   return { stop: async () => { stopped = true; await hunting; return killed.size } }
