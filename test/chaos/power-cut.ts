@@ -5,7 +5,7 @@
 // proves nothing.
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectNats } from '../../src/bus/nats.ts'
 import type { Bus } from '../../src/bus/types.ts'
@@ -52,12 +52,29 @@ export async function cutPower ({ binary, folder, sync }: { binary: string; fold
     isMounted = false
     mount()
     isMounted = true
+    // A sandbox that was made meanwhile has the old mount in its namespace, and while it lives the file system stays shut down.
+    for (let tries = 0; !isWritable(place) && tries < remountsMax; tries++) {
+      unmount()
+      await sleep(remountMs)
+      mount()
+    }
     await server!.start()
     return { sync: sync ?? 'default', confirmed: confirmed.length, ...await askFor(server!.url, confirmed) }
   } finally {
     await server!.kill()
     if (isMounted) unmount()
   }
+}
+
+const remountMs = 500
+const remountsMax = 120
+
+function isWritable (folder: string): boolean {
+  try {
+    writeFileSync(join(folder, 'probe'), '')
+    rmSync(join(folder, 'probe'))
+    return true
+  } catch { return false }
 }
 
 interface Confirmed { name: string; isThere (bus: Bus): Promise<boolean> }
