@@ -63,7 +63,7 @@ async function strike (played: PlayedEpisode, kind: WorkKind, at: number, fault:
 const codesOf: Record<WorkKind, string[]> = {
   break: ['SANDBOX_DISK_FULL', 'SANDBOX_LOST'],
   verify: ['VERIFY_UNDECIDED'],
-  solve: ['SANDBOX_DISK_FULL', 'SANDBOX_LOST', 'VERIFY_GIT_KILLED'],
+  solve: ['LEAKS_FAILED', 'SANDBOX_DISK_FULL', 'SANDBOX_LOST', 'VERIFY_GIT_KILLED'],
   grade: ['GRADE_UNDECIDED']
 }
 
