@@ -4,11 +4,9 @@
 import { createBug } from '../src/artifact/index.ts'
 import type { Arena, Bug, TestMap, Verdict } from '../src/domain.ts'
 import type { Random } from '../src/ports.ts'
-import { verifyLimits, stageNames, toVerdict, type TreeRun, type VerifyRequest } from '../src/verify/index.ts'
+import type { TreeRun, VerifyRequest } from '../src/verify/index.ts'
 import { planBug, type Plan } from '../src/verify/plan.ts'
-import type { Runs } from '../src/verify/runs.ts'
-import { nothingKnown } from '../src/verify/stages.ts'
-import { stageFunctions } from '../src/verify/verification.ts'
+import { judgeRuns } from './judge.ts'
 
 const steady = Array.from({ length: 10 }, (_, index) => `test/a.js::steady ${index}`)
 const broken = 'test/a.js::broken'
@@ -67,21 +65,12 @@ export async function drawVerdict (drawn: FlakyCase, p: number, repeats: number,
     once.set(key, known)
     return known
   }
-  const runs: Runs = {
-    absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, startAll: () => {}, close: async () => {},
+  return await judgeRuns({
     clean: async repeat => run(`clean ${repeat}`, () => suite(onClean(p), false, false)),
     buggy: async repeat => run(`buggy ${repeat}`, () => suite(onBuggy(p), true, false)),
     weakened: async () => suite(onBuggy(p), true, true),
     restored: async () => suite(onClean(p), false, false)
-  }
-  const stages = { plan, runs, request, limits: verifyLimits, repeats, known: nothingKnown(plan) }
-  const reports = []
-  for (const stage of stageNames) {
-    reports.push(await stageFunctions[stage](stages))
-    if (reports.at(-1)!.checks.some(check => check.verdict === 'fail')) break
-  }
-  const checks = new Map(reports.flatMap(report => report.checks).map(check => [check.name, check]))
-  return toVerdict(bug, { kind: 'decided', checks: [...checks.values()], findings: Object.assign({}, ...reports.map(report => report.findings)) })
+  }, { plan, request, repeats })
 }
 
 const isMet = ({ counts }: FlakyCase, { valid, p2p }: Verdict): boolean => counts === 'accepted' ? valid : counts === 'rejected' ? !valid : valid && p2p.includes(flaky)

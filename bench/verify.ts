@@ -16,16 +16,14 @@ import { systemClock } from '../src/clock.ts'
 import type { Arena, Bug, Verdict } from '../src/domain.ts'
 import { createProcessSandboxes, createSandboxes } from '../src/sandbox/index.ts'
 import { shellQuote } from '../src/quote.ts'
-import { stageNames, toVerdict, verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
+import { verifyLimits, type TreeRun, type VerifyPorts, type VerifyRequest } from '../src/verify/index.ts'
 import { planBug, unitName, withoutUnits, type Plan } from '../src/verify/plan.ts'
 import { verifyPorts } from '../src/verify/ports.ts'
 import { openTree, runTree, type Bench } from '../src/verify/run.ts'
-import type { Runs } from '../src/verify/runs.ts'
-import { nothingKnown } from '../src/verify/stages.ts'
 import { applyPatch } from '../src/verify/tree.ts'
 import type { NamedPatch } from '../src/verify/types.ts'
-import { stageFunctions } from '../src/verify/verification.ts'
 import { benchOf as benchOn, makeArtifacts } from './artifacts.ts'
+import { judgeRuns } from './judge.ts'
 
 const { values } = parseArgs({
   options: { check: { type: 'boolean', default: false }, artifacts: { type: 'string', default: '200' }, overhead: { type: 'string', default: '10' }, target: { type: 'string', default: 'npm:qs@6.13.0' }, seed: { type: 'string', default: '1' } }
@@ -83,17 +81,9 @@ async function naiveVerdict (bug: Bug, arena: Arena): Promise<Verdict> {
   const weakened = await run(plan.inject, plan.weaken)
   const restored = new Map<string, TreeRun>()
   for (const unit of plan.units) restored.set(unitName(unit), await run(withoutUnits(plan.units, new Set([unit]))))
-  const runs: Runs = {
-    absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, startAll: () => {}, close: async () => {}, clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
-  }
-  const stages = { plan, runs, request, limits: verifyLimits, repeats: verifyLimits.repeats, known: nothingKnown(plan) }
-  const reports = []
-  for (const stage of stageNames) {
-    reports.push(await stageFunctions[stage](stages))
-    if (reports.at(-1)!.checks.some(check => check.verdict === 'fail')) break
-  }
-  const checks = new Map(reports.flatMap(report => report.checks).map(check => [check.name, check]))
-  return toVerdict(bug, { kind: 'decided', checks: [...checks.values()], findings: Object.assign({}, ...reports.map(report => report.findings)) })
+  return await judgeRuns({
+    clean: async repeat => clean[repeat]!, buggy: async repeat => buggy[repeat]!, weakened: async () => weakened, restored: async ([unit]) => restored.get(unitName(unit!))!
+  }, { plan, request, repeats: verifyLimits.repeats })
 }
 
 // ---- measurements ---------------------------------------------------------------------------------------------------

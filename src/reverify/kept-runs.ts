@@ -76,7 +76,7 @@ export function keptRuns (verdict: Verdict, units: readonly PatchFile[]): Runs {
     async blind () {
       if (script.blind === undefined) return null
       if (script.blind.results === null && script.blind.passed + script.blind.failed > 0) throw notKept('the tests of the run without test files')
-      return { ...keptRun({ ...script.blind, results: script.blind.results ?? {} }) }
+      return keptRun({ ...script.blind, results: script.blind.results ?? {} })
     },
     weakened: async () => keptRun(weaken.runs?.[0]),
     async restored (units) {

@@ -16,10 +16,11 @@ import { contentCommand, gitCommand, listCommand as listSystemCommand, namesComm
 import { leakLimits } from '../verify/leaks/index.ts'
 import { commitCommand, forgetCommand } from '../verify/solver-tree.ts'
 import { applyCommand } from '../verify/tree.ts'
+import { blobId } from '../workers/blob-id.ts'
 import type { Tree, TreeFile } from '../workers/diff/index.ts'
 import { printParsed, printRun, type Printed } from './pytest-log.ts'
 import { runSuite } from './suite.ts'
-import { blobIdOf, commitOf, diffTrees, overlaid, patched, perThing, remembered } from './trees.ts'
+import { commitOf, diffTrees, overlaid, patched, perThing, remembered } from './trees.ts'
 
 export const folders: SandboxFolders = { tree: '/testbed', scratch: '/spar' }
 
@@ -90,7 +91,7 @@ const present: Run = ({ tree }, stdin) => answer(0, pathsOf(stdin).map(path => t
 
 const fingerprint: Run = ({ tree }, stdin) => answer(0, pathsOf(stdin).map(path => {
   const file = tree.get(path)
-  return file === undefined ? 'none\n' : `${file.mode === '100755' ? 'executable\n' : ''}${blobIdOf(file.bytes)}\n`
+  return file === undefined ? 'none\n' : `${file.mode === '100755' ? 'executable\n' : ''}${blobId(file.bytes)}\n`
 }).join(''))
 
 const commit: Run = contents => {

@@ -65,8 +65,6 @@ export const isFolder = (tree: Tree, path: string): boolean => [...tree.keys()].
 
 // ---- git ------------------------------------------------------------------------------------------------------------
 
-/** As `git hash-object` prints it. */
-export const blobIdOf = (bytes: Uint8Array): string => objectId('blob', bytes).toString('hex')
 const objectId = (kind: string, body: Uint8Array): Buffer => createHash('sha1').update(`${kind} ${body.length}\0`).update(body).digest()
 
 interface Folder { files: Map<string, TreeFile>; folders: Map<string, Folder> }

@@ -2,13 +2,12 @@
 // and the second time counts. Whoever runs tests has none to tell of; whoever prints results has them still. Pure.
 
 import type { TestMap } from '../domain.ts'
+import { patternQuote } from '../quote.ts'
 
 /** No test file in any language. */
 export const unreadable = Buffer.from(')]}\n')
 
 export interface Seen { passing: readonly string[]; f2p: readonly string[]; buggy: TestMap; blind: TestMap; testFiles: readonly string[] }
-
-const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /** What the script cannot know, or null. */
 export function forgery ({ passing, f2p, buggy, blind, testFiles }: Seen): string | null {
@@ -29,6 +28,6 @@ export function forgery ({ passing, f2p, buggy, blind, testFiles }: Seen): strin
 
 /** Tests whose names hold this path as it stands, and more than it: a result for a whole file says only that a runner tried it. */
 function testsOf (file: string, ids: readonly string[]): string[] {
-  const path = new RegExp(`(?<![\\w/-])(?:\\./)?${escape(file)}(?![\\w./-])`)
+  const path = new RegExp(`(?<![\\w/-])(?:\\./)?${patternQuote(file)}(?![\\w./-])`)
   return ids.filter(id => path.test(id) && /\w/.test([file, file.split('/').at(-1)!].reduce((left, part) => left.replaceAll(part, ''), id)))
 }

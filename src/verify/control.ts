@@ -15,7 +15,7 @@ import { cleanRunKey, createSharedRuns, type SharedRuns } from './clean-runs.ts'
 import { runEvidence, type RunEvidence } from './evidence.ts'
 import { verifyLimits, type VerifyLimits } from './limits.ts'
 import { runTree, type Bench, type RunOptions } from './run.ts'
-import { bareGit, execGit } from './tree.ts'
+import { bareGit, execGit, pathsAsInput, writeFiles } from './tree.ts'
 import type { Suite, TreeRun } from './types.ts'
 
 export type Sabotage = (path: string, text: string, mode: SabotageMode) => Promise<string | null>
@@ -72,7 +72,7 @@ export async function runControls (control: Control, controls: Controls, attempt
       ...(attempt.begin ? { begin: attempt.begin } : {}),
       finish: async sandbox => {
         await attempt.finish?.(sandbox)
-        await putFiles(sandbox, files)
+        await writeFiles(sandbox, files)
       },
       ...(signal ? { signal } : {})
     })
@@ -109,16 +109,12 @@ async function calibrate ({ arena, suite, testFiles, bench, signal }: Control, {
         const spoiled = await sabotage(path, await textOf(sandbox, path, bench.limits), mode)
         if (spoiled !== null) files.set(path, new Uint8Array(Buffer.from(spoiled)))
       }
-      await putFiles(sandbox, files)
+      await writeFiles(sandbox, files)
     })
     // A test that fails by chance accuses nobody.
-    const second = new Set(files.size === 0 ? [] : await play(async sandbox => await putFiles(sandbox, files)))
+    const second = new Set(files.size === 0 ? [] : await play(async sandbox => await writeFiles(sandbox, files)))
     return { files, failing: first.filter(id => second.has(id)) }
   }, signal)
-}
-
-async function putFiles (sandbox: Sandbox, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  for (const [path, bytes] of files) await sandbox.writeFile(path, bytes)
 }
 
 /** Larger ones than a parser takes, and those in other encodings, are left as they are. */
@@ -139,8 +135,7 @@ export const fingerprintCommand = ({ tree }: SandboxFolders): string =>
 
 /** The same text for the same files. Nothing that a model wrote may have run in the sandbox. */
 export async function fingerprint (sandbox: Sandbox, paths: readonly string[], limits: VerifyLimits, signal?: AbortSignal): Promise<string> {
-  const list = Buffer.from(paths.map(path => `./${path}\0`).join(''))
-  const { exitCode, output } = await execGit(sandbox, fingerprintCommand(sandbox), limits, signal, list)
+  const { exitCode, output } = await execGit(sandbox, fingerprintCommand(sandbox), limits, signal, pathsAsInput(paths))
   const text = Buffer.from(output).toString('utf8')
   if (exitCode !== 0) throw new SparError('SANDBOX_LOST', `Cannot look at files in sandbox ${sandbox.id}: ${text.trim().slice(0, 300)}`, { retryable: true })
   return text

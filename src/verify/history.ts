@@ -4,7 +4,7 @@
 import { basename } from 'node:path'
 import { toPlain } from '../errors.ts'
 import type { Sandbox } from '../ports.ts'
-import { shellQuote } from '../quote.ts'
+import { globQuote, shellQuote } from '../quote.ts'
 import type { Finding } from '../workers/survey/survey.ts'
 import type { VerifyLimits } from './limits.ts'
 import { bareGit, execGit } from './tree.ts'
@@ -26,8 +26,7 @@ export async function splitByHistory (sandbox: Sandbox, found: readonly Finding[
 async function isOld (sandbox: Sandbox, { rule, path, text }: Finding, limits: VerifyLimits, signal?: AbortSignal): Promise<boolean> {
   // A file that does not parse or cannot be read, and a kept copy, are what they are, wherever they come from.
   if (rule === 'syntax' || rule === 'copy' || rule === 'size' || text.length < lineCharsMin) return false
-  const name = basename(path).replace(/[\\*?[\]]/g, '\\$&')
-  const searched = await execGit(sandbox, `( cd -- ${shellQuote(sandbox.tree)} && ${bareGit} log -1 --format=%H -S ${shellQuote(text)} -- ${shellQuote(`:(glob)**/${name}`)} )`, limits, signal)
+  const searched = await execGit(sandbox, `( cd -- ${shellQuote(sandbox.tree)} && ${bareGit} log -1 --format=%H -S ${shellQuote(text)} -- ${shellQuote(`:(glob)**/${globQuote(basename(path))}`)} )`, limits, signal)
     // A history that takes too long to search exempts nothing.
     .catch((error: unknown) => { if (toPlain(error).code === 'VERIFY_GIT_KILLED') return null; throw error })
   if (searched === null) return false

@@ -5,7 +5,7 @@ import { SparError } from '../errors.ts'
 import type { Sandbox, SandboxFolders } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
 import type { VerifyLimits } from './limits.ts'
-import { execGit } from './tree.ts'
+import { execGit, pathsAsInput } from './tree.ts'
 
 const folder = ({ scratch }: SandboxFolders): string => shellQuote(`${scratch}/.originals`)
 
@@ -17,8 +17,7 @@ export const restoreCommand = (folders: SandboxFolders): string =>
   `( cp -a ${folder(folders)}/. ${shellQuote(folders.tree)}/ && rm -rf ${folder(folders)} )`
 
 export async function keepTestFiles (sandbox: Sandbox, testFiles: readonly string[], limits: VerifyLimits, signal?: AbortSignal): Promise<void> {
-  const list = Buffer.from(testFiles.map(path => `./${path}\0`).join(''))
-  await run(sandbox, keepCommand(sandbox), limits, signal, list)
+  await run(sandbox, keepCommand(sandbox), limits, signal, pathsAsInput(testFiles))
 }
 
 export async function restoreTestFiles (sandbox: Sandbox, limits: VerifyLimits, signal?: AbortSignal): Promise<void> {

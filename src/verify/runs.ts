@@ -14,6 +14,7 @@ import { splitByHistory } from './history.ts'
 import { unitName, withoutUnits, type Plan } from './plan.ts'
 import { createBench, isOwnScript, openTree, openView, runTree, type BenchOptions, type RunOptions } from './run.ts'
 import { readSides, surveyFiles, withNewlines } from './survey.ts'
+import { pathsAsInput, writeFiles } from './tree.ts'
 import type { TreeRun, VerifyPorts } from './types.ts'
 
 export interface Runs {
@@ -104,10 +105,10 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
       const open = repeat === 0 ? first : null
       const sandbox = open === null ? {} : { sandbox: await open }
       const more = repeat === 0 ? [] : withNewlines((await sides)?.sides ?? [])
-      return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox, finish: async sandbox => await writeAll(sandbox, more) })
+      return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox, finish: async sandbox => await writeFiles(sandbox, more) })
     }),
     blind: () => ownScript ? Promise.resolve(null) : once('blind', async () => await run({
-      patches: [plan.inject], purpose: 'blind', times: 2, finish: async sandbox => await writeAll(sandbox, plan.testFiles.map(path => ({ path, bytes: unreadable })))
+      patches: [plan.inject], purpose: 'blind', times: 2, finish: async sandbox => await writeFiles(sandbox, plan.testFiles.map(path => [path, unreadable] as const))
     })),
     weakened: () => once('weakened', async () => await run({ patches: [plan.inject, plan.weaken], purpose: 'weakened' })),
     restored (units) {
@@ -124,17 +125,12 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
   return runs
 }
 
-async function writeAll (sandbox: Sandbox, files: readonly { path: string; bytes: Uint8Array }[]): Promise<void> {
-  for (const { path, bytes } of files) await sandbox.writeFile(path, bytes)
-}
-
 /** Paths come on standard input, with a NUL behind each; a line for each says 1 where a file is. */
 export const presentCommand = ({ tree }: SandboxFolders): string =>
   `( cd -- ${shellQuote(tree)} && while IFS= read -r -d '' path; do if [ -f "$path" ] && [ ! -L "$path" ]; then echo 1; else echo 0; fi; done )`
 
 async function absentPaths (sandbox: Sandbox, paths: readonly string[]): Promise<string[]> {
-  const list = Buffer.from(paths.map(path => `./${path}\0`).join(''))
-  const { output, exitCode } = await sandbox.exec(presentCommand(sandbox), { timeoutMs: 30_000, outputBytesMax: 2 ** 20, stdin: list })
+  const { output, exitCode } = await sandbox.exec(presentCommand(sandbox), { timeoutMs: 30_000, outputBytesMax: 2 ** 20, stdin: pathsAsInput(paths) })
   const answers = Buffer.from(output).toString('utf8').split('\n').filter(line => line !== '')
   if (exitCode !== 0 || answers.length !== paths.length) throw new SparError('SANDBOX_LOST', `Cannot look for test files in sandbox ${sandbox.id}: it answers ${answers.length} of ${paths.length}`, { retryable: true })
   return paths.filter((_, index) => answers[index] === '0')

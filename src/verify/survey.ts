@@ -67,8 +67,8 @@ const textOf = (bytes: Uint8Array | null): string | null => bytes === null ? nul
 export const surveyFiles = (sides: readonly Sides[]): SurveyFile[] => sides.map(({ unit, before, after }) => ({ path: unit.newPath ?? unit.oldPath!, before: textOf(before), after: textOf(after) }))
 
 /** The bug's files in a language that a newline at the end means nothing to, with one more. */
-export const withNewlines = (sides: readonly Sides[]): { path: string; bytes: Uint8Array }[] => sides.flatMap(({ unit: { newPath }, after }) =>
-  newPath === null || after === null || after.length === 0 || languageOf(newPath) === null ? [] : [{ path: newPath, bytes: Buffer.concat([after, Buffer.from('\n')]) }])
+export const withNewlines = (sides: readonly Sides[]): [path: string, bytes: Uint8Array][] => sides.flatMap(({ unit: { newPath }, after }) =>
+  newPath === null || after === null || after.length === 0 || languageOf(newPath) === null ? [] : [[newPath, Buffer.concat([after, Buffer.from('\n')])]])
 
 /** The checks that findings fail, of each one that says all of its own. */
 export function checksOf (found: readonly Finding[]): Check[] {

@@ -44,6 +44,13 @@ export function applyCommand (folders: SandboxFolders, paths: readonly string[])
     exit $code )`
 }
 
+/** Paths of the tree as commands of ours read them from standard input: a NUL behind each. */
+export const pathsAsInput = (paths: readonly string[]): Uint8Array => Buffer.from(paths.map(path => `./${path}\0`).join(''))
+
+export async function writeFiles (sandbox: Sandbox, files: Iterable<readonly [path: string, bytes: Uint8Array]>): Promise<void> {
+  for (const [path, bytes] of files) await sandbox.writeFile(path, bytes)
+}
+
 /** Runs a git command of ours; throws where the fault is not the patch's. */
 export async function execGit (sandbox: Sandbox, command: string, limits: VerifyLimits, signal?: AbortSignal, stdin?: Uint8Array): Promise<ExecResult> {
   const result = await sandbox.exec(command, { timeoutMs: limits.gitMsMax, outputBytesMax: 2 ** 20, ...(signal ? { signal } : {}), ...(stdin ? { stdin } : {}) })

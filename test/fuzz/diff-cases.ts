@@ -1,7 +1,7 @@
 // Cases for the fuzzer of patches: a tree, a patch that changes it in every way git knows, and then, in most cases,
 // something that goes wrong: the tree has moved on, hunks are cut, permuted or counted wrongly, lines and bytes mangled.
 
-import { blobId } from '../../src/workers/diff/apply-binary.ts'
+import { blobId } from '../../src/workers/blob-id.ts'
 import type { TreeFile } from '../../src/workers/diff/tree.ts'
 import type { Random } from '../../src/ports.ts'
 import { binaryOf } from './diff-binary.ts'

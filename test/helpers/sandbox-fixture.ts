@@ -5,12 +5,28 @@ import Docker from 'dockerode'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Test } from 'tap'
 
 import type { Arena } from '../../src/domain.ts'
 import type { ExecOptions, ExecResult, Sandbox, SandboxSpec } from '../../src/ports.ts'
+import { createProcessSandboxes, type ProcessSandboxes } from '../../src/sandbox/process/index.ts'
+import type { Isolation } from '../../src/sandbox/process/launch.ts'
 
 const git = (cwd: string, ...args: string[]): void => {
   execFileSync('git', ['-c', 'user.name=n', '-c', 'user.email=n@example.org', '-c', 'gc.auto=0', ...args], { cwd, stdio: 'pipe' })
+}
+
+/** Null where this host has no such isolation: the test is skipped, and fails in CI. */
+export async function openIsolation (t: Test, home: string, isolation: Isolation): Promise<ProcessSandboxes | null> {
+  try {
+    const sandboxes = await createProcessSandboxes({ home, isolation })
+    t.teardown(() => sandboxes.close())
+    return sandboxes
+  } catch (error) {
+    if (process.env['CI'] !== undefined) throw error
+    t.pass('no such isolation here', { skip: error instanceof Error ? error.message : String(error) })
+    return null
+  }
 }
 
 /** Two commits over a few files; `tree` holds the files, `git` the history. */

@@ -16,7 +16,7 @@ import { defaultSandboxLimits, preparedMax, unleasedMsMax } from '../../src/sand
 import { currentOwner, ownerState } from '../../src/sandbox/owner.ts'
 import { findCgroups } from '../../src/sandbox/process/cgroup.ts'
 import { createProcessSandboxes } from '../../src/sandbox/process/index.ts'
-import { findTestEngine, makeArenaFolder, makeArenaImage, run, specOf } from '../helpers/sandbox-fixture.ts'
+import { findTestEngine, makeArenaFolder, makeArenaImage, openIsolation, run, specOf } from '../helpers/sandbox-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -57,12 +57,8 @@ function prepare (t: Test): { home: string; arenaFile: string; arena: ReturnType
 for (const isolation of ['bubblewrap', 'namespaces', 'none'] as const) {
   t.test(`process sandboxes with ${isolation}: a killed owner leaves nothing after the reaper`, async t => {
     const { home, arenaFile, arena } = prepare(t)
-    const sandboxes = await createProcessSandboxes({ home, isolation }).catch(error => error as Error)
-    if (sandboxes instanceof Error) {
-      if (process.env['CI'] !== undefined) throw sandboxes
-      return void t.pass('no such isolation here', { skip: sandboxes.message })
-    }
-    t.teardown(() => sandboxes.close())
+    const sandboxes = await openIsolation(t, home, isolation)
+    if (sandboxes === null) return
     const marker = newMarker()
     const { child, id } = await startOwner(home, isolation, arenaFile, marker)
     t.teardown(() => child.kill('SIGKILL'))

@@ -5,7 +5,7 @@
 // goes on with keeps what was written to it in its memory.
 
 import type { SandboxFolders } from '../../ports.ts'
-import { shellQuote } from '../../quote.ts'
+import { globQuote, shellQuote } from '../../quote.ts'
 import { bareGit } from '../tree.ts'
 import type { LeakLimits } from './limits.ts'
 
@@ -35,7 +35,6 @@ export const gitCommand = ({ tree }: SandboxFolders, commit: string): string => 
 // ---- names ----------------------------------------------------------------------------------------------------------
 
 const anyName = (names: readonly string[]): string => names.map(name => `-name ${shellQuote(name)}`).join(' -o ')
-const globbed = (name: string): string => name.replace(/[*?[\]\\]/g, '\\$&')
 
 export const archiveNames = /\.(?:whl|zip|egg|tgz|tbz2?|txz|tar|tar\.(?:gz|bz2|xz)|crate)$|\/_cacache\/content-v2\/|\/pip\/http[^/]*\/.*\/[0-9a-f]{20,}[^/]*$/i
 const archiveGlobs = ['*.whl', '*.zip', '*.egg', '*.tgz', '*.tbz', '*.tbz2', '*.txz', '*.tar', '*.tar.gz', '*.tar.bz2', '*.tar.xz', '*.crate']
@@ -44,9 +43,9 @@ const stores = `-name '*.pack' -o -name '*.bundle' -o -path '*/${hex(2)}/${hex(3
 
 /** Files below the tree and the writable folders whose names say that they may be of interest; not in the solver's own repository. */
 export function namesCommand (roots: readonly string[], without: readonly string[], { tree }: SandboxFolders, names: readonly string[], { namesBytesMax }: LeakLimits): string {
-  const wanted = [...new Set(names.flatMap(name => [`*${globbed(name)}*`, `${globbed(stemOf(name))}.*`]))]
+  const wanted = [...new Set(names.flatMap(name => [`*${globQuote(name)}*`, `${globQuote(stemOf(name))}.*`]))]
   return sub([
-    `find ${quoted(roots)} \\( ${[`${tree}/.git`, ...without].map(path => `-path ${shellQuote(globbed(path))}`).join(' -o ')} \\) -prune -o -type f \\( ${anyName([...wanted, ...archiveGlobs])} -o ${stores} -o -path '*/_cacache/content-v2/*' -o -path '*/pip/http*' \\) -print0 2>/dev/null | head -c ${namesBytesMax + 1}`
+    `find ${quoted(roots)} \\( ${[`${tree}/.git`, ...without].map(path => `-path ${shellQuote(globQuote(path))}`).join(' -o ')} \\) -prune -o -type f \\( ${anyName([...wanted, ...archiveGlobs])} -o ${stores} -o -path '*/_cacache/content-v2/*' -o -path '*/pip/http*' \\) -print0 2>/dev/null | head -c ${namesBytesMax + 1}`
   ])
 }
 
@@ -57,7 +56,7 @@ const dull = ['/proc', '/sys', '/dev', '/usr/share/man', '/usr/share/locale', '/
 
 /** All files below the roots, without what others look at. */
 export const listCommand = (roots: readonly string[], without: readonly string[], { listingBytesMax }: LeakLimits): string => sub([
-  `find ${quoted(roots)} \\( ${[...without, ...dull].map(path => `-path ${shellQuote(globbed(path))}`).join(' -o ')} \\) -prune -o -type f -print0 2>/dev/null | head -c ${listingBytesMax + 1}`
+  `find ${quoted(roots)} \\( ${[...without, ...dull].map(path => `-path ${shellQuote(globQuote(path))}`).join(' -o ')} \\) -prune -o -type f -print0 2>/dev/null | head -c ${listingBytesMax + 1}`
 ])
 
 // ---- content --------------------------------------------------------------------------------------------------------

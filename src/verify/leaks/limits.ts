@@ -1,7 +1,7 @@
 // Every limit of the search for leaks, with its default.
 
 export const leakLimits = {
-  /** One command of the search. Past it the fault is the sandbox's. */
+  /** One command of the search. */
   commandMsMax: 60_000,
   /** All changed files of a bug, as they are in the solver's tree. */
   originalBytesMax: 16 * 2 ** 20,

@@ -1,6 +1,7 @@
 // Answers that are worked out once, by whoever asks first, in that one's sandbox. Others wait for it. Where it fails, which
 // says nothing of the others' sandboxes, the next one works it out in its own.
 
+import { orAborted } from '../../bus/abort.ts'
 import { SparError } from '../../errors.ts'
 
 export class Remembered<Value> {
@@ -19,8 +20,9 @@ export class Remembered<Value> {
       const known = this.#kept.get(key)
       if (known === undefined) return await this.#begin(key, make)
       this.#touch(key, known)
-      const shared = await orLeave(known.then(value => ({ value }), () => null), signal)
+      const shared = await orAborted(known.then(value => ({ value }), () => null), signal === undefined ? [] : [signal])
       if (shared !== null) return shared.value
+      if (signal?.aborted === true) throw new SparError('ABORTED', 'Cannot wait for a search for leaks: the work was cancelled', { retryable: true })
     }
   }
 
@@ -40,17 +42,4 @@ export class Remembered<Value> {
     this.#kept.set(key, value)
     if (this.#kept.size > this.#max) this.#kept.delete(this.#kept.keys().next().value!)
   }
-}
-
-async function orLeave<Value> (waiting: Promise<Value>, signal?: AbortSignal): Promise<Value> {
-  if (signal === undefined) return await waiting
-  let leave = (): void => {}
-  try {
-    return await new Promise((resolve, reject) => {
-      leave = () => reject(new SparError('ABORTED', 'Cannot wait for a search for leaks: the work was cancelled', { retryable: true }))
-      signal.addEventListener('abort', leave, { once: true })
-      if (signal.aborted) leave()
-      waiting.then(resolve, reject)
-    })
-  } finally { signal.removeEventListener('abort', leave) }
 }

@@ -7,12 +7,12 @@
 // All that reads files runs in the solver's sandbox, before the solver. A fault of the sandbox is thrown; a limit that was
 // reached is a finding. Findings change no outcome.
 
-import { createHash } from 'node:crypto'
 import { basename, dirname } from 'node:path/posix'
 import { readPatch, touchedPaths } from '../../artifact/index.ts'
 import type { Arena, Bug } from '../../domain.ts'
 import { SparError } from '../../errors.ts'
 import type { Sandbox } from '../../ports.ts'
+import { blobId } from '../../workers/blob-id.ts'
 import { applyPatch, type TreeFile } from '../../workers/diff/index.ts'
 import { throwIfAborted } from '../tree.ts'
 import { archivesCommand, chosenCommand, contentCommand, gitCommand, listCommand, namesCommand, noReader, readCommand, stemOf, storesCommand } from './commands.ts'
@@ -96,7 +96,7 @@ class Search {
       const changed = readPatch(files.bugInject).flatMap(({ oldPath, newPath }) => oldPath === null || !before.has(oldPath) ? [] : [{ path: oldPath, bytes: before.get(oldPath)!.bytes, now: now.get(newPath ?? oldPath)?.bytes ?? null }])
       return {
         originals: changed.map(({ path, bytes, now }) => readOriginal(path, bytes, now, this.#limits)),
-        blobs: new Map(changed.map(({ path, bytes }) => [createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'), path])),
+        blobs: new Map(changed.map(({ path, bytes }) => [blobId(bytes), path])),
         now: read.map(file => ({ ...file, path: `${this.#sandbox.tree}/${file.path}` }))
       }
     } catch (error) {

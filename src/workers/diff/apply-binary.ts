@@ -1,16 +1,13 @@
 // A binary section applied. Its index line must name both contents in full, and both are held against what is there.
 
-import { createHash } from 'node:crypto'
 import type { SparError } from '../../errors.ts'
+import { blobId } from '../blob-id.ts'
 import { applyDelta, blockMethod, inflateBlock } from './binary.ts'
 import { refuse } from './check.ts'
 import { file, type PatchIndex } from './patch-index.ts'
 import type { Section } from './section.ts'
 
 const nothing = new Uint8Array(0)
-
-/** git's name for a content. */
-export const blobId = (bytes: Uint8Array): string => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
 
 export function applyBinary (before: Uint8Array, section: Section, index: PatchIndex, reverse: boolean, withoutBlocks: boolean, sizeMax: number): Uint8Array {
   const { oldId, newId } = section

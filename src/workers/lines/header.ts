@@ -1,15 +1,12 @@
 // The header of one file section of a git diff, for a file that keeps its name, comes or goes.
 
-import { createHash } from 'node:crypto'
+import { blobId } from '../blob-id.ts'
 import { quotePath } from './quote.ts'
 
 /** A mode of null: that side has no such file. */
 export interface SectionHeader { path: string; beforeMode: string | null; afterMode: string | null }
 
 const noBlob = '0'.repeat(40)
-
-/** The name of an object in git's store. */
-export const blobHash = (bytes: Uint8Array): string => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
 
 /** `diff --git` and what became of the mode. */
 export function formatOpening ({ path, beforeMode, afterMode }: SectionHeader): string {
@@ -21,7 +18,7 @@ export function formatOpening ({ path, beforeMode, afterMode }: SectionHeader): 
 
 /** The mode stands here where it is the same on both sides. */
 export function formatIndex ({ beforeMode, afterMode }: SectionHeader, before: Uint8Array, after: Uint8Array): string {
-  const name = (mode: string | null, bytes: Uint8Array): string => mode === null ? noBlob : blobHash(bytes)
+  const name = (mode: string | null, bytes: Uint8Array): string => mode === null ? noBlob : blobId(bytes)
   return `index ${name(beforeMode, before)}..${name(afterMode, after)}${beforeMode === afterMode ? ` ${beforeMode}` : ''}\n`
 }
 

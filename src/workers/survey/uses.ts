@@ -1,6 +1,7 @@
 // What a file uses, as chains of names: `os.path.exists()`, `process.hrtime()`. A part that is not known before it runs is `?`;
 // what is written as a literal (`process['env']`, `require('fs')`) is known.
 
+import { patternQuote } from '../../quote.ts'
 import type { Source } from '../mutate/source.ts'
 import { part, parts, walk, type Role, type SyntaxNode } from '../mutate/syntax.ts'
 import type { Language } from '../mutate/types.ts'
@@ -12,10 +13,8 @@ interface Entry { rule: Rule; name: string; test: RegExp }
 /** `entries`: by the first word of their name. */
 interface Matcher { entries: Map<string, Entry[]>; modules: Map<string, Rule> }
 
-const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-
 /** A chain has a dot in front of each name and `()` behind what is called. */
-const patternOf = (name: string): RegExp => new RegExp(`${name.startsWith('^') ? '^' : ''}\\.${escape(name.replace(/^\^/, ''))}(?![\\w$])`)
+const patternOf = (name: string): RegExp => new RegExp(`${name.startsWith('^') ? '^' : ''}\\.${patternQuote(name.replace(/^\^/, ''))}(?![\\w$])`)
 
 function matcherOf ({ names, modules }: Table): Matcher {
   const entries = new Map<string, Entry[]>()

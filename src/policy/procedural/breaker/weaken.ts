@@ -7,7 +7,7 @@ import type { Edit } from '../../../workers/mutate/types.ts'
 import { withoutSpan } from '../../../workers/mutate/edits.ts'
 import { statementsOf, type SyntaxNode } from '../../../workers/mutate/syntax.ts'
 import { idsWith, printCommand, readRuns, type TestRun } from '../test-run.ts'
-import { shellQuote } from '../../../quote.ts'
+import { patternQuote, shellQuote } from '../../../quote.ts'
 import type { Play } from '../session.ts'
 import type { ToolTree } from '../tree.ts'
 import { statusOf, withStatus } from '../../../verify/compare.ts'
@@ -132,7 +132,7 @@ const smallest = (blocks: readonly TestBlock[]): TestBlock[] => blocks.filter(bl
 
 /** Line numbers that the log gives for a file. */
 function linesIn (path: string, log: string): number[] {
-  const name = path.split('/').at(-1)!.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const name = patternQuote(path.split('/').at(-1)!)
   return [...log.matchAll(new RegExp(`${name}(?::|", line )(\\d+)`, 'g'))].map(match => Number(match[1]))
 }
 
