@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Arena, RunnerName } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { Clock, Sandboxes } from '../ports.ts'
+import { withWholeOutput } from '../sandbox/node-output.ts'
 import { inspectImage, openImage } from './docker.ts'
 import { install } from './install/index.ts'
 import { arenaLimits, type ArenaLimits } from './limits.ts'
@@ -157,7 +158,7 @@ async function runnerOf (arena: Arena, found: Found, { options, limits, ports }:
   try {
     const script = scriptHead('the given command', found.testFiles) + customCommand(options.test!) + '\n'
     await sandbox.writeFile(`${sandbox.scratch}/sample.sh`, Buffer.from(script), 0o755)
-    const { output, killed } = await sandbox.exec(`bash "${sandbox.scratch}/sample.sh"`, { timeoutMs: limits.testMsMax, outputBytesMax: limits.logBytesMax })
+    const { output, killed } = await sandbox.exec(withWholeOutput(`bash "${sandbox.scratch}/sample.sh"`, sandbox), { timeoutMs: limits.testMsMax, outputBytesMax: limits.logBytesMax })
     if (killed === 'timeout') throw new SparError('ARENA_TESTS_FAIL', `Cannot open ${options.target}: --test "${options.test}" does not end within testMsMax = ${limits.testMsMax} ms`)
     return customRunner(options.test!, Buffer.from(output).toString('utf8'), found.ecosystem)
   } finally {

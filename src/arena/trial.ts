@@ -4,6 +4,7 @@
 import type { Arena, TestMap } from '../domain.ts'
 import type { Sandbox, Sandboxes } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
+import { withWholeOutput } from '../sandbox/node-output.ts'
 import type { ArenaLimits } from './limits.ts'
 import type { Runner } from './runners/types.ts'
 
@@ -107,7 +108,7 @@ export async function runTests (sandbox: Sandbox, runner: Runner, files: readonl
   const parser = `${sandbox.scratch}/trial/${runner.parser.name}`
   await sandbox.writeFile(script, Buffer.from(runner.script(files)), 0o755)
   await sandbox.writeFile(parser, Buffer.from(runner.parser.source), 0o755)
-  const run = await sandbox.exec(`cd ${shellQuote(sandbox.tree)} && bash ${shellQuote(script)}`, options)
+  const run = await sandbox.exec(withWholeOutput(`cd ${shellQuote(sandbox.tree)} && bash ${shellQuote(script)}`, sandbox), options)
   const log = Buffer.from(run.output).toString('utf8')
   if (run.killed === 'abort') throw signal?.reason ?? new Error('aborted')
   if (run.killed !== null) return { results: {}, log, timedOut: true }

@@ -6,6 +6,7 @@ import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import type { ExecResult } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
+import { withWholeOutput } from '../sandbox/node-output.ts'
 import type { VerifyLimits } from '../verify/limits.ts'
 import { createBench, openView, runTree, type Bench } from '../verify/run.ts'
 import { applyPatch, isStruck, throwIfAborted } from '../verify/tree.ts'
@@ -71,7 +72,7 @@ async function runScript (bench: Bench, parser: LogParser, patches: readonly Nam
     }
     const path = `${sandbox.scratch}/eval.sh`
     await sandbox.writeFile(path, suite.script, 0o755)
-    const result = await cores.run(async () => await sandbox.exec(`cd -- ${shellQuote(sandbox.tree)} && bash ${shellQuote(path)} < /dev/null`, {
+    const result = await cores.run(async () => await sandbox.exec(withWholeOutput(`cd -- ${shellQuote(sandbox.tree)} && bash ${shellQuote(path)} < /dev/null`, sandbox), {
       timeoutMs: limits.scriptMsMax, outputBytesMax: limits.scriptOutputBytesMax, ...signal ? { signal } : {}
     }), signal)
     throwIfAborted(result, signal)

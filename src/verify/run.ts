@@ -9,6 +9,7 @@ import { runners } from '../arena/runners/index.ts'
 import type { Arena } from '../domain.ts'
 import type { ExecResult, Sandbox, SandboxFolders, SandboxSpec } from '../ports.ts'
 import { shellQuote } from '../quote.ts'
+import { withWholeOutput } from '../sandbox/node-output.ts'
 import { throwIfFull } from '../sandbox/room.ts'
 import { createLimiter, type Limiter } from '../limiter.ts'
 import type { VerifyLimits } from './limits.ts'
@@ -106,7 +107,7 @@ const command = 'bash test_script.sh'
 const logKeptBytes = 2 ** 20
 
 export const scriptPath = ({ scratch }: SandboxFolders): string => `${scratch}/test_script.sh`
-export const scriptCommand = (folders: SandboxFolders): string => `cd -- ${shellQuote(folders.tree)} && bash ${shellQuote(scriptPath(folders))} < /dev/null`
+export const scriptCommand = (folders: SandboxFolders): string => withWholeOutput(`cd -- ${shellQuote(folders.tree)} && bash ${shellQuote(scriptPath(folders))} < /dev/null`, folders)
 
 async function runScript (sandbox: Sandbox, { limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
   const result = await cores.run(async () => await sandbox.exec(scriptCommand(sandbox), {
