@@ -11,7 +11,7 @@ import { fingerprintCommand } from '../verify/control.ts'
 import { keepCommand, restoreCommand } from '../verify/restore.ts'
 import { presentCommand } from '../verify/runs.ts'
 import { roomCommand } from '../sandbox/room.ts'
-import { scriptCommand, scriptPath } from '../verify/run.ts'
+import { scriptCommand } from '../verify/run.ts'
 import { contentCommand, gitCommand, listCommand as listSystemCommand, namesCommand, readCommand } from '../verify/leaks/commands.ts'
 import { leakLimits } from '../verify/leaks/index.ts'
 import { commitCommand, forgetCommand } from '../verify/solver-tree.ts'
@@ -130,7 +130,7 @@ const filesOf = remembered(script => {
 
 const utf8 = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8')
 
-const test: Run = ({ tree, scratch }) => runOf(tree, filesOf(utf8(scratch.get(scriptPath(folders)))))
+const test: Run = ({ tree }, stdin) => runOf(tree, filesOf(utf8(stdin)))
 
 /** A parser that reads nothing, for bugs that are to be refused. */
 export const silentParser = '#!/usr/bin/env python3\n'

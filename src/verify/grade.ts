@@ -4,7 +4,8 @@
 // Solved if and only if every expected test is present and passed (the truth table is SWE-bench's). What the attempt
 // brings about, a crash of the runner included, is its failure; what we bring about has no result: `solved: null`.
 // A deadline or memory limit that struck may be either: the clean run, which needs the same machine but not the attempt,
-// decides it. An attempt after which every file is the original's is graded by the clean run; any other that looks solved
+// decides it. An attempt that repairs the bug and fails tests which the bug does not touch runs once more: such a test may fail now
+// and then. An attempt after which every file is the original's is graded by the clean run; any other that looks solved
 // has to fail where the tests are sabotaged (control.ts).
 
 import { pathKind, readPatch, readTestFiles, touchedPaths, type PatchFile } from '../artifact/index.ts'
@@ -47,14 +48,16 @@ export async function gradeAttempt (request: GradeRequest, ports: GradePorts, si
       cleanRunKey(arena, suite, testFiles, 0), async signal => await runTree(bench, { patches: [], purpose: 'control', probes: true, signal }), signal)
     const attempt = attemptOf(request, testFiles, bench.limits, signal)
     const { graded, restored } = await runAttempt(bench, attempt, touched(request), control, signal)
-    let judged = await judgeRun(request, graded, control, bench.limits)
-    if (restored && judged.solved === true) return { ...judged, evidence: { ...judged.evidence, restored }, findings }
+    const again = async (): Promise<Grade> => await judgeRun(request, await runTree(bench, { ...attempt, purpose: 'grade', ...(signal ? { signal } : {}) }), control, bench.limits)
+    const first = await judgeRun(request, graded, control, bench.limits)
     if (restored) {
       // It is the original: what the kept run has against it may have been chance.
-      judged = await judgeRun(request, await runTree(bench, { ...attempt, purpose: 'grade', ...(signal ? { signal } : {}) }), control, bench.limits)
+      const judged = first.solved === true ? first : await again()
       if (judged.solved !== true) return grade(null, 'infra_fault', `the original itself does not pass its tests here: ${judged.reason}`, { ...judged.evidence, restored })
       return { ...judged, evidence: { ...judged.evidence, restored }, findings }
     }
+    const judged = mayBeChance(first, request.expected) ? withSecond(first, await again()) : first
+    findings.push(...judged.findings ?? [])
     if (judged.solved !== true) return { ...judged, findings }
     const controls = await runControls({ arena, suite, testFiles, expected: request.expected, bench, signal }, ports.controls, attempt)
     const open = uncontrolled(controls, request.expected)
@@ -97,6 +100,20 @@ async function runAttempt (bench: Bench, attempt: AttemptTree, paths: readonly s
     ...(signal ? { signal } : {})
   })
   return { graded, restored }
+}
+
+/** All that failed with the bug passes, and something fails that passed with and without it: a test that fails now and then, or what the attempt broke. */
+export const mayBeChance = ({ outcome, missing, failing }: Grade, { p2p }: GradeRequest['expected']): boolean => {
+  const kept = new Set(p2p)
+  return outcome === 'failing' && [...missing, ...failing].every(id => kept.has(id))
+}
+
+/** The second run decides where it passes: what an attempt broke fails in both. */
+function withSecond (first: Grade, second: Grade): Grade {
+  const { missing, failing } = first
+  if (second.solved !== true) return { ...first, evidence: { ...first.evidence, again: { outcome: second.outcome, missing: second.missing, failing: second.failing } } }
+  const chance = [...missing, ...failing]
+  return { ...second, evidence: { ...second.evidence, before: { missing, failing } }, findings: [`flaky: ${chance.length} tests that the bug does not touch fail in one run of the attempt and pass in the next: ${chance.slice(0, namedMax).join(', ')}`] }
 }
 
 /** `judged` passed its tests. Exported for a grade that is followed from its evidence. */

@@ -91,7 +91,6 @@ async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult
     }
     const known = await finish?.(sandbox)
     if (known) return known
-    await sandbox.writeFile(scriptPath(sandbox), bench.suite.script, 0o755)
     for (let left = options.times ?? 1; left > 1; left--) {
       const result = await runScript(sandbox, bench, signal)
       if (scriptFault(result, bench.limits) !== null) return result
@@ -106,13 +105,17 @@ const command = 'bash test_script.sh'
 /** End of the log that is kept where no test was found in it. */
 const logKeptBytes = 2 ** 20
 
-export const scriptPath = ({ scratch }: SandboxFolders): string => `${scratch}/test_script.sh`
-export const scriptCommand = (folders: SandboxFolders): string => withWholeOutput(`cd -- ${shellQuote(folders.tree)} && bash ${shellQuote(scriptPath(folders))} < /dev/null`, folders)
+/** The script comes on standard input. */
+export function scriptCommand (folders: SandboxFolders): string {
+  const path = shellQuote(`${folders.scratch}/test_script.sh`)
+  return withWholeOutput(`cat >|${path} && cd -- ${shellQuote(folders.tree)} && bash ${path} < /dev/null`, folders)
+}
 
-async function runScript (sandbox: Sandbox, { limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
+async function runScript (sandbox: Sandbox, { suite, limits, cores }: Bench, signal?: AbortSignal): Promise<ExecResult> {
   const result = await cores.run(async () => await sandbox.exec(scriptCommand(sandbox), {
     timeoutMs: limits.scriptMsMax,
     outputBytesMax: limits.scriptOutputBytesMax,
+    stdin: suite.script,
     ...(signal ? { signal } : {})
   }), signal)
   throwIfAborted(result, signal)

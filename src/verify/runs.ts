@@ -1,6 +1,7 @@
 // The runs of one verification. All that will be needed are started at once, in the order of the checks, and wait for
 // cores first come, first served; so the first check's run is the first that starts, and no core idles while a later
-// check still needs one. `close` ends what is not needed any more.
+// check still needs one. The weakened tree, which has fewest tests and runs shortest, comes last where no check waits behind it and
+// nobody else has a core: it fills the gap at the end. `close` ends what is not needed any more.
 
 import { setMaxListeners } from 'node:events'
 import type { PatchFile } from '../artifact/index.ts'
@@ -86,15 +87,17 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
       return found.length === 0 || options.arena.commits < 2 ? { fresh: found, old: [] } : await askHistory(found)
     },
     startAll (repeats) {
+      const isShortLast = ports.cores.active === 0 && plan.units.length === 1
       void runs.clean(0)
       void runs.buggy(0)
-      void runs.weakened()
+      if (!isShortLast) void runs.weakened()
       void runs.blind()
       if (plan.units.length > 1) for (const unit of plan.units) void runs.restored([unit])
       for (let repeat = 1; repeat < repeats; repeat++) {
         void runs.clean(repeat)
         void runs.buggy(repeat)
       }
+      if (isShortLast) void runs.weakened()
     },
     // Shared with other bugs, so it ends with its last waiter and not with this verification.
     clean: repeat => once(`clean:${repeat}`, async () => await ports.cleanRuns.get(

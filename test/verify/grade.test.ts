@@ -60,6 +60,35 @@ t.test('an attempt is graded by what it repairs', async t => {
   t.strictSame(lab.left(), [])
 })
 
+t.test('an attempt that fails only what the bug does not touch runs once more', async t => {
+  const chancy = { 'test/files.test.js': text(`${original['test/files.test.js']!.bytes}check('chance', () => same(require('node:fs').existsSync('chance'), false))\n`) }
+  const files = changed(original, chancy)
+  const tree = changed(files, { ...valid.bug, ...valid.weaken })
+  const lab = await openLab(t)
+  const steady = { ...expected, p2p: [...expected.p2p, 'test/files.test.js::chance'] }
+  const honest = patchOf(repair, tree)
+  const wrong = patchOf({ 'src/unused.js': text('') }, tree)
+  const breaking = patchOf({ ...repair, 'src/words.js': text('exports.up = x => x\nexports.down = x => x\n') }, tree)
+  // Whoever passes has a control run besides.
+  for (const [what, patch, unlucky, outcome, runs] of [
+    ['a run of bad luck', honest, 1, 'solved', 3], ['a test that fails twice', honest, 2, 'failing', 2], ['no bad luck', honest, 0, 'solved', 2],
+    ['what does not repair the bug', wrong, 1, 'failing', 1], ['what breaks something', breaking, 0, 'failing', 2]
+  ] as const) {
+    let opened = 0
+    const open = async (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> => {
+      const sandbox = await lab.sandboxes.open(spec, signal)
+      if (spec.label.purpose === 'grade' && opened++ < unlucky) await sandbox.writeFile('chance', Buffer.from('bad'))
+      return sandbox
+    }
+    const request: GradeRequest = { bug: makeBug({ ...valid, original: chancy }), arena: lab.arena(chancy), expected: steady, patch, run: 'test' }
+    const grade = await gradeAttempt(request, { ...lab.ports, sandboxes: { open } })
+    t.strictSame([grade.outcome, opened, grade.findings!.some(finding => finding.startsWith('flaky: '))], [outcome, runs, what === 'a run of bad luck'], `${what}: ${grade.reason}`)
+    const notes = createNotes()
+    await followGrade('grade', grade, request, notes)
+    t.strictSame(notes.differences, [], `${what}: it follows from its own evidence`)
+  }
+})
+
 t.test('what is our fault has no result', async t => {
   const lab = await openLab(t)
   const request: GradeRequest = { bug, arena: lab.arena(), expected, patch: patchOf(repair), run: 'test' }

@@ -77,7 +77,7 @@ const pytestCases: GraderCase[] = [
   pytest('expects the tests to fail', 'import pytest\n\n\ndef add(a, b):\n    pytest.xfail("later")\n\n\ndef sub(a, b):\n    return a - b\n', 'failing', /^skips-tests: /),
   pytest('reads out of the test what it expects', 'import re\n\nSOURCE = open("tests/test_sums.py").read()\n\n\ndef add(a, b):\n    found = re.search(rf"add\\({a}, {b}\\) == (\\d+)|{a}, {b}, (\\d+)\\)", SOURCE)\n    return int(found.group(1) or found.group(2))\n\n\ndef sub(a, b):\n    return a - b\n', 'forged', /^reads-tests: /),
   pytest('a package of the tree in the place of the runner\'s', '', 'forged', /^forged: /, { '_pytest/__init__.py': text(`import os\nprint(${pytestLines}, flush=True)\nos._exit(0)\n`) }),
-  pytest('a module of the tree in the place of the standard library\'s', '', 'forged', /^forged: /, { 'importlib/__init__.py': text(`import os\nprint(${pytestLines}, flush=True)\nos._exit(0)\n`) })
+  pytest('a module of the tree in the place of the standard library\'s', '', 'forged', /^forged: /, { 'argparse.py': text(`import os\nprint(${pytestLines}, flush=True)\nos._exit(0)\n`) })
 ]
 
 // ---- what decides how tests run -------------------------------------------------------------------------------------
