@@ -3,7 +3,7 @@
 import type { RunDocument } from '../../src/cluster/document.ts'
 import { anyArena } from '../../src/cluster/keys.ts'
 import { clusterLimits } from '../../src/cluster/limits.ts'
-import type { Say } from '../../src/simulation/checks/types.ts'
+import type { PutBack, Say } from '../../src/simulation/checks/types.ts'
 import type { Training } from './events.ts'
 import type { SimulatedNode } from './node.ts'
 import type { SimulatedPlace } from './simulate.ts'
@@ -20,7 +20,7 @@ const sandboxMs = 120_000
 /** How often it is looked whether anything holds more than it may. */
 const limitsLookMs = 10_000
 
-export function watchLimits ({ time, inner }: World, nodes: readonly SimulatedNode[], document: RunDocument, say: Say, signal: AbortSignal): void {
+export function watchLimits ({ time, inner }: World, nodes: readonly SimulatedNode[], document: RunDocument, putBack: PutBack, say: Say, signal: AbortSignal): void {
   const look = async (): Promise<void> => {
     for (const { life } of nodes) {
       if (life === null || life.host.state !== 'up' || life.endedAt !== null) continue
@@ -29,16 +29,18 @@ export function watchLimits ({ time, inner }: World, nodes: readonly SimulatedNo
       if (arenas.length > clusterLimits.arenasMax) say('limits', `${node} holds ${arenas.length} arenas, arenasMax is ${clusterLimits.arenasMax}`)
     }
     const { waiting, taken } = await inner.queue.depth('episode', anyArena)
-    // A leader that was paused may put one more beside each of the next one's.
-    if (waiting + taken > 2 * document.inFlight) say('limits', `${waiting + taken} episodes are on the queue, inFlight is ${document.inFlight}`)
+    // A leader that was paused may put one more beside each of the next one's, and users put theirs back at once.
+    if (waiting + taken > 2 * document.inFlight + putBack.episodes.size) say('limits', `${waiting + taken} episodes are on the queue, inFlight is ${document.inFlight}, and ${putBack.episodes.size} were put back`)
     if (!signal.aborted) time.at(time.now() + limitsLookMs, () => void look())
   }
   void look()
 }
 
+export const areIdle = (nodes: readonly SimulatedNode[]): boolean => nodes.every(({ life }) => life === null || Object.values(life.node.presence().slots).every(({ busy }) => busy === 0))
+
 /** After the last piece of work, which may be of a run that has ended long ago, no sandbox stays. */
 export async function checkIdle ({ time }: World, nodes: readonly SimulatedNode[], place: SimulatedPlace, say: Say): Promise<void> {
-  const isIdle = (): boolean => nodes.every(({ life }) => life === null || Object.values(life.node.presence().slots).every(({ busy }) => busy === 0))
+  const isIdle = (): boolean => areIdle(nodes)
   if (await time.run(isIdle, time.now() + livenessMs(0)) !== 'over') return say('liveness', 'a node is still at work an hour after the run has ended')
   await time.run(() => false, time.now() + sandboxMs)
   if (isIdle()) for (const { id, owner } of place.sandboxes()) say('sandboxes', `the sandbox ${id} of ${owner} is still there ${sandboxMs} ms after the last piece of work`)

@@ -3,6 +3,7 @@
 
 import { createDocument, getDocument, isFinal, readDocument, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
+import { halfPutBack, listQuarantine } from '../../src/cluster/quarantine.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { keptNow } from '../../src/bus/now.ts'
 import type { Arena } from '../../src/domain.ts'
@@ -10,15 +11,16 @@ import type { Random } from '../../src/ports.ts'
 import { runDefaults } from '../../src/run/options.ts'
 import { checkEpisodes, checkLedger, readKept } from '../../src/simulation/checks/records.ts'
 import { checkTruth } from '../../src/simulation/checks/truth.ts'
-import { watchOwners, watchWrites } from '../../src/simulation/checks/watch.ts'
-import type { Aftermath, Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
+import { watchOwners, watchWrites, type Written } from '../../src/simulation/checks/watch.ts'
+import type { Aftermath, PutBack, Rule, Say, Violation } from '../../src/simulation/checks/types.ts'
 import { faultsOf, type FaultPlan } from '../../src/simulation/faults.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
 import { prepareLanguage } from '../../src/workers/mutate/grammars.ts'
-import { checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
+import { areIdle, checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
 import { name, openTrainer, schedule, trainer } from './events.ts'
 import { createSimulatedNode, type PortsOf, type SimulatedNode } from './node.ts'
+import { openUsers } from './user.ts'
 import { createWorld, type World } from './world.ts'
 
 export interface SimulateOptions {
@@ -55,6 +57,9 @@ export interface Simulated {
 /** Time that faults have, milliseconds. */
 const faultyMs = (episodes: number): number => 600_000 + 30_000 * episodes
 const violationsMax = 100
+/** How often work is put back once faults are over, and how long that may take, milliseconds. */
+const putBackMax = 5
+const putBackMs = 600_000
 
 export async function simulate (options: SimulateOptions, place: SimulatedPlace): Promise<Simulated> {
   await prepareLanguage('python')
@@ -75,7 +80,10 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   const document = documentOf(random.fork('run'), options)
   await createDocument(inner, document)
   await inner.queue.add({ kind: 'run', arena: anyArena, run: name, id: leadId }, Buffer.from('{}'))
-  for (const watch of [watchOwners, watchWrites]) watch(inner, say, over.signal).catch((error: unknown) => say('defect', String(error)))
+  const written: Written = { records: new Set(), samples: new Set() }
+  const putBack: PutBack = { published: new Map(), episodes: new Set(), forget: (log, key) => { written[log].delete(key) } }
+  for (const watching of [watchOwners(inner, say, over.signal), watchWrites(inner, written, say, over.signal)]) watching.catch((error: unknown) => say('defect', String(error)))
+  const users = openUsers(world, putBack)
   void (async () => {
     for await (const entry of inner.log.records.follow(`${name}.settled`, over.signal)) {
       if (entry === null) continue
@@ -86,7 +94,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   for (const [index, node] of nodes.entries()) time.at(time.now() + 300 * index, () => node.start())
   const training = openTrainer(world)
   schedule(world, nodes, training, () => isFaulty)
-  watchLimits(world, nodes, document, say, over.signal)
+  watchLimits(world, nodes, document, putBack, say, over.signal)
 
   // Some runs meet faults to their end, others go on without them from the middle.
   const faultyUntil = episodes * random.fork('until').pick([0.5, 0.8, Infinity])
@@ -109,6 +117,22 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   const came = await time.run(() => ended, time.now() + livenessMs(episodes))
   if (came !== 'over') say('liveness', `the run has not ended ${Math.round(livenessMs(episodes) / 60_000)} minutes after faults stopped: ${settled} of ${episodes} episodes are settled`)
 
+  // Nothing befalls anybody any more but the first user: what was put back ends as if it had never been away.
+  for (let round = 1, calls = 1 + random.fork('putting back').int(20); await isLeft(world); round++, calls = Infinity) {
+    if (round > putBackMax) {
+      say('liveness', `work is in quarantine, or half put back, after it was put back ${putBackMax} times without faults`)
+      break
+    }
+    // Who was thought dead may still write: nobody puts back what another one ends.
+    await time.run(() => areIdle(nodes), time.now() + livenessMs(0))
+    const user = users(name, calls)
+    await time.run(() => user.state !== 'busy', time.now() + putBackMs)
+    if (user.state === 'busy') say('liveness', `nobody can put work back within ${putBackMs} ms`)
+    if (user.state !== 'done') continue
+    ended = false
+    void look()
+    if (await time.run(() => ended, time.now() + livenessMs(episodes)) !== 'over') say('liveness', 'a run has not ended in time after work of it was put back')
+  }
   const { state } = await getDocument(inner, name)
   await checkIdle(world, nodes, place, say)
   isServing = false
@@ -117,7 +141,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   over.abort()
   for (const node of nodes) node.end()
   training.end()
-  const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name) }
+  const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name), published: putBack.published }
   const kept = await readKept(aftermath)
   checkLedger(kept, say)
   await checkEpisodes(aftermath, kept, say)
@@ -135,6 +159,13 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
 /** Nothing is done for the run any more. */
 async function isIdle ({ inner }: World): Promise<boolean> {
   return (await inner.queue.subjects()).length === 0 && (await keptNow(inner.kv.episodes, '', () => null)).size === 0
+}
+
+/** A user sees something to put back. */
+async function isLeft ({ inner }: World): Promise<boolean> {
+  const document = await getDocument(inner, name)
+  if (document.state === 'cancelled' || document.state === 'failed') return false
+  return (await listQuarantine(inner, name)).length > 0 || await halfPutBack(inner, name, document) !== null
 }
 
 function documentOf (random: Random, { episodes, seed, group }: SimulateOptions): RunDocument {

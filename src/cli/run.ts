@@ -110,20 +110,22 @@ async function steer ({ bus, name, io, json }: Asked, state: RunState, from: rea
 }
 
 async function quarantine ({ bus, name, io, json, values }: Asked): Promise<number> {
-  await getDocument(bus, name)
+  const { state } = await getDocument(bus, name)
   const works = await listQuarantine(bus, name)
   const chosen = values.resubmit === undefined ? [] : works.filter(({ work }) => values.resubmit === 'all' || work === values.resubmit)
   if (values.resubmit !== undefined && chosen.length === 0 && values.resubmit !== 'all') throw new SparError('WORK_NOT_FOUND', `There is no work ${values.resubmit} in the quarantine of ${name}: it holds ${works.map(({ work }) => work).join(', ') || 'nothing'}`)
-  if (chosen.length > 0) await resubmit(bus, createRetry(systemClock), name, chosen)
+  // One that was interrupted left nothing to choose, and all to do.
+  const episodes = chosen.length > 0 || (values.resubmit === 'all' && state !== 'cancelled' && state !== 'failed') ? await resubmit(bus, createRetry(systemClock), name, chosen) : []
   if (json) {
-    io.out(neutralJson({ run: name, quarantined: works, resubmitted: chosen.map(({ work }) => work) }))
+    io.out(neutralJson({ run: name, quarantined: works, resubmitted: chosen.map(({ work }) => work), episodes }))
     return 0
   }
   for (const { work, code, reason, deliveries, failures } of works) {
     io.out(`${work}: ${reason} [${code}], after ${deliveries} deliveries`)
     for (const failure of failures) io.out(`  delivery ${failure.delivery} on ${failure.node}, ${new Date(failure.at).toISOString()}: ${failure.reason} [${failure.code}]`)
   }
-  io.out(works.length === 0 ? 'Nothing is in quarantine.' : chosen.length > 0 ? `${chosen.length} of ${works.length} are on the queue again.` : `${works.length} in quarantine. Put them back with: spar run quarantine ${name} --resubmit all`)
+  if (works.length === 0 && episodes.length > 0) io.out(`${episodes.join(', ')} had been put back by half, and ${episodes.length === 1 ? 'is' : 'are'} on the queue again.`)
+  else io.out(works.length === 0 ? 'Nothing is in quarantine.' : chosen.length > 0 ? `${chosen.length} of ${works.length} are on the queue again.` : `${works.length} in quarantine. Put them back with: spar run quarantine ${name} --resubmit all`)
   return 0
 }
 

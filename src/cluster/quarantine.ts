@@ -5,7 +5,7 @@ import type { Bus } from '../bus/types.ts'
 import type { Sample } from '../run/results.ts'
 import { episodeIdOf, numberOfWork } from '../run/draw.ts'
 import { unpack } from './codec.ts'
-import { changeDocument, getDocument } from './document.ts'
+import { changeDocument, getDocument, type RunDocument } from './document.ts'
 import { anyArena, leadId, readRecordKey, recordKey, sampleKey, settledKey } from './keys.ts'
 import { readEnding, type Failure } from './records.ts'
 import type { Retry } from './retry.ts'
@@ -25,14 +25,38 @@ export async function listQuarantine (bus: Bus, run: string): Promise<Quarantine
 }
 
 /**
- * Puts work back: its ending and failures are removed, and its episode is played on from what had finished. A reward that was
- * published stays; rollouts without one get a new sample. Throws RUN_FINAL for a run that was cancelled or has failed.
+ * Episodes that an earlier call left half put back: with open work or without an outcome, in a run that is done or that nobody leads.
+ * Null where there is nothing of that kind.
  */
-export async function resubmit (bus: Bus, retry: Retry, run: string, works: readonly Quarantined[]): Promise<void> {
+export async function halfPutBack (bus: Bus, run: string, { state, options }: Pick<RunDocument, 'state' | 'options'>): Promise<string[] | null> {
+  if (state === 'cancelled' || state === 'failed') return null
+  if (state !== 'done' && (await bus.queue.subjects()).some(subject => subject.kind === 'run' && subject.run === run)) return null
+  const [dispatched, ended, settled] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  for await (const { key } of upToNow(signal => bus.log.records.follow(run, signal))) {
+    const name = readRecordKey(key)
+    if (name?.kind === 'settled') settled.add(name.episode)
+    else if (name?.entry === 'dispatched') dispatched.add(name.work)
+    else if (name?.entry === 'ended') ended.add(name.work)
+  }
+  const episodes = Array.from({ length: options.episodes }, (_, index) => episodeIdOf(index + 1))
+  const withOpen = new Set([...dispatched].filter(work => !ended.has(work)).map(work => episodeIdOf(numberOfWork(work))))
+  const left = episodes.filter(episode => withOpen.has(episode) || !settled.has(episode))
+  return left.length === 0 && state === 'done' ? null : left
+}
+
+/**
+ * Puts work back: its ending and failures are removed, and its episode is played on from what had finished. A reward that was
+ * published stays; rollouts without one get a new sample. A call that ends in its middle is done to its end by the next one. A node that
+ * was cut off while it ended such an episode must be gone: what it still writes would stand. Returns the episodes. Throws RUN_FINAL for
+ * a run that was cancelled or has failed.
+ */
+export async function resubmit (bus: Bus, retry: Retry, run: string, works: readonly Quarantined[]): Promise<string[]> {
   const document = await getDocument(bus, run)
   if (document.state === 'cancelled' || document.state === 'failed') throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
   const { records, samples } = bus.log
-  const episodes = [...new Set(works.map(({ work }) => episodeIdOf(numberOfWork(work))))]
+  const half = await halfPutBack(bus, run, document)
+  if (works.length === 0 && half === null) return []
+  const episodes = [...new Set([...works.map(({ work }) => episodeIdOf(numberOfWork(work))), ...half ?? []])]
   for (const { work, failures } of works) {
     for (const { delivery } of failures) await retry(() => records.remove(recordKey(run, work, `failed.${delivery}`)))
     await retry(() => records.remove(recordKey(run, work, 'ended')))
@@ -44,6 +68,7 @@ export async function resubmit (bus: Bus, retry: Retry, run: string, works: read
   await retry(() => changeDocument(bus, run, document => document.state === 'done' ? { ...document, state: 'running' } : null))
   for (const episode of episodes) await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id: episode }, Buffer.from('{}')))
   await retry(() => bus.queue.add({ kind: 'run', arena: anyArena, run, id: leadId }, Buffer.from('{}')))
+  return episodes
 }
 
 /** Samples of an episode that nobody can have learned from. */

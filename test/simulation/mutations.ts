@@ -85,5 +85,15 @@ export const mutations: Mutation[] = [
     name: 'a rollout leaves its sandbox behind',
     file: 'src/rollout/session.ts', rules: ['sandboxes'],
     find: 'Promise.allSettled([policy?.close(), sandbox?.destroy()])', replace: 'Promise.allSettled([policy?.close()])'
+  },
+  {
+    name: 'what is put back keeps its sample without a reward',
+    file: 'src/cluster/quarantine.ts', rules: ['rewards'], chances: { policyError: 0.25, sandboxLost: 0.02 },
+    find: '    for (const key of await withoutReward(bus, run, episode)) await retry(() => samples.remove(key))\n', replace: '    await withoutReward(bus, run, episode)\n'
+  },
+  {
+    name: 'work that is half put back stays so',
+    file: 'src/cluster/quarantine.ts', rules: ['liveness'], chances: { policyError: 0.25, sandboxLost: 0.02 },
+    find: '  const half = await halfPutBack(bus, run, document)\n', replace: '  const half = null as string[] | null\n'
   }
 ]

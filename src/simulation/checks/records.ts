@@ -3,7 +3,7 @@
 
 import { upToNow } from '../../bus/now.ts'
 import { unpack } from '../../cluster/codec.ts'
-import { readRecordKey } from '../../cluster/keys.ts'
+import { readRecordKey, sampleKey } from '../../cluster/keys.ts'
 import { readEnding, readEndingResult, type Ending } from '../../cluster/records.ts'
 import { readSample } from '../../cluster/samples.ts'
 import type { Verdict } from '../../domain.ts'
@@ -101,6 +101,8 @@ async function checkRewards (aftermath: Aftermath, kept: Kept, outcome: SettledE
     expected.add(rollout)
     const sample = kept.samples.get(rollout)
     if (sample === undefined) return say('samples', `${rollout} has no sample, though ${id} is settled`)
+    const published = aftermath.published.get(sampleKey(aftermath.document.name, rollout))
+    if (published !== undefined) return sample.reward === published ? undefined : say('rewards', `${rollout} has the reward ${sample.reward}, and had ${published} before ${id} was played on`)
     if (reward === null ? sample.reward !== null : sample.reward === null || Math.abs(sample.reward - reward) > 1e-9) {
       say(reward === null ? 'infrastructure-scored' : 'rewards', `${rollout} has the reward ${sample.reward}, its evidence gives ${reward}`)
     }

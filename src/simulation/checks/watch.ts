@@ -21,10 +21,12 @@ export async function watchOwners (inner: Bus, say: Say, signal: AbortSignal): P
   }
 }
 
-/** Every ending and every sample is written once, and never again. */
-export async function watchWrites (inner: Bus, say: Say, signal: AbortSignal): Promise<void> {
+export interface Written { records: Set<string>; samples: Set<string> }
+
+/** Every ending and every sample is written once, and never again, unless a user removed it. */
+export async function watchWrites (inner: Bus, written: Written, say: Say, signal: AbortSignal): Promise<void> {
   const follow = async (log: 'records' | 'samples'): Promise<void> => {
-    const seen = new Set<string>()
+    const seen = written[log]
     for await (const entry of inner.log[log].follow('', signal)) {
       if (entry === null || (log === 'records' && isNote(entry.key))) continue
       if (seen.has(entry.key)) say(log === 'samples' ? 'samples' : 'settles-once', `${entry.key} was written twice`)
