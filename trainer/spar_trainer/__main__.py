@@ -1,7 +1,5 @@
 """`python -m spar_trainer` is `spar-trainer`."""
 
-import sys
+from .cli import entry
 
-from .cli import main
-
-sys.exit(main())
+entry()
