@@ -21,7 +21,7 @@ import { writeFiles } from '../test/artifact/git.ts'
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, rounds: { type: 'string', default: '15' } } })
 const rounds = Number(values.rounds)
 const files = 5000
-const markMs = 50
+const markTimes = 3
 
 const p50 = (times: number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1]!
 
@@ -76,11 +76,12 @@ try {
   }
   const shown = (ms: number): string => `${ms.toFixed(1)} ms`
   const each = p50(times.bug)
+  const holds = each <= markTimes * p50(times.grep)
   console.log(`${files} files, ${readdirSync(join(arena.dir, 'tree', 'src')).length} folders, load ${loadavg()[0]!.toFixed(1)}`)
   console.log(`first on a node     ${shown(times.first[0]!)}`)
-  console.log(`each bug, p50       ${shown(each)} (best ${shown(Math.min(...times.bug))})   ${(each / p50(times.grep)).toFixed(1)} × a bare grep (${shown(p50(times.grep))}), ${(each / p50(times.prepare)).toFixed(2)} × the making of the tree (${shown(p50(times.prepare))})   mark ≤ ${markMs} ms ${each <= markMs ? 'holds' : 'MISSED'}`)
+  console.log(`each bug, p50       ${shown(each)} (best ${shown(Math.min(...times.bug))})   ${(each / p50(times.grep)).toFixed(1)} × a bare grep (${shown(p50(times.grep))}), ${(each / p50(times.prepare)).toFixed(2)} × the making of the tree (${shown(p50(times.prepare))})   mark ≤ ${markTimes} × the grep ${holds ? 'holds' : 'MISSED'}`)
   console.log(`again, p50          ${times.again.length > 0 ? p50(times.again).toFixed(3) : '–'} ms`)
-  if (values.check && each > markMs) process.exitCode = 1
+  if (values.check && !holds) process.exitCode = 1
 } finally {
   await sandboxes.close()
   rmSync(folder, { recursive: true, force: true })
