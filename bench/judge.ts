@@ -11,7 +11,7 @@ import { stageFunctions } from '../src/verify/verification.ts'
 export type GivenRuns = Pick<Runs, 'clean' | 'buggy' | 'weakened' | 'restored'>
 
 export async function judgeRuns (given: GivenRuns, { plan, request, repeats }: { plan: Plan; request: VerifyRequest; repeats: number }): Promise<Verdict> {
-  const runs: Runs = { absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, startAll: () => {}, close: async () => {}, ...given }
+  const runs: Runs = { absent: async () => [], survey: async () => ({ fresh: [], old: [] }), blind: async () => null, prepareAll: () => {}, begin: () => {}, close: async () => {}, ...given }
   const stages = { plan, runs, request, limits: verifyLimits, repeats, known: nothingKnown(plan) }
   const reports = []
   for (const stage of stageNames) {

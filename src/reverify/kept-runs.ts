@@ -58,7 +58,7 @@ export function keptRuns (verdict: Verdict, units: readonly PatchFile[]): Runs {
   return {
     absent: async () => evidenceOf(verdict, 'files').absent ?? [],
     survey: async () => ({ fresh: (evidenceOf(verdict, 'scope').found ?? []).filter(finding => isOfPatch(finding, units)), old: [] }),
-    startAll: () => {},
+    prepareAll: () => {}, begin: () => {},
     async clean (repeat) {
       const run = clean()
       if (repeat === 0) return run

@@ -57,7 +57,7 @@ export interface RunOptions {
   purpose: string
   signal?: AbortSignal
   /** An untouched tree that is already open. */
-  sandbox?: Sandbox
+  sandbox?: Promise<Sandbox>
   /** Tries the parser on other logs too, where it is none of ours. */
   probes?: boolean
   /** Runs of the script, of which the last one counts; 1 if missing. */
@@ -82,7 +82,7 @@ export async function runTree (bench: Bench, options: RunOptions): Promise<TreeR
 
 async function runInTree (bench: Bench, options: RunOptions): Promise<ExecResult | TreeRun> {
   const { patches, purpose, signal, begin, finish } = options
-  const sandbox = options.sandbox ?? await openTree(bench, purpose, signal)
+  const sandbox = await (options.sandbox ?? openTree(bench, purpose, signal))
   try {
     await begin?.(sandbox)
     for (const patch of patches) {

@@ -1,7 +1,8 @@
-// The runs of one verification. All that will be needed are started at once, in the order of the checks, and wait for
-// cores first come, first served; so the first check's run is the first that starts, and no core idles while a later
-// check still needs one. The weakened tree, which has fewest tests and runs shortest, comes last where no check waits behind it and
-// nobody else has a core: it fills the gap at the end. `close` ends what is not needed any more.
+// The runs of one verification. While the bug's patch is looked through the trees of the first runs are made ready. Then all runs
+// that will be needed are started at once, in the order of the checks, and wait for cores first come, first served; so the first
+// check's run is the first that starts, and no core idles while a later check still needs one. The weakened tree, which has fewest
+// tests and runs shortest, comes last where no check waits behind it and nobody else has a core: it fills the gap at the end. `close`
+// ends what is not needed any more.
 
 import { setMaxListeners } from 'node:events'
 import type { PatchFile } from '../artifact/index.ts'
@@ -23,8 +24,9 @@ export interface Runs {
   absent (paths: readonly string[]): Promise<string[]>
   /** What the bug's patch puts into files, found without a run. */
   survey (): Promise<{ fresh: Finding[]; old: Finding[] }>
-  /** Starts every run that the checks need if all of them pass. */
-  startAll (repeats: number): void
+  /** Makes ready every run that the checks need if all of them pass; none with the bug begins before `begin`. */
+  prepareAll (repeats: number): void
+  begin (): void
   clean (repeat: number): Promise<TreeRun>
   /** Repeats have a newline more at the end of the bug's files: what fails for the text of a file does not fail then. */
   buggy (repeat: number): Promise<TreeRun>
@@ -45,15 +47,23 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
   const started = new Map<string, Promise<TreeRun>>()
   const bench = createBench(options, ports)
   let first: Promise<Sandbox> | null = null
+  let begin = (): void => {}
+  const begun = new Promise<void>((resolve, reject) => {
+    begin = resolve
+    ended.signal.addEventListener('abort', () => reject(new SparError('ABORTED', 'Cannot begin a run: the work was cancelled', { retryable: true })), { once: true })
+  })
+  begun.catch(() => {})
   let sides: ReturnType<typeof readSides> | null = null
   const ownScript = isOwnScript(options)
 
-  /** The tree of the first buggy run, untouched so far. */
+  /** A tree for reading, untouched so far. */
   const untouched = async (): Promise<Sandbox> => {
-    first ??= openTree(bench, 'buggy', ended.signal)
+    first ??= openTree(bench, 'weakened', ended.signal)
     first.catch(() => {})
     return await first
   }
+
+  const readAll = (): ReturnType<typeof readSides> => sides ??= untouched().then(async sandbox => await readSides(sandbox, plan.units, options.limits))
 
   const askHistory = async (found: readonly Finding[]): Promise<{ fresh: Finding[]; old: Finding[] }> => {
     const sandbox = await openView(bench, 'history', 'history', ended.signal)
@@ -69,24 +79,31 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
     if (known !== undefined) return known
     // A run waits at one place at a time: in the queue for a tree, for a core or a parser, or on its command.
     setMaxListeners(started.size + 1 + listenersBesides, ended.signal)
-    const begun = start()
-    begun.catch(() => {})
-    started.set(key, begun)
-    return begun
+    const run = start()
+    run.catch(() => {})
+    started.set(key, run)
+    return run
   }
-  const run = async (options: Omit<RunOptions, 'signal'>): Promise<TreeRun> => await runTree(bench, { ...options, signal: ended.signal })
+  const run = async ({ finish, ...options }: Omit<RunOptions, 'signal'>): Promise<TreeRun> => await runTree(bench, {
+    ...options, signal: ended.signal,
+    finish: async sandbox => {
+      const known = await finish?.(sandbox)
+      await begun
+      return known
+    }
+  })
 
   const runs: Runs = {
     async absent (paths) {
       return await absentPaths(await untouched(), paths)
     },
     async survey () {
-      sides ??= untouched().then(async sandbox => await readSides(sandbox, plan.units, options.limits))
-      const read = await sides
+      const read = await readAll()
       const found = [...read.unread, ...await ports.survey(surveyFiles(read.sides), ended.signal)]
       return found.length === 0 || options.arena.commits < 2 ? { fresh: found, old: [] } : await askHistory(found)
     },
-    startAll (repeats) {
+    prepareAll (repeats) {
+      readAll().catch(() => {})
       const isShortLast = ports.cores.active === 0 && plan.units.length === 1
       void runs.clean(0)
       void runs.buggy(0)
@@ -99,21 +116,20 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
       }
       if (isShortLast) void runs.weakened()
     },
+    begin: () => begin(),
     // Shared with other bugs, so it ends with its last waiter and not with this verification.
     clean: repeat => once(`clean:${repeat}`, async () => await ports.cleanRuns.get(
       cleanRunKey(bench.arena, bench.suite, plan.testFiles, repeat),
       async signal => await runTree(bench, { patches: [], purpose: 'clean', probes: repeat === 0, signal }),
       ended.signal)),
     buggy: repeat => once(`buggy:${repeat}`, async () => {
-      const open = repeat === 0 ? first : null
-      const sandbox = open === null ? {} : { sandbox: await open }
-      const more = repeat === 0 ? [] : withNewlines((await sides)?.sides ?? [])
-      return await run({ patches: [plan.inject], purpose: 'buggy', ...sandbox, finish: async sandbox => await writeFiles(sandbox, more) })
+      return await run({ patches: [plan.inject], purpose: 'buggy', finish: async sandbox => { if (repeat > 0) await writeFiles(sandbox, withNewlines((await readAll()).sides)) } })
     }),
     blind: () => ownScript ? Promise.resolve(null) : once('blind', async () => await run({
       patches: [plan.inject], purpose: 'blind', times: 2, finish: async sandbox => await writeFiles(sandbox, plan.testFiles.map(path => [path, unreadable] as const))
     })),
-    weakened: () => once('weakened', async () => await run({ patches: [plan.inject, plan.weaken], purpose: 'weakened' })),
+    // In the tree that was read, once nobody reads it any more.
+    weakened: () => once('weakened', async () => await run({ patches: [plan.inject, plan.weaken], purpose: 'weakened', ...first === null ? {} : { sandbox: first, begin: async () => await begun } })),
     restored (units) {
       const patch = withoutUnits(plan.units, new Set(units))
       return once(`restored:${units.map(unitName).join('\0')}`, async () => await run({ patches: [patch], purpose: 'inverse' }))

@@ -45,7 +45,9 @@ export async function checkStatic ({ plan, runs, repeats }: Stages): Promise<Sta
   const findings = { files: plan.units.map(unitName) }
   if (plan.refused !== null) return { checks: [files, scope, plan.refused], findings }
   if (files.verdict === 'fail') return { checks: [files, scope], findings }
-  const absent = await runs.absent(plan.testFiles)
+  const looked = runs.absent(plan.testFiles)
+  if (scope.verdict !== 'fail') runs.prepareAll(repeats)
+  const absent = await looked
   if (absent.length > 0) {
     const reason = `test_files.txt names ${absent.map(path => JSON.stringify(path)).join(', ')}, no file of the original tree`
     return { checks: [{ ...files, verdict: 'fail', reason, evidence: { ...files.evidence, absent } }, scope], findings }
@@ -54,7 +56,7 @@ export async function checkStatic ({ plan, runs, repeats }: Stages): Promise<Sta
   const { fresh, old } = await runs.survey()
   const seen: Check = old.length + fresh.length === 0 ? scope : { ...scope, evidence: { ...scope.evidence, found: fresh, fromHistory: old } }
   if (fresh.length > 0) return { checks: withFindings([files, seen], checksOf(fresh)), findings }
-  runs.startAll(repeats)
+  runs.begin()
   return { checks: [files, seen], findings }
 }
 
