@@ -103,7 +103,7 @@ async function runAttempt (bench: Bench, attempt: AttemptTree, paths: readonly s
 }
 
 /** All that failed with the bug passes, and something fails that passed with and without it: a test that fails now and then, or what the attempt broke. */
-export const mayBeChance = ({ outcome, missing, failing }: Grade, { p2p }: GradeRequest['expected']): boolean => {
+const mayBeChance = ({ outcome, missing, failing }: Grade, { p2p }: GradeRequest['expected']): boolean => {
   const kept = new Set(p2p)
   return outcome === 'failing' && [...missing, ...failing].every(id => kept.has(id))
 }
