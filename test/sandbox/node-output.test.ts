@@ -46,6 +46,11 @@ for (const [name, end, code] of [['exits', 'process.exit(3)', 3], ['crashes', 't
   })
 }
 
+t.test('a folder of a plain name', async t => {
+  const { output } = await run(withWholeOutput(at('plain.js', program('process.exit(0)')), { tree: folder, scratch: folder }))
+  t.equal(output.length, lines * (line.length + 1))
+})
+
 t.test('a program of a program, with options that were there before', async t => {
   const inner = at('inner.js', `console.log(process.env.NODE_OPTIONS.includes('--no-warnings'))\n${program('process.exit(0)')}`)
   const { output } = await run(whole(`${at('outer.js', `require('node:child_process').execSync(${JSON.stringify(inner)}, { stdio: 'inherit' })`)}; echo end`), { NODE_OPTIONS: '--no-warnings' })
