@@ -22,10 +22,11 @@ out = os.fdopen(os.dup(1), 'w')
 
 tree = os.path.realpath('.') + os.sep
 seen = os.path.join(scratch, 'modules.json')
+installed = {f'{place}-packages' for place in ('site', 'dist')}
 
 def outside(name, module):
     path = os.path.realpath(getattr(module, '__file__', None) or os.sep)
-    return not path.startswith(tree) or 'site-packages' in path.split(os.sep)
+    return not path.startswith(tree) or not installed.isdisjoint(path.split(os.sep))
 
 def remember():
     # What the tests import from outside of the tree is the same for every candidate.

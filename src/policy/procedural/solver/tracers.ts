@@ -9,6 +9,7 @@
 export const pythonTracer = `import atexit, json, os, sys, threading
 TREE = os.environ['SOLVER_TREE'] + os.sep
 OUT = os.environ['SOLVER_LINES']
+INSTALLED = {f'{place}-packages' for place in ('site', 'dist')}
 LINES, FAILED, TESTS = {}, set(), set()
 WANTED = {}
 now = ''
@@ -18,7 +19,7 @@ def wanted(name):
     except KeyError:
         path = os.path.realpath(name)
         parts = path.split(os.sep)
-        WANTED[name] = path.startswith(TREE) and path.endswith('.py') and 'site-packages' not in parts
+        WANTED[name] = path.startswith(TREE) and path.endswith('.py') and INSTALLED.isdisjoint(parts)
         return WANTED[name]
 def line(frame, event, arg):
     if event == 'line':
