@@ -4,7 +4,8 @@
 import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Clock } from '../ports.ts'
-import { ledKinds, readRecordKey } from './keys.ts'
+import { ledKinds } from './keys.ts'
+import { createLedgerCount } from './ledger.ts'
 import type { Records } from './records.ts'
 import type { Retry } from './retry.ts'
 
@@ -27,12 +28,7 @@ export async function removeSnapshots (bus: Bus, run: string): Promise<void> {
 
 /** Work that was dispatched and has no ending, of those whose keys go on from `prefix`. */
 export async function openWork (bus: Bus, prefix: string): Promise<string[]> {
-  const open = new Set<string>()
-  for await (const entry of upToNow(signal => bus.log.records.follow(prefix, signal))) {
-    const name = readRecordKey(entry.key)
-    if (name?.kind !== 'work') continue
-    if (name.entry === 'dispatched') open.add(name.work)
-    if (name.entry === 'ended') open.delete(name.work)
-  }
-  return [...open]
+  const count = createLedgerCount()
+  for await (const entry of upToNow(signal => bus.log.records.follow(prefix, signal))) count.enter(entry)
+  return count.open()
 }

@@ -5,7 +5,7 @@ import { createMemoryBroker } from '../../src/bus/memory.ts'
 import type { QueueMessage } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { attach, detach } from '../../src/cluster/attachments.ts'
-import { cancelRest } from '../../src/cluster/cancel.ts'
+import { cancelRest, openWork } from '../../src/cluster/cancel.ts'
 import { clusterSchema, pack, unpack } from '../../src/cluster/codec.ts'
 import { createEndings } from '../../src/cluster/endings.ts'
 import { createHolder } from '../../src/cluster/holder.ts'
@@ -108,6 +108,16 @@ t.test('a run that is given up leaves neither open work nor a snapshot, also of 
   t.equal(await bus.kv.episodes.get('r.e0001'), null)
   t.equal(await bus.kv.episodes.get('r.e0002'), null)
   t.not(await bus.kv.episodes.get('r2.e0001'), null)
+})
+
+t.test('an ending that was written before its dispatch is one', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  const records = createRecords(bus, createRetry(systemClock))
+  const made = { delivery: 1, node: 'n', startedAt: 1, at: 2 }
+  await records.end('r', 'e0001.break', { ...made, kind: 'cancelled', reason: 'enough' })
+  await records.dispatch('r', 'e0001.break', { kind: 'break', arena: 'a', at: 1 })
+  await records.dispatch('r', 'e0002.break', { kind: 'break', arena: 'a', at: 1 })
+  t.strictSame(await openWork(bus, 'r.work'), ['e0002.break'])
 })
 
 t.test('keys say what they name', async t => {
