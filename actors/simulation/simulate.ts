@@ -1,7 +1,7 @@
 // A whole cluster from one seed: nodes that play a run in virtual time while faults strike, then without faults to its end, then drained;
 // and what checkers say of it.
 
-import { createDocument, getDocument, isFinal, readDocument, type RunDocument } from '../../src/cluster/document.ts'
+import { createDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
 import { halfPutBack, listQuarantine } from '../../src/cluster/quarantine.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
@@ -164,8 +164,7 @@ async function isIdle ({ inner }: World): Promise<boolean> {
 /** A user sees something to put back. */
 async function isLeft ({ inner }: World): Promise<boolean> {
   const document = await getDocument(inner, name)
-  if (document.state === 'cancelled' || document.state === 'failed') return false
-  return (await listQuarantine(inner, name)).length > 0 || await halfPutBack(inner, name, document) !== null
+  return !isGivenUp(document.state) && ((await listQuarantine(inner, name)).length > 0 || await halfPutBack(inner, name, document) !== null)
 }
 
 function documentOf (random: Random, { episodes, seed, group }: SimulateOptions): RunDocument {

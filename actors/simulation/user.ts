@@ -43,11 +43,14 @@ export function openUsers (world: World, putBack: PutBack): Users {
     }
     const onDone = (what: string, detail: string): void => {
       trace(name, what, detail)
-      if (what === 'records.remove' || what === 'samples.remove') putBack.forget(what === 'records.remove' ? 'records' : 'samples', detail)
-      const record = what === 'records.remove' ? readRecordKey(detail) : null
-      if (record?.kind === 'settled') {
-        putBack.episodes.add(record.episode)
-        void keepPublished(run, record.episode)
+      if (what === 'samples.remove') putBack.forget('samples', detail)
+      if (what === 'records.remove') {
+        putBack.forget('records', detail)
+        const record = readRecordKey(detail)
+        if (record?.kind === 'settled') {
+          putBack.episodes.add(record.episode)
+          void keepPublished(run, record.episode)
+        }
       }
       if (++calls >= callsMax) end('crashed')
     }

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
-import { changeDocument, createDocument, getDocument, isFinal, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
+import { changeDocument, createDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
 import { anyArena, leadId, settledPrefix } from '../cluster/keys.ts'
 import { listNodes } from '../cluster/presence.ts'
@@ -115,7 +115,7 @@ async function quarantine ({ bus, name, io, json, values }: Asked): Promise<numb
   const chosen = values.resubmit === undefined ? [] : works.filter(({ work }) => values.resubmit === 'all' || work === values.resubmit)
   if (values.resubmit !== undefined && chosen.length === 0 && values.resubmit !== 'all') throw new SparError('WORK_NOT_FOUND', `There is no work ${values.resubmit} in the quarantine of ${name}: it holds ${works.map(({ work }) => work).join(', ') || 'nothing'}`)
   // One that was interrupted left nothing to choose, and all to do.
-  const episodes = chosen.length > 0 || (values.resubmit === 'all' && state !== 'cancelled' && state !== 'failed') ? await resubmit(bus, createRetry(systemClock), name, chosen) : []
+  const episodes = chosen.length > 0 || (values.resubmit === 'all' && !isGivenUp(state)) ? await resubmit(bus, createRetry(systemClock), name, chosen) : []
   if (json) {
     io.out(neutralJson({ run: name, quarantined: works, resubmitted: chosen.map(({ work }) => work), episodes }))
     return 0

@@ -9,7 +9,9 @@ import { clusterLimits } from './limits.ts'
 
 /** `paused`: no new episode starts. `cancelled`: what is in flight is given up. The last three are final. */
 export type RunState = 'running' | 'paused' | 'cancelled' | 'done' | 'failed'
-export const isFinal = (state: RunState): boolean => state === 'cancelled' || state === 'done' || state === 'failed'
+/** Ended before it was done. */
+export const isGivenUp = (state: RunState): boolean => state === 'cancelled' || state === 'failed'
+export const isFinal = (state: RunState): boolean => state === 'done' || isGivenUp(state)
 
 export interface RunArena {
   target: string

@@ -4,9 +4,10 @@ import { upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Sample } from '../run/results.ts'
 import { episodeIdOf, numberOfWork } from '../run/draw.ts'
+import { openWork } from './cancel.ts'
 import { unpack } from './codec.ts'
-import { changeDocument, getDocument, type RunDocument } from './document.ts'
-import { anyArena, leadId, readRecordKey, recordKey, sampleKey, settledKey } from './keys.ts'
+import { changeDocument, getDocument, isGivenUp, type RunDocument } from './document.ts'
+import { anyArena, leadId, readRecordKey, recordKey, sampleKey, settledKey, settledPrefix } from './keys.ts'
 import { readEnding, type Failure } from './records.ts'
 import type { Retry } from './retry.ts'
 import { SparError } from '../errors.ts'
@@ -26,21 +27,15 @@ export async function listQuarantine (bus: Bus, run: string): Promise<Quarantine
 
 /**
  * Episodes that an earlier call left half put back: with open work or without an outcome, in a run that is done or that nobody leads.
- * Null where there is nothing of that kind.
+ * Null where there is nothing of that kind. Not for a run that was given up.
  */
 export async function halfPutBack (bus: Bus, run: string, { state, options }: Pick<RunDocument, 'state' | 'options'>): Promise<string[] | null> {
-  if (state === 'cancelled' || state === 'failed') return null
   if (state !== 'done' && (await bus.queue.subjects()).some(subject => subject.kind === 'run' && subject.run === run)) return null
-  const [dispatched, ended, settled] = [new Set<string>(), new Set<string>(), new Set<string>()]
-  for await (const { key } of upToNow(signal => bus.log.records.follow(run, signal))) {
-    const name = readRecordKey(key)
-    if (name?.kind === 'settled') settled.add(name.episode)
-    else if (name?.entry === 'dispatched') dispatched.add(name.work)
-    else if (name?.entry === 'ended') ended.add(name.work)
-  }
+  const withOpen = new Set((await openWork(bus, `${run}.work`)).map(work => episodeIdOf(numberOfWork(work))))
+  const settled = new Set<string>()
+  for await (const { key } of upToNow(signal => bus.log.records.follow(settledPrefix(run), signal))) settled.add(key)
   const episodes = Array.from({ length: options.episodes }, (_, index) => episodeIdOf(index + 1))
-  const withOpen = new Set([...dispatched].filter(work => !ended.has(work)).map(work => episodeIdOf(numberOfWork(work))))
-  const left = episodes.filter(episode => withOpen.has(episode) || !settled.has(episode))
+  const left = episodes.filter(episode => withOpen.has(episode) || !settled.has(settledKey(run, episode)))
   return left.length === 0 && state === 'done' ? null : left
 }
 
@@ -52,7 +47,7 @@ export async function halfPutBack (bus: Bus, run: string, { state, options }: Pi
  */
 export async function resubmit (bus: Bus, retry: Retry, run: string, works: readonly Quarantined[]): Promise<string[]> {
   const document = await getDocument(bus, run)
-  if (document.state === 'cancelled' || document.state === 'failed') throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
+  if (isGivenUp(document.state)) throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
   const { records, samples } = bus.log
   const half = await halfPutBack(bus, run, document)
   if (works.length === 0 && half === null) return []

@@ -3,7 +3,7 @@
 import type { Bus } from '../bus/types.ts'
 import { SparError, toPlain } from '../errors.ts'
 import type { RunOptions } from '../run/options.ts'
-import { isFinal, readDocument, type RunDocument } from './document.ts'
+import { isFinal, isGivenUp, readDocument, type RunDocument } from './document.ts'
 
 export interface Runs {
   get (run: string): RunDocument | null
@@ -40,7 +40,7 @@ export function createRuns (bus: Bus, { onFault, onRemoved = () => {} }: RunsHoo
     const entry: Known = before ?? { document, cancelled: new AbortController(), options: new Map<number, RunOptions>() }
     entry.document = document
     known.set(name, entry)
-    if (document.state === 'cancelled' || document.state === 'failed') entry.cancelled.abort(new SparError('RUN_CANCELLED', document.reason || `the run ${name} was ${document.state}`))
+    if (isGivenUp(document.state)) entry.cancelled.abort(new SparError('RUN_CANCELLED', document.reason || `the run ${name} was ${document.state}`))
     for (const listener of [...listeners]) listener(document)
   }
 

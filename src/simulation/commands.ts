@@ -54,7 +54,6 @@ const gitFull = answer(128, `error: unable to write file: ${noRoom}\nfatal: unab
 const copyFull = answer(1, `cp: error writing '${folders.tree}': ${noRoom}\n`)
 /** See src/sandbox/frame.ts: a command whose input cannot be kept does not run. */
 const inputFull = answer(96, `its standard input cannot be kept in the sandbox: ${noRoom}, or the file is in the way\n`)
-const scriptFull = answer(70, `mktemp: failed to create directory via template '/tmp/tmp.XXXXXXXXXX': ${noRoom}\n`)
 export const roomLeft = (kilobytes: number): Printed => answer(0, `overlay 51343840 ${51343840 - kilobytes} ${kilobytes} ${kilobytes === 0 ? 100 : 20}% /\n`)
 
 const pathsOf = (stdin: Uint8Array | undefined): string[] =>
@@ -167,7 +166,7 @@ const exact = new Map<string, Known>([
   [fingerprintCommand(folders), { name: 'fingerprint', full: inputFull, run: fingerprint }],
   [forgetCommand(folders), { name: 'forget', full: null, run: () => done }],
   [commitCommand(folders), { name: 'commit', full: gitFull, run: commit }],
-  [scriptCommand(folders), { name: 'test', full: scriptFull, run: test }],
+  [scriptCommand(folders), { name: 'test', full: inputFull, run: test }],
   [quietly(parserCommand(parserPath, new Uint8Array())!), { name: 'parse', full: inputFull, run: parse }],
   [roomCommand(folders), { name: 'room', full: roomLeft(0), run: () => roomLeft(41_075_072) }],
   [contentCommand(writable, folders, leakLimits), { name: 'search', full: inputFull, run: foundNothing }],

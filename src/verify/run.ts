@@ -56,7 +56,7 @@ export interface RunOptions {
   patches: readonly NamedPatch[]
   purpose: string
   signal?: AbortSignal
-  /** An untouched tree that is already open. */
+  /** An untouched tree that is open, or being opened. */
   sandbox?: Promise<Sandbox>
   /** Tries the parser on other logs too, where it is none of ours. */
   probes?: boolean

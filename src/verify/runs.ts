@@ -47,12 +47,8 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
   const started = new Map<string, Promise<TreeRun>>()
   const bench = createBench(options, ports)
   let first: Promise<Sandbox> | null = null
-  let begin = (): void => {}
-  const begun = new Promise<void>((resolve, reject) => {
-    begin = resolve
-    ended.signal.addEventListener('abort', () => reject(new SparError('ABORTED', 'Cannot begin a run: the work was cancelled', { retryable: true })), { once: true })
-  })
-  begun.catch(() => {})
+  let begin!: () => void
+  const begun = new Promise<void>(resolve => { begin = resolve })
   let sides: ReturnType<typeof readSides> | null = null
   const ownScript = isOwnScript(options)
 
@@ -116,7 +112,7 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
       }
       if (isShortLast) void runs.weakened()
     },
-    begin: () => begin(),
+    begin,
     // Shared with other bugs, so it ends with its last waiter and not with this verification.
     clean: repeat => once(`clean:${repeat}`, async () => await ports.cleanRuns.get(
       cleanRunKey(bench.arena, bench.suite, plan.testFiles, repeat),
@@ -136,6 +132,8 @@ export function createRuns (plan: Plan, options: BenchOptions, ports: Pick<Verif
     },
     async close () {
       ended.abort()
+      // Whoever waits to begin meets the abort.
+      begin()
       await Promise.allSettled(started.values())
       await (await first?.catch(() => null))?.destroy()
       await Promise.all(bench.removals)
