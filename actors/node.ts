@@ -53,7 +53,7 @@ export function startNode (options: NodeOptions): RunningNode {
   const aborting = new AbortController()
   const over = new AbortController()
   const groups = slotGroups(slots, ports.clock, limits)
-  const arenas = createHeldArenas({ bus, retry, runs, clock: ports.clock, open: options.open, limits, onChange: () => {
+  const arenas = createHeldArenas({ node: nodeId, bus, retry, runs, clock: ports.clock, open: options.open, limits, onChange: () => {
     for (const group of groups) group.rotation.setPlaces(placesOf(group, arenas.ids()))
     onEvent({ type: 'arenas', held: arenas.ids(), refusals: arenas.refusals() })
   } })

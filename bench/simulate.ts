@@ -104,7 +104,7 @@ async function playRollout<Kept> (policy: Policy, task: RolloutTask, sandbox: Sa
 async function playAll ({ nodes, seeds, episodes, plan }: Set): Promise<number> {
   let settled = 0
   for (const seed of seeds) {
-    const simulated = await simulate({ seed, nodes, episodes, group, plan: plan(seed) }, openPlace())
+    const simulated = await simulate({ seed, nodes, episodes, runs: 1, group, plan: plan(seed) }, openPlace())
     if (simulated.violations.length > 0) throw new Error(`seed ${seed} breaks a rule: ${JSON.stringify(simulated.violations[0])}`)
     settled += simulated.episodes
   }

@@ -1,11 +1,11 @@
 // What is looked at while a simulated cluster is at work, and how it comes to rest: everything has a bound.
 
-import type { RunDocument } from '../../src/cluster/document.ts'
 import { anyArena } from '../../src/cluster/keys.ts'
 import { clusterLimits } from '../../src/cluster/limits.ts'
 import type { PutBack, Say } from '../../src/simulation/checks/types.ts'
 import type { Training } from './events.ts'
 import type { SimulatedNode } from './node.ts'
+import type { SimulatedRun } from './runs.ts'
 import type { SimulatedPlace } from './simulate.ts'
 import type { World } from './world.ts'
 
@@ -20,17 +20,18 @@ const sandboxMs = 120_000
 /** How often it is looked whether anything holds more than it may. */
 const limitsLookMs = 10_000
 
-export function watchLimits ({ time, inner }: World, nodes: readonly SimulatedNode[], document: RunDocument, putBack: PutBack, say: Say, signal: AbortSignal): void {
+export function watchLimits ({ time, inner, arenasMax }: World, nodes: readonly SimulatedNode[], runs: readonly SimulatedRun[], putBack: PutBack, say: Say, signal: AbortSignal): void {
+  const inFlight = runs.reduce((sum, { document }) => sum + document.inFlight, 0)
   const look = async (): Promise<void> => {
     for (const { life } of nodes) {
       if (life === null || life.host.state !== 'up' || life.endedAt !== null) continue
       const { slots, arenas, node } = life.node.presence()
       for (const [kind, { busy, total }] of Object.entries(slots)) if (busy > total) say('limits', `${node} is at ${busy} pieces of work in its ${total} slots for ${kind}`)
-      if (arenas.length > clusterLimits.arenasMax) say('limits', `${node} holds ${arenas.length} arenas, arenasMax is ${clusterLimits.arenasMax}`)
+      if (arenas.length > arenasMax) say('limits', `${node} holds ${arenas.length} arenas, arenasMax is ${arenasMax}`)
     }
     const { waiting, taken } = await inner.queue.depth('episode', anyArena)
     // A leader that was paused may put one more beside each of the next one's, and users put theirs back at once.
-    if (waiting + taken > 2 * document.inFlight + putBack.episodes.size) say('limits', `${waiting + taken} episodes are on the queue, inFlight is ${document.inFlight}, and ${putBack.episodes.size} were put back`)
+    if (waiting + taken > 2 * inFlight + putBack.episodes.size) say('limits', `${waiting + taken} episodes are on the queue, inFlight of all runs is ${inFlight}, and ${putBack.episodes.size} were put back`)
     if (!signal.aborted) time.at(time.now() + limitsLookMs, () => void look())
   }
   void look()

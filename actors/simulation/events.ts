@@ -1,36 +1,38 @@
-// What befalls a simulated cluster as a whole, and what its users do to it, each at its time; and its trainer.
+// What befalls a simulated cluster as a whole, and what users do to its runs, each at its time; and its trainer.
 
 import { changeDocument, isFinal, type RunDocument } from '../../src/cluster/document.ts'
 import { announcePolicy } from '../../src/cluster/policy-versions.ts'
+import { readersOf } from '../../src/cluster/samples.ts'
 import type { Rate } from '../../src/simulation/faults.ts'
 import { createHost, type Host } from '../../src/simulation/host.ts'
 import { createTrainer } from '../../src/simulation/trainer.ts'
 import type { SimulatedNode } from './node.ts'
+import type { SimulatedRun } from './runs.ts'
 import type { World } from './world.ts'
 
-/** Of the one run, and of its trainer. */
-export const name = 'run'
 export const trainer = 'trainer'
 
 export interface Training { readonly learned: ReadonlySet<string>; start (): void; end (): void }
 
-export function openTrainer (world: World): Training {
-  const { time, broker, random } = world
-  const reader = broker.attach('samples', trainer, '')
-  const training = createTrainer({ reader, random: random.fork('trainer') })
+/** It reads all samples at one place, or has a place for each run. */
+export function openTrainer ({ time, broker, random }: World, runs: readonly SimulatedRun[]): Training {
+  const own = random.fork('trainer')
+  const places = own.next() < 0.5 ? [[trainer, ''] as const] : runs.map(({ name }) => [readersOf(trainer, name)[0]!, name] as const)
+  const learned = new Set<string>()
+  const readers = places.map(([reader, prefix]) => createTrainer({ reader: broker.attach('samples', reader, prefix), learned, random: own.fork(reader) }))
   let host: Host | null = null
   let lives = 0
   const start = (): void => {
     if (host !== null && host.state !== 'crashed') return
-    host = createHost({ name: `trainer-${++lives}`, time })
-    void training.run(host.clock)
+    const { clock } = host = createHost({ name: `trainer-${++lives}`, time })
+    for (const reader of readers) void reader.run(clock)
   }
   start()
-  return { learned: training.learned, start, end: () => host?.crash() }
+  return { learned, start, end: () => host?.crash() }
 }
 
 /** Events of the cluster, each at its rate until faults stop. */
-export function schedule (world: World, nodes: readonly SimulatedNode[], training: Training, isFaulty: () => boolean): void {
+export function schedule (world: World, nodes: readonly SimulatedNode[], runs: readonly SimulatedRun[], training: Training, isFaulty: () => boolean): void {
   const { time, fates, random, trace, inner } = world
   const chance = random.fork('events')
   let versions = 0
@@ -45,9 +47,10 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
       for (const { link } of lives) link.mend()
     })
   }
-  const change = (state: RunDocument['state']): void => {
-    trace('world', `the run is to be ${state}`)
-    void changeDocument(inner, name, document => isFinal(document.state) ? null : { ...document, state })
+  const change = (run: SimulatedRun, state: RunDocument['state']): void => {
+    if (!run.isThere) return
+    trace('world', `${run.name} is to be ${state}`)
+    void changeDocument(inner, run.name, document => isFinal(document.state) ? null : { ...document, state })
   }
   const events: Record<Rate, () => void> = {
     partition: () => cut([chance.pick(nodes)], 'partition'),
@@ -65,10 +68,11 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], trainin
       })
     },
     pauseRun () {
-      change('paused')
-      time.at(time.now() + fates.downMs(), () => change('running'))
+      const run = chance.pick(runs)
+      change(run, 'paused')
+      time.at(time.now() + fates.downMs(), () => change(run, 'running'))
     },
-    cancelRun: () => change('cancelled'),
+    cancelRun: () => change(chance.pick(runs), 'cancelled'),
     version: () => void announcePolicy(inner, { model: 'policy', version: `step-${++versions}`, at: time.now() })
   }
   for (const [kind, happen] of Object.entries(events) as [Rate, () => void][]) {

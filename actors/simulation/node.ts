@@ -35,7 +35,7 @@ export interface SimulatedNode {
 export interface SimulatedNodeOptions { name: string; slots: Slots; drainMs: number; portsOf: PortsOf; open: (target: string) => Arena; onReport: (report: NodeReport) => void; onCrash: () => void; /** Told why it ended by a fault. */ onFailed: (reason: string) => void }
 
 export function createSimulatedNode (world: World, options: SimulatedNodeOptions): SimulatedNode {
-  const { time, fates, trace, plan, broker } = world
+  const { time, fates, trace, plan, broker, arenasMax } = world
   const { name, slots, drainMs, portsOf, open, onReport, onCrash, onFailed } = options
   const random = world.random.fork(name)
   const { skewMs, drift, slowFactor, slowShare } = plan.shapes
@@ -71,7 +71,7 @@ export function createSimulatedNode (world: World, options: SimulatedNodeOptions
       const { ports, close } = portsOf({ host, random: own, bus })
       let ids = 0
       const running = startNode({
-        nodeId: id, bus, slots, drainMs, about: { host: name, pid: lives, version: 'simulated', labels: {} }, limits: patient,
+        nodeId: id, bus, slots, drainMs, about: { host: name, pid: lives, version: 'simulated', labels: {} }, limits: { ...patient, arenasMax },
         open: async ({ target }) => {
           await host.clock.sleep(500 * slow)
           return open(target)

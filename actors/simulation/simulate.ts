@@ -1,14 +1,11 @@
 // A whole cluster from one seed: nodes that play a run in virtual time while faults strike, then without faults to its end, then drained;
 // and what checkers say of it.
 
-import { createDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument } from '../../src/cluster/document.ts'
-import { anyArena, leadId } from '../../src/cluster/keys.ts'
+import { getDocument, isGivenUp } from '../../src/cluster/document.ts'
 import { halfPutBack, listQuarantine } from '../../src/cluster/quarantine.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { keptNow } from '../../src/bus/now.ts'
 import type { Arena } from '../../src/domain.ts'
-import type { Random } from '../../src/ports.ts'
-import { runDefaults } from '../../src/run/options.ts'
 import { checkEpisodes, checkLedger, readKept } from '../../src/simulation/checks/records.ts'
 import { checkTruth } from '../../src/simulation/checks/truth.ts'
 import { watchOwners, watchWrites, type Written } from '../../src/simulation/checks/watch.ts'
@@ -18,22 +15,27 @@ import { simulationStart } from '../../src/simulation/time.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
 import { prepareLanguage } from '../../src/workers/mutate/grammars.ts'
 import { areIdle, checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
-import { name, openTrainer, schedule, trainer } from './events.ts'
+import { openTrainer, schedule } from './events.ts'
 import { createSimulatedNode, type PortsOf, type SimulatedNode } from './node.ts'
+import { putBackAll } from './put-back.ts'
+import { openRuns, type SimulatedRun } from './runs.ts'
 import { openUsers } from './user.ts'
 import { createWorld, type World } from './world.ts'
 
 export interface SimulateOptions {
   seed: number
   nodes: number
+  /** Of all runs together. */
   episodes: number
+  /** At a time, each with one episode or more. */
+  runs: number
   /** Solvers of a bug; drawn by the seed where nothing is said. */
   group?: number
   /** As it is to be: a swarm has been drawn already. */
   plan: FaultPlan
   onLine?: (line: TraceLine) => void
   onEpisode?: (settled: number) => void
-  /** Given what is left on the bus once everything is over. */
+  /** Given what a run has left on the bus once everything is over. */
   onEnd?: (aftermath: Aftermath) => Promise<void>
 }
 
@@ -46,8 +48,8 @@ export interface Simulated {
   hash: string
   lines: number
   virtualMs: number
-  /** Final state of the run. */
-  state: string
+  runs: { name: string; state: string; episodes: number }[]
+  /** Of all runs, those with an outcome. */
   episodes: number
   counts: { works: number; settled: number; cancelled: number; quarantined: number; samples: number; lives: number }
   faults: Record<string, number>
@@ -64,7 +66,7 @@ const putBackMs = 600_000
 export async function simulate (options: SimulateOptions, place: SimulatedPlace): Promise<Simulated> {
   await prepareLanguage('python')
   const { seed, episodes, plan } = options
-  const world = createWorld(seed, plan, options.onLine ?? null)
+  const world = createWorld(seed, options.nodes, plan, options.onLine ?? null)
   const { time, fates, random, inner, clock } = world
   const violations: Violation[] = []
   const say: Say = (rule: Rule, what: string) => {
@@ -75,65 +77,50 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   let isFaulty = true
   let isServing = true
   const nodes = Array.from({ length: options.nodes }, (_, index) => openNode(world, place, `n${index + 1}`, say, () => isServing))
-  let settled = 0
-
-  const document = documentOf(random.fork('run'), options)
-  await createDocument(inner, document)
-  await inner.queue.add({ kind: 'run', arena: anyArena, run: name, id: leadId }, Buffer.from('{}'))
   const written: Written = { records: new Set(), samples: new Set() }
   const putBack: PutBack = { published: new Map(), episodes: new Set(), forget: (log, key) => { written[log].delete(key) } }
   for (const watching of [watchOwners(inner, say, over.signal), watchWrites(inner, written, say, over.signal)]) watching.catch((error: unknown) => say('defect', String(error)))
-  const users = openUsers(world, putBack)
-  void (async () => {
-    for await (const entry of inner.log.records.follow(`${name}.settled`, over.signal)) {
-      if (entry === null) continue
-      settled++
-      options.onEpisode?.(settled)
-    }
-  })()
+  const users = openUsers(world)
+  const runs = openRuns(world, users, options, () => options.onEpisode?.(settledOf()), over.signal)
+  const settledOf = (): number => runs.reduce((sum, { settled }) => sum + settled, 0)
   for (const [index, node] of nodes.entries()) time.at(time.now() + 300 * index, () => node.start())
-  const training = openTrainer(world)
-  schedule(world, nodes, training, () => isFaulty)
-  watchLimits(world, nodes, document, putBack, say, over.signal)
+  const training = openTrainer(world, runs)
+  schedule(world, nodes, runs, training, () => isFaulty)
+  watchLimits(world, nodes, runs, putBack, say, over.signal)
 
   // Some runs meet faults to their end, others go on without them from the middle.
   const faultyUntil = episodes * random.fork('until').pick([0.5, 0.8, Infinity])
   let ended = false
-  let isOver = false
-  void (async () => {
-    for await (const entry of inner.kv.runs.watch(name, over.signal)) if (entry?.bytes) isOver = isFinal(readDocument(entry.bytes, name).state)
-  })()
   const look = async (): Promise<void> => {
-    ended = isOver && await isIdle(world)
+    ended = runs.every(({ isOver }) => isOver) && await isIdle(world)
     if (!ended) time.at(time.now() + 500, () => void look())
   }
   void look()
-  await time.run(() => ended || settled >= faultyUntil, time.now() + faultyMs(episodes))
+  await time.run(() => ended || settledOf() >= faultyUntil, time.now() + faultyMs(episodes))
   isFaulty = false
   world.trace('world', 'faults are over')
   fates.stop()
   training.start()
   for (const node of nodes) calm(node)
   const came = await time.run(() => ended, time.now() + livenessMs(episodes))
-  if (came !== 'over') say('liveness', `the run has not ended ${Math.round(livenessMs(episodes) / 60_000)} minutes after faults stopped: ${settled} of ${episodes} episodes are settled`)
+  if (came !== 'over') say('liveness', `${runs.filter(({ isOver }) => !isOver).map(({ name }) => name).join(', ')} has not ended ${Math.round(livenessMs(episodes) / 60_000)} minutes after faults stopped: ${settledOf()} of ${episodes} episodes are settled`)
 
   // Nothing befalls anybody any more but the first user: what was put back ends as if it had never been away.
-  for (let round = 1, calls = 1 + random.fork('putting back').int(20); await isLeft(world); round++, calls = Infinity) {
-    if (round > putBackMax) {
-      say('liveness', `work is in quarantine, or half put back, after it was put back ${putBackMax} times without faults`)
+  for (let round = 1, calls = 1 + random.fork('putting back').int(20), left = await leftIn(world, runs); left !== null; round++, calls = Infinity, left = await leftIn(world, runs)) {
+    if (round > putBackMax * runs.length) {
+      say('liveness', `work of ${left} is in quarantine, or half put back, after it was put back ${putBackMax} times without faults`)
       break
     }
     // Who was thought dead may still write: nobody puts back what another one ends.
     await time.run(() => areIdle(nodes), time.now() + livenessMs(0))
-    const user = users(name, calls)
+    const user = putBackAll(world, users, putBack, left, calls)
     await time.run(() => user.state !== 'busy', time.now() + putBackMs)
     if (user.state === 'busy') say('liveness', `nobody can put work back within ${putBackMs} ms`)
     if (user.state !== 'done') continue
     ended = false
     void look()
-    if (await time.run(() => ended, time.now() + livenessMs(episodes)) !== 'over') say('liveness', 'a run has not ended in time after work of it was put back')
+    if (await time.run(() => ended, time.now() + livenessMs(episodes)) !== 'over') say('liveness', `${left} has not ended in time after work of it was put back`)
   }
-  const { state } = await getDocument(inner, name)
   await checkIdle(world, nodes, place, say)
   isServing = false
   await drainAll(world, nodes, say)
@@ -141,41 +128,41 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   over.abort()
   for (const node of nodes) node.end()
   training.end()
-  const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name), published: putBack.published }
-  const kept = await readKept(aftermath)
-  checkLedger(kept, say)
-  await checkEpisodes(aftermath, kept, say)
-  await checkTruth(aftermath, kept, say)
-  await options.onEnd?.(aftermath)
+  const counts = { works: 0, settled: 0, cancelled: 0, quarantined: 0, samples: 0, lives: nodes.reduce((sum, { lives }) => sum + lives, 0) }
+  const played: Simulated['runs'] = []
+  for (const { name } of runs) {
+    const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name), published: putBack.published }
+    const kept = await readKept(aftermath)
+    // What these say names episodes, of this run or another.
+    const sayOf: Say = name === runs[0]!.name ? say : (rule, what) => say(rule, what.replace(/\be\d{4,}/g, `${name}.$&`))
+    checkLedger(kept, sayOf)
+    await checkEpisodes(aftermath, kept, sayOf)
+    await checkTruth(aftermath, kept, sayOf)
+    await options.onEnd?.(aftermath)
+    for (const { kind } of kept.endings.values()) counts[kind]++
+    counts.works += kept.dispatched.size
+    counts.samples += kept.samples.size
+    played.push({ name, state: aftermath.document.state, episodes: kept.outcomes.size })
+  }
   for (const { id, owner } of place.sandboxes()) say('sandboxes', `the sandbox ${id} of ${owner} is still there after every node has left`)
-  const kinds = { settled: 0, cancelled: 0, quarantined: 0 }
-  for (const { kind } of kept.endings.values()) kinds[kind]++
   return {
-    seed, hash: world.lines.hash(), lines: world.lines.lines, virtualMs: time.now() - simulationStart, state, episodes: kept.outcomes.size, violations, faults: fates.counts,
-    counts: { works: kept.dispatched.size, ...kinds, samples: kept.samples.size, lives: nodes.reduce((sum, { lives }) => sum + lives, 0) }
+    seed, hash: world.lines.hash(), lines: world.lines.lines, virtualMs: time.now() - simulationStart, runs: played, episodes: played.reduce((sum, { episodes }) => sum + episodes, 0),
+    violations, faults: fates.counts, counts
   }
 }
 
-/** Nothing is done for the run any more. */
+/** Nothing is done for any run any more. */
 async function isIdle ({ inner }: World): Promise<boolean> {
   return (await inner.queue.subjects()).length === 0 && (await keptNow(inner.kv.episodes, '', () => null)).size === 0
 }
 
-/** A user sees something to put back. */
-async function isLeft ({ inner }: World): Promise<boolean> {
-  const document = await getDocument(inner, name)
-  return !isGivenUp(document.state) && ((await listQuarantine(inner, name)).length > 0 || await halfPutBack(inner, name, document) !== null)
-}
-
-function documentOf (random: Random, { episodes, seed, group }: SimulateOptions): RunDocument {
-  const arenas = 1 + random.int(2)
-  const hasTrainer = random.next() < 0.7
-  return {
-    name, state: 'running', reason: '', submittedAt: simulationStart, inFlight: 1 + random.int(16),
-    trainer: hasTrainer ? { name: trainer, aheadBytesMax: random.pick([20_000, 1_000_000]) } : null,
-    options: { ...runDefaults, target: 'arena-0', arenas, episodes, seed, group: random.pick([2, 4, 8]), maxOrder: 1 + random.int(2), ...group === undefined ? {} : { group } },
-    arenas: Array.from({ length: arenas }, (_, index) => ({ target: `arena-${index}`, setup: null, test: null, opened: null }))
+/** A run in which a user sees something to put back. */
+async function leftIn ({ inner }: World, runs: readonly SimulatedRun[]): Promise<string | null> {
+  for (const { name } of runs) {
+    const document = await getDocument(inner, name)
+    if (!isGivenUp(document.state) && ((await listQuarantine(inner, name)).length > 0 || await halfPutBack(inner, name, document) !== null)) return name
   }
+  return null
 }
 
 function openNode (world: World, place: SimulatedPlace, machine: string, say: Say, isServing: () => boolean): SimulatedNode {
@@ -185,8 +172,8 @@ function openNode (world: World, place: SimulatedPlace, machine: string, say: Sa
     name: machine, slots: { start: 2, run: 8, verify: 2, grade: 4, own: 8 }, drainMs, portsOf: place.portsOf(world, machine), open: place.open,
     onReport: report => {
       if (report.type !== 'delivered') return
-      if (report.code === 'DEFECT' || /\bDEFECT\b/.test(report.reason ?? '')) say('defect', `${report.work} of ${report.run}: ${report.reason ?? ''}`)
-      if (isUndisturbed && report.delivery > 1) say('leases', `${report.work} was delivered ${report.delivery} times, though nothing befell anybody`)
+      if (report.code === 'DEFECT' || /\bDEFECT\b/.test(report.reason ?? '')) say('defect', `${report.run}.${report.work}: ${report.reason ?? ''}`)
+      if (isUndisturbed && report.delivery > 1) say('leases', `${report.run}.${report.work} was delivered ${report.delivery} times, though nothing befell anybody`)
     },
     onFailed: reason => { if (/\bDEFECT\b/.test(reason)) say('defect', `${machine} has ended: ${reason}`) },
     onCrash: () => { time.at(time.now() + fates.downMs(), () => { if (node.life?.host.state === 'crashed') node.start() }) }

@@ -3,12 +3,13 @@
 import { parseArgs } from 'node:util'
 import { keptNow, upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
-import { changeDocument, createDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
+import { changeDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
-import { anyArena, leadId, settledPrefix } from '../cluster/keys.ts'
+import { settledPrefix } from '../cluster/keys.ts'
 import { listNodes } from '../cluster/presence.ts'
 import { listQuarantine, resubmit } from '../cluster/quarantine.ts'
 import { createRetry } from '../cluster/retry.ts'
+import { submitRun } from '../cluster/submit.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
 import { untilStopped } from '../run/options.ts'
@@ -72,8 +73,7 @@ const commands: Record<Exclude<typeof words[number], 'submit'>, (asked: Asked) =
 }
 
 async function submit ({ bus, io, json, values }: Asked, document: RunDocument): Promise<number> {
-  await createDocument(bus, document)
-  await createRetry(systemClock)(() => bus.queue.add({ kind: 'run', arena: anyArena, run: document.name, id: leadId }, Buffer.from('{}')))
+  await submitRun(bus, createRetry(systemClock), document)
   io.err(printRunDocument(document).trimEnd())
   if (values.watch === true) return await watchRun(bus, document.name, io, json)
   if (json) io.out(neutralJson({ run: document.name, state: document.state, document: { ...document } }))

@@ -8,6 +8,7 @@ import { finished } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { simulate, type Simulated, type SimulateOptions } from '../../actors/simulation/simulate.ts'
 import { openPlace } from '../../actors/simulation/place.ts'
+import { drawRuns } from '../../actors/simulation/runs.ts'
 import { systemClock } from '../clock.ts'
 import { SparError } from '../errors.ts'
 import { parseNumber, parseWhole } from '../run/options.ts'
@@ -28,7 +29,8 @@ look whether the ledger balances, nothing is lost, done twice or scored by a fau
   --seed n                 the first seed; default: a fresh one, which is printed
   --seeds n                so many seeds, one after the other; --minutes m  as many as there is time for
   --jobs n                 processes that play them; default: as many as the machine runs at a time, one for a single seed
-  --nodes 5                --episodes 1000   (5 with --seeds or --minutes)
+  --nodes 5                --episodes 1000   (5 with --seeds or --minutes), of all runs together
+  --runs n                 at a time; default: drawn by the seed, up to 3
   --faults default|none|all|file.json    default: about half of all faults, drawn and scaled by the seed, none for every tenth; a file says chances, rates, shapes
   --without a,b            faults to leave out
   --trace file.jsonl       writes down all that happens: {ms, who, what, detail} on each line
@@ -37,6 +39,8 @@ look whether the ledger balances, nothing is lost, done twice or scored by a fau
 Exit code 1: a rule was broken; the seed, and the least that still breaks it, are printed, and all that happened there is
 written to out/simulate-<seed>.jsonl: spar inspect --trace shows it on a timeline.`
 
+/** Each has documents, arenas and a place of the trainer. */
+const runsMax = 100
 /** Seeds are whole numbers below this. */
 const seedMax = 2 ** 31
 const manyEpisodes = 5
@@ -44,7 +48,7 @@ const oneEpisodes = 1000
 
 export async function run (argv: string[], io: Io): Promise<number> {
   const { values } = parseArgs({ args: argv, options: {
-    seed: { type: 'string' }, seeds: { type: 'string' }, minutes: { type: 'string' }, jobs: { type: 'string' }, nodes: { type: 'string' }, episodes: { type: 'string' }, faults: { type: 'string' }, without: { type: 'string' }, trace: { type: 'string' }, 'no-shrink': { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+    seed: { type: 'string' }, seeds: { type: 'string' }, minutes: { type: 'string' }, jobs: { type: 'string' }, nodes: { type: 'string' }, runs: { type: 'string' }, episodes: { type: 'string' }, faults: { type: 'string' }, without: { type: 'string' }, trace: { type: 'string' }, 'no-shrink': { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
   } })
   if (values.help) {
     io.out(usage)
@@ -58,6 +62,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   if (!isOne && values.trace !== undefined) throw new SparError('OPTION_INVALID', 'Cannot write the trace of several seeds: name one with --seed')
   const nodes = parseWhole('nodes', values.nodes ?? (isOne ? '5' : '3'), 1, 1_000)
   const episodes = parseWhole('episodes', values.episodes ?? String(isOne ? oneEpisodes : manyEpisodes), 1, 1_000_000)
+  const runs = values.runs === undefined ? null : parseWhole('runs', values.runs, 1, Math.min(episodes, runsMax))
   const planOf = await readPlan(values.faults ?? 'default', values.without)
   if (!isOne && values.json !== true) io.out(`Seeds from ${first}, ${nodes} nodes, ${episodes} episodes each`)
   const jobs = Math.min(seeds, values.jobs === undefined ? availableParallelism() : parseWhole('jobs', values.jobs, 1, jobsMax))
@@ -65,7 +70,7 @@ export async function run (argv: string[], io: Io): Promise<number> {
   function * drawSeeds (): Generator<SimulateOptions> {
     for (let drawn = 0; drawn < seeds && (until === null || systemClock.now() < until); drawn++) {
       const seed = (first + drawn) % seedMax
-      yield { seed, nodes, episodes, plan: planOf(seed) }
+      yield { seed, nodes, episodes, runs: runs ?? drawRuns(seed, episodes), plan: planOf(seed) }
     }
   }
   const playing = jobs > 1 ? playApart(drawSeeds(), jobs) : playHere(drawSeeds(), one => playOne({ ...one, ...isOne ? { onEpisode: tell } : {} }, values.trace ?? null))
@@ -108,8 +113,9 @@ async function playOne (one: SimulateOptions, trace: string | null): Promise<Sim
   }
 }
 
-function show ({ seed, hash, lines, virtualMs, state, episodes, counts, faults }: Simulated, io: Io): void {
-  io.out(`seed ${seed}: the run is ${state}, ${episodes} episodes are settled after ${(virtualMs / 60_000).toFixed(1)} simulated minutes`)
+function show ({ seed, hash, lines, virtualMs, runs, episodes, counts, faults }: Simulated, io: Io): void {
+  const ended = runs.length === 1 ? `the run is ${runs[0]!.state}` : runs.map(({ name, state }) => `${name} is ${state}`).join(', ')
+  io.out(`seed ${seed}: ${ended}, ${episodes} episodes are settled after ${(virtualMs / 60_000).toFixed(1)} simulated minutes`)
   io.out(`  work: ${counts.works} dispatched = ${counts.settled} settled + ${counts.cancelled} cancelled + ${counts.quarantined} in quarantine; ${counts.samples} samples; ${counts.lives} processes`)
   const struck = Object.entries(faults).sort(([, one], [, other]) => other - one)
   if (struck.length > 0) io.out(renderTable(['fault', 'struck'], struck.map(([name, count]) => [name, String(count)])))
@@ -127,10 +133,10 @@ async function explain (one: SimulateOptions, { violations }: Simulated, { shrin
   const all = faultsOf(one.plan)
   const least = await shrink(one, violations, { rule: first!.rule, play: async smaller => (await simulate({ ...smaller, seed }, openPlace())).violations })
   const gone = [...without === undefined ? [] : [without], ...all.filter(name => !least.left.includes(name))]
-  io.out(`  the least that fails, of ${least.tries} tries: ${least.nodes} nodes, ${least.episodes} episodes, faults ${least.left.join(', ') || 'none'}`)
+  io.out(`  the least that fails, of ${least.tries} tries: ${least.nodes} nodes, ${least.episodes} episodes${least.runs === 1 ? '' : ` in ${least.runs} runs`}, faults ${least.left.join(', ') || 'none'}`)
   for (const { rule, what } of least.violations.slice(0, 3)) io.out(`    ${rule}: ${what}`)
-  io.out(`  spar simulate --seed ${seed} --nodes ${least.nodes} --episodes ${least.episodes}${faults === undefined ? '' : ` --faults ${faults}`}${gone.length === 0 ? '' : ` --without ${gone.join(',')}`} --trace trace.jsonl`)
-  await keepTimeline({ seed, nodes: least.nodes, episodes: least.episodes, plan: least.plan }, undefined, io)
+  io.out(`  spar simulate --seed ${seed} --nodes ${least.nodes} --episodes ${least.episodes} --runs ${least.runs}${faults === undefined ? '' : ` --faults ${faults}`}${gone.length === 0 ? '' : ` --without ${gone.join(',')}`} --trace trace.jsonl`)
+  await keepTimeline({ seed, nodes: least.nodes, episodes: least.episodes, runs: least.runs, plan: least.plan }, undefined, io)
 }
 
 /** Of what failed, for whoever looks for the cause: it is played once more where its trace is not there already. */

@@ -1,13 +1,20 @@
 // The arenas that a node holds. It opens what the runs on the bus need, one at a time; the first node that opens an arena
 // writes down what it found, and a node that finds something else takes no work on it.
+//
+// R1. What nobody holds comes first, of the run that was submitted first; each node begins somewhere else. An arena that it holds
+//     already for another run takes no more room.
+// R2. A node whose room is taken up makes some for what nobody holds: gives up an arena that another one holds too (of those who
+//     hold it the last by name, so that not all do), or else one that only later runs need. Before that it waits for whoever has room.
 
 import { underAny } from '../bus/abort.ts'
 import type { Bus } from '../bus/types.ts'
 import type { Arena } from '../domain.ts'
 import { SparError, toPlain } from '../errors.ts'
 import type { Clock } from '../ports.ts'
+import { deriveSeed } from '../random.ts'
 import { changeDocument, isFinal, type RunArena, type RunDocument } from './document.ts'
 import { clusterLimits } from './limits.ts'
+import { listNodes } from './presence.ts'
 import type { Retry } from './retry.ts'
 import type { Runs } from './runs.ts'
 
@@ -17,7 +24,7 @@ export type OpenArena = (wanted: Pick<RunArena, 'target' | 'setup' | 'test'>, si
 export interface Refusal { target: string; code: string; reason: string }
 
 export interface HeldArenas {
-  /** By arena id. */
+  /** By arena id: also one that was given up, since its work may be taken already. */
   get (id: string): Arena | null
   ids (): string[]
   refusals (): Refusal[]
@@ -25,16 +32,24 @@ export interface HeldArenas {
   attend (signal: AbortSignal): Promise<void>
 }
 
-export interface HeldArenasPorts { bus: Bus; retry: Retry; runs: Runs; clock: Clock; open: OpenArena; onChange (): void; limits?: Partial<Pick<typeof clusterLimits, 'arenasMax' | 'targetsKnownMax' | 'arenaRetryMs'>> }
+export interface HeldArenasPorts { /** The node's name. */ node: string; bus: Bus; retry: Retry; runs: Runs; clock: Clock; open: OpenArena; onChange (): void; limits?: Partial<Pick<typeof clusterLimits, 'arenasMax' | 'targetsKnownMax' | 'arenaRetryMs'>> }
 
+/** An arena of an active run that is not held. `age`: the place of the run among the active ones. */
+interface Want { document: RunDocument; index: number; place: RunArena; age: number }
+/** `instead`: what has to go for it, by id. */
+interface Choice { want: Want; instead: string | null }
+/** No choice: there is no room. `orphans`: those that nobody holds. */
+interface Look { choice: Choice | null; orphans: readonly Want[] }
+
+const noRoom = 'ARENA_NO_ROOM'
 const keyOf = ({ target, setup, test }: Pick<RunArena, 'target' | 'setup' | 'test'>): string => JSON.stringify([target, setup, test])
 
-export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, limits }: HeldArenasPorts): HeldArenas {
+export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChange, limits }: HeldArenasPorts): HeldArenas {
   const { arenasMax, targetsKnownMax, arenaRetryMs } = { ...clusterLimits, ...limits }
   const held = new Map<string, Arena>()
   /** By what is wanted, the latest last. */
   const opened = new Map<string, Arena>()
-  const refused = new Map<string, Refusal & { at: number }>()
+  const refused = new Map<string, Refusal & { at: number; isTold: boolean }>()
 
   const remember = (place: RunArena, arena: Arena): void => {
     opened.delete(keyOf(place))
@@ -43,35 +58,70 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
   }
 
   /** What active runs need stays refused: it would be tried again at once. */
-  const refuse = (place: RunArena, code: string, reason: string): void => {
+  const refuse = (place: RunArena, code: string, reason: string, isTold = true): void => {
     refused.delete(keyOf(place))
-    refused.set(keyOf(place), { target: place.target, code, reason, at: clock.now() })
+    refused.set(keyOf(place), { target: place.target, code, reason, at: clock.now(), isTold })
     if (refused.size <= targetsKnownMax) return
     const needed = new Set(runs.active().flatMap(({ arenas }) => arenas.map(keyOf)))
     const spare = [...refused.keys()].find(key => !needed.has(key))
     if (spare !== undefined) refused.delete(spare)
   }
 
-  /** The first place of an active run that this node could serve and does not yet. */
-  const wanted = (): { document: RunDocument; index: number } | null => {
-    for (const document of runs.active()) {
-      const index = document.arenas.findIndex(arena => {
-        const refusal = refused.get(keyOf(arena))
-        if (refusal !== undefined && clock.now() - refusal.at < arenaRetryMs) return false
-        return arena.opened === null || !held.has(arena.opened.id)
-      })
-      if (index !== -1) return { document, index }
-    }
-    return null
+  /** What active runs need and this node could open, those of the run that was submitted first before the others. */
+  const wanted = (): Want[] => byAge().flatMap((document, age) => document.arenas.flatMap((place, index) => {
+    const refusal = refused.get(keyOf(place))
+    if (refusal !== undefined && clock.now() - refusal.at < arenaRetryMs) return []
+    return place.opened === null || !held.has(place.opened.id) ? [{ document, index, place, age }] : []
+  }))
+
+  const byAge = (): RunDocument[] => runs.active().sort((one, other) => one.submittedAt - other.submittedAt || (one.name < other.name ? -1 : 1))
+
+  /** Of each arena that active runs need, by id, the age of the first of them. */
+  function agesOf (): Map<string, number> {
+    const ages = new Map<string, number>()
+    for (const [age, { arenas }] of byAge().entries()) for (const { opened } of arenas) if (opened !== null && !ages.has(opened.id)) ages.set(opened.id, age)
+    return ages
   }
 
-  async function hold (document: RunDocument, index: number, signal: AbortSignal): Promise<void> {
-    const place = document.arenas[index]!
+  async function lookAround (wants: readonly Want[]): Promise<Look> {
+    const alike = wants.find(({ place }) => held.has(opened.get(keyOf(place))?.id ?? ''))
+    if (alike !== undefined) return { choice: { want: alike, instead: null }, orphans: [] }
+    const isScarce = new Set(byAge().flatMap(({ arenas }) => arenas.map(keyOf))).size > arenasMax
+    const others = isScarce ? await holders() : new Map<string, string[]>()
+    const holdersOf = (id: string | undefined): string[] => id === undefined ? [] : others.get(id) ?? []
+    const sorted = wants.map(want => {
+      const { length: holders } = holdersOf(want.place.opened?.id)
+      return { want, holders, isOrphan: isScarce ? holders === 0 : want.place.opened === null, turn: deriveSeed(0, `${node} ${keyOf(want.place)}`) }
+    }).sort((one, other) => Number(other.isOrphan) - Number(one.isOrphan) || one.want.age - other.want.age || one.holders - other.holders || one.turn - other.turn)
+    const { want, isOrphan } = sorted[0]!
+    const orphans = sorted.filter(({ isOrphan }) => isOrphan).map(({ want }) => want)
+    const choose = (instead: string | null): Look => ({ choice: { want, instead }, orphans })
+    if (held.size < arenasMax) return choose(null)
+    const ages = agesOf()
+    const spare = [...held.keys()].find(id => !ages.has(id))
+    if (spare !== undefined) return choose(spare)
+    if (!isOrphan || refused.get(keyOf(want.place))?.code !== noRoom) return { choice: null, orphans }
+    const isShared = (id: string): boolean => holdersOf(id).length > 0 && holdersOf(id).every(name => name < node)
+    const instead = [...held.keys()].find(isShared) ?? [...held.keys()].find(id => ages.get(id)! > want.age)
+    return instead === undefined ? { choice: null, orphans } : choose(instead)
+  }
+
+  /** The other nodes that hold each arena, by its id. */
+  async function holders (): Promise<Map<string, string[]>> {
+    const others = new Map<string, string[]>()
+    for (const presence of await retry(() => listNodes(bus))) {
+      if (presence.node !== node) for (const id of presence.arenas) others.set(id, [...others.get(id) ?? [], presence.node])
+    }
+    return others
+  }
+
+  async function hold ({ want: { document, index, place }, instead }: Choice, signal: AbortSignal): Promise<void> {
     try {
       const arena = opened.get(keyOf(place)) ?? await open(place, signal)
       remember(place, arena)
       const stands = await pin(document.name, index, arena)
       if (stands.id !== arena.id) throw new SparError('ARENA_DIFFERS', `This node finds another arena than the run plays on (${arena.id} at ${arena.commit.slice(0, 12)}, wanted ${stands.id} at ${stands.commit.slice(0, 12)}): its toolchain, its registry or its copy of the repository differ`)
+      if (instead !== null) held.delete(instead)
       held.set(arena.id, arena)
       refused.delete(keyOf(place))
     } catch (error) {
@@ -97,32 +147,30 @@ export function createHeldArenas ({ bus, retry, runs, clock, open, onChange, lim
     await retry(() => changeDocument(bus, run, document => document.arenas[index]!.opened !== null || isFinal(document.state) ? null : { ...document, state: 'failed', reason: `${message} [${code}]` }))
   }
 
-  /** Whether one more may be held. An arena that no run needs makes room, the oldest of them. */
-  function hasRoom (): boolean {
-    if (held.size < arenasMax) return true
-    const needed = new Set(runs.active().flatMap(({ arenas }) => arenas.map(({ opened }) => opened?.id)))
-    const spare = [...held.keys()].find(id => !needed.has(id))
-    return spare !== undefined && held.delete(spare)
-  }
-
-  function refuseForRoom ({ arenas }: RunDocument, index: number): void {
-    refuse(arenas[index]!, 'ARENA_NO_ROOM', `this node holds ${held.size} arenas that runs need, as many as it may: end a run, or start another node`)
+  /** What another node holds is no refusal that anybody has to be told of. */
+  function refuseForRoom (wants: readonly Want[], orphans: readonly Want[]): void {
+    for (const want of wants) refuse(want.place, noRoom, `this node holds ${held.size} arenas that runs need, as many as it may, and nobody else holds this one: end a run, or start another node`, orphans.includes(want))
     onChange()
   }
 
   return {
-    get: id => held.get(id) ?? null,
+    get: id => held.get(id) ?? [...opened.values()].find(arena => arena.id === id) ?? null,
     ids: () => [...held.keys()],
-    refusals: () => [...refused.values()].map(({ target, code, reason }) => ({ target, code, reason })),
+    refusals: () => [...refused.values()].filter(({ isTold }) => isTold).map(({ target, code, reason }) => ({ target, code, reason })),
     async attend (signal) {
       let wake = (): void => {}
-      const leave = runs.listen(() => wake())
+      const leave = runs.listen(({ state }) => {
+        // Whatever had no room may have some now.
+        if (isFinal(state)) for (const [key, { code }] of refused) if (code === noRoom) refused.delete(key)
+        wake()
+      })
       try {
         while (!signal.aborted) {
-          const next = wanted()
-          if (next !== null) {
-            if (hasRoom()) await hold(next.document, next.index, signal)
-            else refuseForRoom(next.document, next.index)
+          const wants = wanted()
+          if (wants.length > 0) {
+            const { choice, orphans } = await lookAround(wants)
+            if (choice === null) refuseForRoom(wants, orphans)
+            else await hold(choice, signal)
             continue
           }
           const woken = new AbortController()

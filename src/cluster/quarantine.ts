@@ -7,9 +7,10 @@ import { episodeIdOf, numberOfWork } from '../run/draw.ts'
 import { openWork } from './cancel.ts'
 import { unpack } from './codec.ts'
 import { changeDocument, getDocument, isGivenUp, type RunDocument } from './document.ts'
-import { anyArena, leadId, readRecordKey, recordKey, sampleKey, settledKey, settledPrefix } from './keys.ts'
+import { anyArena, readRecordKey, recordKey, sampleKey, settledKey, settledPrefix } from './keys.ts'
 import { readEnding, type Failure } from './records.ts'
 import type { Retry } from './retry.ts'
+import { askToLead, isLed } from './submit.ts'
 import { SparError } from '../errors.ts'
 
 export interface Quarantined { work: string; code: string; reason: string; deliveries: number; failures: Failure[] }
@@ -30,7 +31,7 @@ export async function listQuarantine (bus: Bus, run: string): Promise<Quarantine
  * Null where there is nothing of that kind. Not for a run that was given up.
  */
 export async function halfPutBack (bus: Bus, run: string, { state, options }: Pick<RunDocument, 'state' | 'options'>): Promise<string[] | null> {
-  if (state !== 'done' && (await bus.queue.subjects()).some(subject => subject.kind === 'run' && subject.run === run)) return null
+  if (state !== 'done' && await isLed(bus, run)) return null
   const withOpen = new Set((await openWork(bus, `${run}.work`)).map(work => episodeIdOf(numberOfWork(work))))
   const settled = new Set<string>()
   for await (const { key } of upToNow(signal => bus.log.records.follow(settledPrefix(run), signal))) settled.add(key)
@@ -62,7 +63,7 @@ export async function resubmit (bus: Bus, retry: Retry, run: string, works: read
   }
   await retry(() => changeDocument(bus, run, document => document.state === 'done' ? { ...document, state: 'running' } : null))
   for (const episode of episodes) await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id: episode }, Buffer.from('{}')))
-  await retry(() => bus.queue.add({ kind: 'run', arena: anyArena, run, id: leadId }, Buffer.from('{}')))
+  await retry(() => askToLead(bus, run))
   return episodes
 }
 

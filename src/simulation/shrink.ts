@@ -1,9 +1,9 @@
-// The least that still fails: faults are left out one after the other, then episodes and nodes halved, as long as the same rule is broken.
+// The least that still fails: faults are left out one after the other, then runs, episodes and nodes halved, as long as the same rule is broken.
 
 import { faultsOf, without, type Chance, type FaultPlan, type Rate } from './faults.ts'
 import type { Rule, Violation } from './checks/types.ts'
 
-export interface Case { nodes: number; episodes: number; plan: FaultPlan }
+export interface Case { nodes: number; episodes: number; runs: number; plan: FaultPlan }
 export interface Shrunk extends Case { left: (Chance | Rate)[]; tries: number; violations: Violation[] }
 
 export interface ShrinkOptions {
@@ -28,9 +28,10 @@ export async function shrink (failing: Case, violations: Violation[], { rule, pl
     return true
   }
   for (const fault of faultsOf(failing.plan)) await fails({ ...least, plan: without(least.plan, fault) })
-  for (const what of ['episodes', 'nodes'] as const) {
-    while (least[what] > 1 && await fails({ ...least, [what]: Math.ceil(least[what] / 2) })) {}
-    while (least[what] > 1 && await fails({ ...least, [what]: least[what] - 1 })) {}
+  for (const what of ['runs', 'episodes', 'nodes'] as const) {
+    const floor = what === 'episodes' ? least.runs : 1
+    while (least[what] > floor && await fails({ ...least, [what]: Math.max(floor, Math.ceil(least[what] / 2)) })) {}
+    while (least[what] > floor && await fails({ ...least, [what]: least[what] - 1 })) {}
   }
   return { ...least, left: faultsOf(least.plan), tries, violations: seen }
 }

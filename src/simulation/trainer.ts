@@ -8,6 +8,8 @@ import type { Clock, Random } from '../ports.ts'
 export interface TrainerOptions {
   reader: MemoryReader
   random: Random
+  /** Where the keys of samples go that had their effect: what the checkpoint holds. */
+  learned: Set<string>
   /** Samples of a step, at most; and how long it takes, milliseconds. */
   samplesPerStep?: number
   stepMs?: { min: number; spread: number }
@@ -16,17 +18,13 @@ export interface TrainerOptions {
 export interface SimulatedTrainer {
   /** Trains until the clock stops: what a process does that may crash at any await. */
   run (clock: Clock): Promise<void>
-  /** Samples that had their effect, by key: what the checkpoint holds. */
-  readonly learned: ReadonlySet<string>
 }
 
 /** How long it waits where there is nothing. */
 const idleMs = 500
 
-export function createTrainer ({ reader, random, samplesPerStep = 64, stepMs = { min: 500, spread: 2_000 } }: TrainerOptions): SimulatedTrainer {
-  const learned = new Set<string>()
+export function createTrainer ({ reader, random, learned, samplesPerStep = 64, stepMs = { min: 500, spread: 2_000 } }: TrainerOptions): SimulatedTrainer {
   return {
-    learned,
     async run (clock) {
       // What it was given before it crashed comes again.
       let given: LogEntry[] = reader.held()

@@ -14,6 +14,7 @@ import { checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../
 import { clusterLimits } from '../../src/cluster/limits.ts'
 import { createRecords, type Ending } from '../../src/cluster/records.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
+import { submitRun } from '../../src/cluster/submit.ts'
 import { createRotation } from '../../src/cluster/rotation.ts'
 import { parseRunDocument, printRunDocument } from '../../src/cli/run-document.ts'
 import { SparError } from '../../src/errors.ts'
@@ -203,6 +204,12 @@ t.test('what is wrong with a run document is told by field and rule', async t =>
   const bus = createMemoryBroker({ clock: systemClock }).connect()
   await createDocument(bus, documentOf('taken'))
   await t.rejects(createDocument(bus, documentOf('taken')), { code: 'RUN_EXISTS' })
+  // Whoever was stopped before anybody was asked to lead the run submits it again; and only the same run, once.
+  const retry = createRetry(systemClock)
+  await t.rejects(submitRun(bus, retry, documentOf('taken', { seed: 99 })), { code: 'RUN_EXISTS' })
+  await submitRun(bus, retry, { ...documentOf('taken'), submittedAt: 7 })
+  t.match(await bus.queue.subjects('taken'), [{ kind: 'run' }])
+  await t.rejects(submitRun(bus, retry, documentOf('taken')), { code: 'RUN_EXISTS' })
   const large = documentOf('large', {}, Array.from({ length: 900 }, (_, index) => `npm:${'a'.repeat(clusterLimits.documentBytesMax / 800)}${index}`))
   await t.rejects(createDocument(bus, large), { code: 'DOCUMENT_TOO_LARGE' })
 })

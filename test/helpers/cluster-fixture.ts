@@ -6,11 +6,12 @@ import { createBug, createManifest } from '../../src/artifact/index.ts'
 import { onAbort } from '../../src/bus/abort.ts'
 import { upToNow } from '../../src/bus/now.ts'
 import type { Bus } from '../../src/bus/types.ts'
-import { createDocument, getDocument, type RunDocument } from '../../src/cluster/document.ts'
-import { anyArena, leadId } from '../../src/cluster/keys.ts'
+import { getDocument, type RunDocument } from '../../src/cluster/document.ts'
 import { createLedgerCount, type LedgerCount } from '../../src/cluster/ledger.ts'
 import { clusterLimits, type Slots } from '../../src/cluster/limits.ts'
 import type { NodeReport } from '../../src/cluster/report.ts'
+import { createRetry } from '../../src/cluster/retry.ts'
+import { submitRun } from '../../src/cluster/submit.ts'
 import { systemClock } from '../../src/clock.ts'
 import { checkNames, type Arena, type Verdict } from '../../src/domain.ts'
 import { SparError } from '../../src/errors.ts'
@@ -102,8 +103,7 @@ export const documentOf = (name: string, options: Partial<RunOptions> = {}, targ
 })
 
 export async function submit (bus: Bus, document: RunDocument): Promise<void> {
-  await createDocument(bus, document)
-  await bus.queue.add({ kind: 'run', arena: anyArena, run: document.name, id: leadId }, Buffer.from('{}'))
+  await submitRun(bus, createRetry(systemClock), document)
 }
 
 /** Waits until the run has ended, and counts its ledger. */

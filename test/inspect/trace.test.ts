@@ -51,7 +51,7 @@ t.test('a cut of a process that is gone is not one of the next', async t => {
 t.test('a text is about the episodes and the work that it names', async t => {
   const texts: [string, string[]][] = [
     ['run.work.e0002.solve.1.3.ended', ['e0002.solve.1.3']], ['run.e0012#7', ['e0012']], ['run.settled.e0002', ['e0002']], ['run.work.e0001.failed.3', ['e0001']], ['run.e12345.grade.2.10#1 settled ', ['e12345.grade.2.10']],
-    ['run.lead#1', ['lead']], ['run.work.lead.failed.1', ['lead']], ['e0001.break and e0002.break, e0001.break', ['e0001.break', 'e0002.break']], ['abe0001', []], ['steps.run.n1-1', []], ['a leader that is', []]
+    ['run.lead#1', ['lead']], ['run-2.lead#1', ['run-2.lead']], ['run-2.work.e0001.break.ended', ['run-2.e0001.break']], ['run-3.settled.e0002', ['run-3.e0002']], ['run-2.e0001.solve.1.0 and e0001.break', ['run-2.e0001.solve.1.0', 'e0001.break']], ['run.work.lead.failed.1', ['lead']], ['e0001.break and e0002.break, e0001.break', ['e0001.break', 'e0002.break']], ['abe0001', []], ['steps.run.n1-1', []], ['a leader that is', []]
   ]
   for (const [text, ids] of texts) t.same(idsOf(text), ids, text)
   t.same(['nodes.put', 'queue.working+', 'nodes.put!', 'records.create', 'episodes.update!', 'records.get', 'queue.ack', 'crashed', 'something'].map(kindOf), ['routine', 'routine', 'odd', 'write', 'odd', 'read', 'work', 'life', 'work'])

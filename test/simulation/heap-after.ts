@@ -6,7 +6,7 @@ import { defaultFaults } from '../../src/simulation/faults.ts'
 
 const seeds = Number(process.argv[2])
 for (let seed = 1; seed <= seeds; seed++) {
-  await simulate({ seed, nodes: 3, episodes: 2, plan: defaultFaults }, openPlace())
+  await simulate({ seed, nodes: 3, episodes: 2, runs: 2, plan: defaultFaults }, openPlace())
   if (seed !== 10 && seed !== seeds) continue
   globalThis.gc!()
   await new Promise(resolve => setTimeout(resolve, 100))

@@ -2,6 +2,7 @@
 // versions of the product with a defect in it.
 
 import { openPlace } from '../../actors/simulation/place.ts'
+import { drawRuns } from '../../actors/simulation/runs.ts'
 import { simulate } from '../../actors/simulation/simulate.ts'
 import { drawFaults, noFaults, type FaultPlan } from '../../src/simulation/faults.ts'
 
@@ -10,7 +11,7 @@ const chances = process.argv[6] === undefined ? null : JSON.parse(process.argv[6
 const planOf = (seed: number): FaultPlan => chances === null ? drawFaults(seed) : { ...noFaults, chances: { ...noFaults.chances, ...chances } }
 // The first seed has no faults: some rules hold only there.
 for (let seed = first; seed < first + count; seed++) {
-  const { hash, violations } = await simulate({ seed, nodes, episodes, plan: seed === first ? noFaults : planOf(seed) }, openPlace())
+  const { hash, violations } = await simulate({ seed, nodes, episodes, runs: drawRuns(seed, episodes), plan: seed === first ? noFaults : planOf(seed) }, openPlace())
   process.stdout.write(JSON.stringify({ seed, hash, violations }) + '\n')
   if (violations.length > 0) break
 }

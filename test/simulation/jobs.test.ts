@@ -18,7 +18,7 @@ t.test('three processes say what one says, in the same order', async t => {
 })
 
 t.test('a process that is killed is an error with the name of its seed, after the seeds before it', async t => {
-  const seeds = Array.from({ length: 9 }, (_, index) => ({ seed: index + 1, nodes: 1, episodes: 1, plan: noFaults }))
+  const seeds = Array.from({ length: 9 }, (_, index) => ({ seed: index + 1, nodes: 1, episodes: 1, runs: 1, plan: noFaults }))
   const told: number[] = []
   const play = async (): Promise<void> => {
     for await (const { one, simulated } of playApart(seeds.values(), 2, fileURLToPath(new URL('worker-that-dies.js', import.meta.url)))) {

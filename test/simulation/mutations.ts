@@ -92,6 +92,16 @@ export const mutations: Mutation[] = [
     find: '    for (const key of await withoutReward(bus, run, episode)) await retry(() => samples.remove(key))\n', replace: '    await withoutReward(bus, run, episode)\n'
   },
   {
+    name: 'a node makes no room for what nobody holds',
+    file: 'src/cluster/arenas.ts', rules: ['liveness'],
+    find: "if (!isOrphan || refused.get(keyOf(want.place))?.code !== noRoom)", replace: 'if (refused !== null)'
+  },
+  {
+    name: 'a run that was submitted by half cannot be submitted again',
+    file: 'src/cluster/submit.ts', rules: ['liveness'],
+    find: 'asked(stands) !== asked(document)', replace: 'true'
+  },
+  {
     name: 'work that is half put back stays so',
     file: 'src/cluster/quarantine.ts', rules: ['liveness'], chances: { policyError: 0.25, sandboxLost: 0.02 },
     find: '  const half = await halfPutBack(bus, run, document)\n', replace: '  const half = null as string[] | null\n'

@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { openPlace } from '../../actors/simulation/place.ts'
+import { drawRuns } from '../../actors/simulation/runs.ts'
 import { simulate } from '../../actors/simulation/simulate.ts'
 import { fetchRun } from '../../src/cluster/fetch.ts'
 import { followRun, type Difference } from '../../src/reverify/index.ts'
@@ -19,10 +20,10 @@ t.test('what a cluster leaves follows', { timeout: 590_000 }, async t => {
   for (let seed = 1; seed <= seeds; seed++) {
     const differences: Difference[] = []
     await simulate({
-      seed, nodes: 2, episodes: 4, plan: drawFaults(seed),
+      seed, nodes: 2, episodes: 4, runs: drawRuns(seed, 4), plan: drawFaults(seed),
       onEnd: async ({ inner, retry, document }) => {
         if (document.arenas.every(({ opened }) => opened === null)) return
-        for (const { dir } of await fetchRun({ bus: inner, retry, versions: { spar: 'x', node: 'x' } }, document.name, join(out, String(seed)))) {
+        for (const { dir } of await fetchRun({ bus: inner, retry, versions: { spar: 'x', node: 'x' } }, document.name, join(out, `${seed}-${document.name}`))) {
           const { facts, notes } = await followRun(openRunStore(dir))
           followed += facts.length
           differences.push(...notes.differences)

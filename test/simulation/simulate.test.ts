@@ -27,11 +27,11 @@ t.test('a seed that was played leaves nothing behind', { timeout: 300_000 }, asy
 
 t.test('as a user plays it: a table, a trace on disk, the same hash again', async t => {
   const dir = testFolder(t)
-  const argv = ['simulate', '--seed', '7', '--nodes', '2', '--episodes', '3']
+  const argv = ['simulate', '--seed', '7', '--nodes', '2', '--episodes', '3', '--runs', '2']
   const at = { home: dir, cwd: dir }
   const shown = await spar([...argv, '--trace', join(dir, 'trace.jsonl')], at)
   t.equal(shown.code, 0)
-  t.match(shown.out, /seed 7: the run is (done|cancelled), [0-9]+ episodes are settled/)
+  t.match(shown.out, /seed 7: run is (done|cancelled), run-2 is (done|cancelled), [0-9]+ episodes are settled/)
   const lines = readFileSync(join(dir, 'trace.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as { ms: number; who: string; what: string })
   t.ok(lines.some(({ what }) => what === 'queue.pull') && lines.some(({ what }) => what === 'faults are over'))
   const { hash } = (await spar([...argv, '--json'], at)).json as { hash: string }
@@ -45,7 +45,7 @@ t.test('what breaks a rule leaves the timeline of the least that does', async t 
     const { who, what, lines } = await readTrace(join(dir, file))
     return { who, rules: lines.what.filter((_, index) => who[lines.who[index]!] === 'checker').map(word => what[word]!), lines: lines.who.length }
   }
-  const argv = ['--seed', '3', '--nodes', '3', '--episodes', '4', '--faults', 'none']
+  const argv = ['--seed', '3', '--nodes', '3', '--episodes', '4', '--runs', '2', '--faults', 'none']
   const shrunk = await failing.run(argv)
   t.equal(shrunk.code, 1)
   t.match(shrunk.out, /seed 3 breaks rewards[^]*the least that fails[^]*1 nodes[^]*out\/simulate-3\.jsonl: spar inspect --trace out\/simulate-3\.jsonl/)
@@ -77,7 +77,7 @@ t.test('what cannot be played is refused by name', async t => {
     t.equal(exit, 2)
     t.ok(err.includes(code) && err.includes(why), err)
   }
-  for (const argv of [['--faults', 'some'], ['--without', 'rain'], ['--seed', '-1'], ['--seeds', '2', '--trace', 'x']]) {
+  for (const argv of [['--faults', 'some'], ['--without', 'rain'], ['--seed', '-1'], ['--seeds', '2', '--trace', 'x'], ['--episodes', '2', '--runs', '3']]) {
     const { code, err } = await spar(['simulate', ...argv], at)
     t.equal(code, 64, err)
     t.match(err, /OPTION_INVALID/)

@@ -15,7 +15,7 @@ export function befell (context: CanvasRenderingContext2D, { model, frame, palet
     context.beginPath()
     context.arc(x, top + 32.5, 3.5, 0, 7)
     context.fill()
-    label(context, named(model.text(line).what.replace(/^the run is to be /, '')), x + 7, top + 33, ends[2]!)
+    label(context, named(model.text(line).what.replace(/ is to be /, ' ').replace(/^run /, '')), x + 7, top + 33, ends[2]!)
     ends[2] = x - 4
   }
   const words: (() => void)[] = []

@@ -78,10 +78,11 @@ export function tellStory (model: Model): Story {
     if (what === 'mended') over(line, ({ kind, text, lane }) => kind === 'cut' ? words.includes(living.get(lane)!.who) : text === befell(words[0]!, names))
     if (what === 'the trainer is away') span(line, 'world', 'trainer away')
     if (what === 'the trainer is back') over(line, ({ text }) => text === 'trainer away')
-    if (what === 'the run is to be paused') span(line, 'world', 'run paused')
-    if (what === 'the run is to be cancelled') model.points.push(line)
-    if (what === 'the run is to be running' || what === 'the run is to be cancelled') over(line, ({ text }) => text === 'run paused')
-    if (what === 'faults are over') over(line, ({ kind, text }) => kind !== 'draining' && text !== 'run paused')
+    const [, run, state] = /^(run(?:-\d+)?) is to be (\w+)$/.exec(what) ?? []
+    if (state === 'paused') span(line, 'world', `${run!} paused`)
+    if (state === 'cancelled') model.points.push(line)
+    if (state === 'running' || state === 'cancelled') over(line, ({ text }) => text === `${run!} paused`)
+    if (what === 'faults are over') over(line, ({ kind, text }) => kind !== 'draining' && !/^run(?:-\d+)? paused$/.test(text))
   }
 
   function ofWork (line: number, what: string, text: string): void {

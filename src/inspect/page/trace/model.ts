@@ -96,13 +96,13 @@ export function kindOf (what: string): Kind {
 
 const none: readonly string[] = []
 
-/** `run.work.e0002.solve.1.3.ended` is about `e0002.solve.1.3`. */
+/** `run.work.e0002.solve.1.3.ended` is about `e0002.solve.1.3`; where several runs are played, those of the others begin with their run. */
 export function idsOf (detail: string): readonly string[] {
-  const found = detail.match(/\be\d{4,}(?:\.(?:break|verify|grade|solve|promote|settle)(?:\.\d+)*)?\b|(?<=^[\w-]+\.(?:work\.)?)lead\b/g)
-  return found === null ? none : [...new Set(found)]
+  const found = [...detail.matchAll(/(?:\b(run-\d+\.)(?:work\.|settled\.)?)?\b(e\d{4,}(?:\.(?:break|verify|grade|solve|promote|settle)(?:\.\d+)*)?\b)|^(?:(run-\d+\.)|[\w-]+\.)(?:work\.)?(lead)\b/g)]
+  return found.length === 0 ? none : [...new Set(found.map(([, run, id, leads, lead]) => (run ?? leads ?? '') + (id ?? lead!)))]
 }
 
-export const episodeOf = (id: string): string => id.split('.')[0]!
+export const episodeOf = (id: string): string => /^(?:run-\d+\.)?[^.]+/.exec(id)![0]
 
 /** Whether a text about `id` is about the other: an episode's work is about the episode. */
 export const isAbout = (id: string, about: string): boolean => id === about || (id.startsWith(about) && id[about.length] === '.')
