@@ -9,6 +9,7 @@ import { openWork } from '../../src/cluster/cancel.ts'
 import { pack } from '../../src/cluster/codec.ts'
 import { episodeKey, settledKey, workPrefix } from '../../src/cluster/keys.ts'
 import { openMailbox, type Mailbox } from '../../src/cluster/mailbox.ts'
+import { askTimesBack } from '../../src/cluster/outcomes.ts'
 import { SparError } from '../../src/errors.ts'
 import { arenaOf, numberOfWork } from '../../src/run/draw.ts'
 import { settleEpisode } from '../../src/run/settle.ts'
@@ -23,14 +24,16 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
   const { run, id: episode } = message.subject
   const number = numberOfWork(episode)
   const startedAt = ports.clock.now()
-  const storeOf = (delivery: number, find: FindEnding): EpisodeStore =>
-    busEpisodes({ bus, retry, records, run, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find, claim: ports.newId() })
+  const timesBack = (): Promise<number> => askTimesBack(bus, retry, run, episode)
+  const storeOf = (delivery: number, times: number, find: FindEnding): EpisodeStore =>
+    busEpisodes({ bus, retry, records, run, times, entry: 'kept', by: () => ({ delivery, node: nodeId, startedAt, at: ports.clock.now() }), find, claim: ports.newId() })
   const removeSnapshot = async (): Promise<void> => await retry(() => bus.kv.episodes.remove(episodeKey(run, episode)))
   return {
     // A long episode outlives many owners, and owning it takes none along.
     deliveriesMax: Infinity,
     async isDone () {
-      if (await retry(() => bus.log.records.get(settledKey(run, episode))) === null) return false
+      const key = settledKey(run, episode, await timesBack())
+      if (await retry(() => bus.log.records.get(key)) === null) return false
       // An owner that came late may have claimed it anew, and died.
       await removeSnapshot()
       return true
@@ -40,12 +43,13 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
       const options = runs.optionsOf(run, index)
       const arena = runs.get(run)!.arenas[index]!.opened
       if (arena === null) throw new SparError('ARENA_NOT_OPEN', `Cannot play ${episode} of ${run}: no node has opened ${options.target} yet`, { retryable: true })
+      const times = await timesBack()
       const { controller: over, leave } = linked([signal])
       const following = over.signal
       let mailbox: Mailbox | null = null
       try {
         mailbox = await openMailbox({ bus, retry, records, clock: ports.clock, readdMs: limits.readdMs }, { run, episode, arena: arena.id }, following)
-        const store = storeOf(delivery, mailbox.find)
+        const store = storeOf(delivery, times, mailbox.find)
         const { add } = mailbox
         mailbox.broken.catch(error => over.abort(error))
         const policies = await ports.policiesOf(options)
@@ -66,7 +70,7 @@ export function episodeTask (system: NodeSystem, message: QueueMessage): Task {
     },
     // Whatever is complete stands: its samples may be released already.
     async quarantine ({ code, reason }, delivery) {
-      const store = storeOf(delivery, (work, entry) => records.ending(run, work, entry))
+      const store = storeOf(delivery, await timesBack(), (work, entry) => records.ending(run, work, entry))
       const kept = await store.snapshot(episode) as KeptEpisode | null
       const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, number))
       const names = { breaker: { name: options.breaker, version: '' }, solver: { name: options.solver, version: '' } }

@@ -9,6 +9,7 @@ import { changeDocument, getDocument, isFinal, type RunDocument } from '../../sr
 import { anyArena, ledKinds, settledPrefix } from '../../src/cluster/keys.ts'
 import { createRounds, type Rounds } from '../../src/cluster/ahead.ts'
 import { cancelRest, removeSnapshots } from '../../src/cluster/cancel.ts'
+import { createOutcomes } from '../../src/cluster/outcomes.ts'
 import { waitForTrainer } from '../../src/cluster/wait-for-trainer.ts'
 import { SparError } from '../../src/errors.ts'
 import { episodeIdOf } from '../../src/run/draw.ts'
@@ -107,27 +108,38 @@ async function waiting (system: NodeSystem, document: RunDocument, { settled, ro
 
 interface Settled extends Followed { has (episode: string): boolean; when (episode: string): Promise<void> }
 
-/** Which episodes have an outcome. */
+/** Which episodes have an outcome. `onSettled` is told of each once. */
 function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal, onSettled: (episode: string) => void = () => {}): Settled {
-  const known = new Set<string>()
-  const waiting = new Map<string, () => void>()
-  const following = followed(bus.log.records.follow(settledPrefix(run), signal), ({ key }) => {
-    const episode = key.slice(settledPrefix(run).length + 1)
-    if (!known.has(episode)) onSettled(episode)
-    known.add(episode)
-    waiting.get(episode)?.()
+  const outcomes = createOutcomes(() => null)
+  const told = new Set<string>()
+  const waiting = new Map<string, { settled: Promise<void>; settle: () => void }>()
+  const following = followed(bus.log.records.follow(settledPrefix(run), signal), entry => {
+    const change = outcomes.enter(entry)
+    if (change === null || !change.isSettled) return
+    const { episode } = change
+    if (!told.has(episode)) onSettled(episode)
+    told.add(episode)
+    waiting.get(episode)?.settle()
     waiting.delete(episode)
   })
   return {
     ...following,
-    has: episode => known.has(episode),
-    when: episode => known.has(episode) ? Promise.resolve() : new Promise((resolve, reject) => {
-      const leave = onAbort([signal], () => reject(signal.reason as Error))
-      waiting.set(episode, () => {
-        leave()
-        resolve()
+    has: episode => outcomes.values.has(episode),
+    when (episode) {
+      if (outcomes.values.has(episode)) return Promise.resolve()
+      const known = waiting.get(episode)
+      if (known !== undefined) return known.settled
+      let settle!: () => void
+      const settled = new Promise<void>((resolve, reject) => {
+        const leave = onAbort([signal], () => reject(signal.reason as Error))
+        settle = () => {
+          leave()
+          resolve()
+        }
       })
-    })
+      waiting.set(episode, { settled, settle })
+      return settled
+    }
   }
 }
 
@@ -149,10 +161,16 @@ async function playReopened (system: NodeSystem, run: string, signal: AbortSigna
   }
 }
 
-async function playOnQueue ({ bus, retry }: NodeSystem, run: string, number: number, settled: Settled): Promise<void> {
+/**
+ * Puts an episode on the queue, and again now and then until it has an outcome: its message may be taken by an owner that does not know
+ * that it was put back, and then goes with it.
+ */
+async function playOnQueue ({ bus, retry, ports, limits }: NodeSystem, run: string, number: number, settled: Settled): Promise<void> {
   const id = episodeIdOf(number)
   await settled.ready
-  if (settled.has(id)) return
-  await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id }, Buffer.from('{}')))
-  await settled.when(id)
+  while (!settled.has(id)) {
+    await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id }, Buffer.from('{}')))
+    const over = new AbortController()
+    await Promise.race([settled.when(id), ports.clock.sleep(limits.readdMs, over.signal).catch(() => {})]).finally(() => over.abort())
+  }
 }

@@ -25,7 +25,7 @@ export function workTask (system: NodeSystem, message: QueueMessage): Task {
       const arena = arenas.get(arenaId)
       if (arena === null) throw new SparError('ARENA_NOT_HELD', `Cannot do ${id}: this node does not hold the arena ${arenaId} any more`, { retryable: true })
       const options = runs.optionsOf(run, arenaOf(runs.get(run)!.options, numberOfWork(id)))
-      const store = busEpisodes({ bus, retry, records, run, entry: 'ended', by: () => made(delivery), find: (work, entry) => records.ending(run, work, entry), claim: '' })
+      const store = busEpisodes({ bus, retry, records, run, entry: 'ended', by: () => made(delivery), find: (work, entry) => records.ending(run, work, entry), claim: '', times: 0 })
       const { clock, sandboxes, verify } = ports
       await handleWork(
         { options, arena, store, ports: { clock, sandboxes, verify, policies: await ports.policiesOf(options), watch: ports.watch?.(runs.get(run)!), registry: ports.registry } },

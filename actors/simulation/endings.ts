@@ -31,13 +31,13 @@ export function watchLimits ({ time, inner, arenasMax }: World, nodes: readonly 
     }
     const { waiting, taken } = await inner.queue.depth('episode', anyArena)
     // A leader that was paused may put one more beside each of the next one's, and users put theirs back at once.
-    if (waiting + taken > 2 * inFlight + putBack.episodes.size) say('limits', `${waiting + taken} episodes are on the queue, inFlight of all runs is ${inFlight}, and ${putBack.episodes.size} were put back`)
+    if (waiting + taken > 2 * inFlight + putBack.times) say('limits', `${waiting + taken} episodes are on the queue, inFlight of all runs is ${inFlight}, and ${putBack.times} were put back`)
     if (!signal.aborted) time.at(time.now() + limitsLookMs, () => void look())
   }
   void look()
 }
 
-export const areIdle = (nodes: readonly SimulatedNode[]): boolean => nodes.every(({ life }) => life === null || Object.values(life.node.presence().slots).every(({ busy }) => busy === 0))
+const areIdle = (nodes: readonly SimulatedNode[]): boolean => nodes.every(({ life }) => life === null || Object.values(life.node.presence().slots).every(({ busy }) => busy === 0))
 
 /** After the last piece of work, which may be of a run that has ended long ago, no sandbox stays. */
 export async function checkIdle ({ time }: World, nodes: readonly SimulatedNode[], place: SimulatedPlace, say: Say): Promise<void> {

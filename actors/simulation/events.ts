@@ -8,9 +8,12 @@ import { createHost, type Host } from '../../src/simulation/host.ts'
 import { createTrainer } from '../../src/simulation/trainer.ts'
 import type { SimulatedNode } from './node.ts'
 import type { SimulatedRun } from './runs.ts'
+import type { UserOptions } from './user.ts'
 import type { World } from './world.ts'
 
 export const trainer = 'trainer'
+/** Calls of the bus after which whoever puts work back may end in the middle. */
+const putBackCalls = 20
 
 export interface Training { readonly learned: ReadonlySet<string>; start (): void; end (): void }
 
@@ -32,7 +35,7 @@ export function openTrainer ({ time, broker, random }: World, runs: readonly Sim
 }
 
 /** Events of the cluster, each at its rate until faults stop. */
-export function schedule (world: World, nodes: readonly SimulatedNode[], runs: readonly SimulatedRun[], training: Training, isFaulty: () => boolean): void {
+export function schedule (world: World, nodes: readonly SimulatedNode[], runs: readonly SimulatedRun[], training: Training, putBack: (run: string, options: { callsMax: number; onEnd: NonNullable<UserOptions['onEnd']> }) => void, isFaulty: () => boolean): void {
   const { time, fates, random, trace, inner } = world
   const chance = random.fork('events')
   let versions = 0
@@ -71,6 +74,13 @@ export function schedule (world: World, nodes: readonly SimulatedNode[], runs: r
       const run = chance.pick(runs)
       change(run, 'paused')
       time.at(time.now() + fates.downMs(), () => change(run, 'running'))
+    },
+    putBack () {
+      const { name, isThere } = chance.pick(runs)
+      // Who was stopped in the middle does it again: until then a run may be put back by half.
+      const again = (callsMax: number): void => putBack(name, { callsMax, onEnd: (how, code) => { if (how === 'crashed' || (how === 'failed' && code !== 'RUN_FINAL')) time.at(time.now() + 5_000, () => again(Infinity)) } })
+      const calls = chance.pick([1 + chance.int(putBackCalls), Infinity])
+      if (isThere) again(calls)
     },
     cancelRun: () => change(chance.pick(runs), 'cancelled'),
     version: () => void announcePolicy(inner, { model: 'policy', version: `step-${++versions}`, at: time.now() })

@@ -3,6 +3,7 @@
 import { createRetry } from '../../src/cluster/retry.ts'
 import { isFinal, readDocument, type RunDocument } from '../../src/cluster/document.ts'
 import { settledPrefix } from '../../src/cluster/keys.ts'
+import { createOutcomes } from '../../src/cluster/outcomes.ts'
 import { submitRun } from '../../src/cluster/submit.ts'
 import { runDefaults } from '../../src/run/options.ts'
 import { createRandom, deriveSeed } from '../../src/random.ts'
@@ -43,11 +44,13 @@ export function openRuns (world: World, users: Users, { episodes, seed, group, r
 function openRun ({ time, inner, random }: World, users: Users, document: RunDocument, onSettled: () => void, signal: AbortSignal): SimulatedRun {
   const { name, submittedAt } = document
   let [settled, isThere, isOver] = [0, false, false]
+  const outcomes = createOutcomes(() => null)
   const follow = async (): Promise<void> => {
     for await (const entry of inner.log.records.follow(settledPrefix(name), signal)) {
-      if (entry === null) continue
-      settled++
-      onSettled()
+      if (entry === null || outcomes.enter(entry) === null) continue
+      const before = settled
+      settled = Math.max(settled, outcomes.values.size)
+      if (settled > before) onSettled()
     }
   }
   const watch = async (): Promise<void> => {

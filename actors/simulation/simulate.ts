@@ -14,7 +14,7 @@ import { faultsOf, type FaultPlan } from '../../src/simulation/faults.ts'
 import { simulationStart } from '../../src/simulation/time.ts'
 import type { TraceLine } from '../../src/simulation/trace.ts'
 import { prepareLanguage } from '../../src/workers/mutate/grammars.ts'
-import { areIdle, checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
+import { checkIdle, checkTrainer, drainAll, drainMs, livenessMs, watchLimits } from './endings.ts'
 import { openTrainer, schedule } from './events.ts'
 import { createSimulatedNode, type PortsOf, type SimulatedNode } from './node.ts'
 import { putBackAll } from './put-back.ts'
@@ -78,14 +78,14 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   let isServing = true
   const nodes = Array.from({ length: options.nodes }, (_, index) => openNode(world, place, `n${index + 1}`, say, () => isServing))
   const written: Written = { records: new Set(), samples: new Set() }
-  const putBack: PutBack = { published: new Map(), episodes: new Set(), forget: (log, key) => { written[log].delete(key) } }
+  const putBack: PutBack = { works: new Map(), times: 0, forget: key => { written.records.delete(key) } }
   for (const watching of [watchOwners(inner, say, over.signal), watchWrites(inner, written, say, over.signal)]) watching.catch((error: unknown) => say('defect', String(error)))
   const users = openUsers(world)
   const runs = openRuns(world, users, options, () => options.onEpisode?.(settledOf()), over.signal)
   const settledOf = (): number => runs.reduce((sum, { settled }) => sum + settled, 0)
   for (const [index, node] of nodes.entries()) time.at(time.now() + 300 * index, () => node.start())
   const training = openTrainer(world, runs)
-  schedule(world, nodes, runs, training, () => isFaulty)
+  schedule(world, nodes, runs, training, (run, options) => putBackAll(users, putBack, run, options), () => isFaulty)
   watchLimits(world, nodes, runs, putBack, say, over.signal)
 
   // Some runs meet faults to their end, others go on without them from the middle.
@@ -111,9 +111,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
       say('liveness', `work of ${left} is in quarantine, or half put back, after it was put back ${putBackMax} times without faults`)
       break
     }
-    // Who was thought dead may still write: nobody puts back what another one ends.
-    await time.run(() => areIdle(nodes), time.now() + livenessMs(0))
-    const user = putBackAll(world, users, putBack, left, calls)
+    const user = putBackAll(users, putBack, left, { callsMax: calls })
     await time.run(() => user.state !== 'busy', time.now() + putBackMs)
     if (user.state === 'busy') say('liveness', `nobody can put work back within ${putBackMs} ms`)
     if (user.state !== 'done') continue
@@ -131,7 +129,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   const counts = { works: 0, settled: 0, cancelled: 0, quarantined: 0, samples: 0, lives: nodes.reduce((sum, { lives }) => sum + lives, 0) }
   const played: Simulated['runs'] = []
   for (const { name } of runs) {
-    const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name), published: putBack.published }
+    const aftermath: Aftermath = { inner, retry: createRetry(clock), document: await getDocument(inner, name), putBack: putBack.works }
     const kept = await readKept(aftermath)
     // What these say names episodes, of this run or another.
     const sayOf: Say = name === runs[0]!.name ? say : (rule, what) => say(rule, what.replace(/\be\d{4,}/g, `${name}.$&`))

@@ -16,7 +16,8 @@ export interface UserOptions {
   callsMax?: number
   /** Told what the bus has done for it. */
   onDone?: (what: string, detail: string) => void
-  onEnd?: (how: UserState) => void
+  /** `code`: why the bus, or a rule, refused what it wanted. */
+  onEnd?: (how: UserState, code: string) => void
 }
 
 export type Users = (work: (bus: Bus, clock: Clock) => Promise<void>, options?: UserOptions) => User
@@ -32,13 +33,13 @@ export function openUsers (world: World): Users {
     const connection = broker.connect()
     let state: UserState = 'busy'
     let calls = 0
-    const end = (how: UserState): void => {
+    const end = (how: UserState, code = ''): void => {
       if (state !== 'busy') return
       state = how
       trace(name, how === 'done' ? 'ended' : how)
       host.crash()
       void connection.close()
-      onEnd(how)
+      onEnd(how, code)
     }
     const count = (what: string, detail: string): void => {
       trace(name, what, detail)
@@ -47,8 +48,9 @@ export function openUsers (world: World): Users {
     }
     const bus = simulatedBus({ inner: connection, server: inner, host, link: createLink({ time, random: random.fork(name), fates, latency }), time, fates, onDone: count, crash: () => end('crashed') })
     work(bus, host.clock).then(() => end('done'), (error: unknown) => {
-      trace(name, 'refused', toPlain(error).code)
-      end('failed')
+      const { code } = toPlain(error)
+      trace(name, 'refused', code)
+      end('failed', code)
     })
     return { get state () { return state } }
   }

@@ -6,7 +6,7 @@ import type { Bus, LogPlace } from '../bus/types.ts'
 import { isBelow } from '../bus/keys.ts'
 import { createAheadCount, createRounds, type Ahead } from '../cluster/ahead.ts'
 import { getDocument, type RunDocument } from '../cluster/document.ts'
-import { settledPrefix } from '../cluster/keys.ts'
+import { outcomesOf } from '../cluster/outcomes.ts'
 import { readersOf } from '../cluster/samples.ts'
 import type { Io } from './command.ts'
 import { mib, renderTable } from './table.ts'
@@ -36,7 +36,7 @@ export async function showSamples (bus: Bus, name: string, io: Io, json: boolean
 async function positionsOf (bus: Bus, { name, options, trainer }: RunDocument): Promise<Position[]> {
   const places = (await bus.log.samples.places()).filter(({ prefix }) => isBelow(name, prefix))
   const rounds = createRounds(options)
-  for await (const { key } of upToNow(signal => bus.log.records.follow(settledPrefix(name), signal))) rounds.settle(key.slice(settledPrefix(name).length + 1))
+  for (const episode of await outcomesOf(bus, name)) rounds.settle(episode)
   const counts = places.map(() => createAheadCount(options, rounds))
   const first = Math.min(...places.map(({ acknowledged }) => acknowledged))
   if (places.length > 0) for await (const entry of upToNow(signal => bus.log.samples.follow(name, signal, first))) for (const count of counts) count.enter(entry)

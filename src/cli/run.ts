@@ -1,11 +1,11 @@
 // `spar run`: runs of the cluster, from any machine that reaches the bus.
 
 import { parseArgs } from 'node:util'
-import { keptNow, upToNow } from '../bus/now.ts'
+import { keptNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
 import { changeDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
-import { settledPrefix } from '../cluster/keys.ts'
+import { outcomesOf } from '../cluster/outcomes.ts'
 import { listNodes } from '../cluster/presence.ts'
 import { listQuarantine, resubmit } from '../cluster/quarantine.ts'
 import { createRetry } from '../cluster/retry.ts'
@@ -85,7 +85,7 @@ async function list ({ bus, io, json }: Asked): Promise<number> {
   const nodes = await listNodes(bus)
   const waits = nodes.flatMap(({ waits }) => waits)
   const runs = await Promise.all((await documents(bus)).map(async ({ name, state, reason, options, arenas, submittedAt }) =>
-    ({ name, state, reason, waits: waits.find(({ run }) => run === name) ?? null, episodes: await countBelow(bus, settledPrefix(name)), of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
+    ({ name, state, reason, waits: waits.find(({ run }) => run === name) ?? null, episodes: (await outcomesOf(bus, name)).size, of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
   if (json) {
     io.out(neutralJson({ runs, nodes }))
     return 0
@@ -139,10 +139,4 @@ async function fetch ({ bus, name, io, json, values }: Asked): Promise<number> {
 
 async function documents (bus: Bus): Promise<RunDocument[]> {
   return [...(await keptNow(bus.kv.runs, '', readDocument)).values()].sort((one, other) => one.submittedAt - other.submittedAt)
-}
-
-async function countBelow (bus: Bus, prefix: string): Promise<number> {
-  let count = 0
-  for await (const _ of upToNow(signal => bus.log.records.follow(prefix, signal))) count++
-  return count
 }

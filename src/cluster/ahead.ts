@@ -82,10 +82,11 @@ function before ({ delivered, held }: LogPlace, usable: readonly Counted[], open
 const sumOf = (counted: readonly Counted[]): Ahead => ({ samples: counted.length, bytes: counted.reduce((sum, { bytes }) => sum + bytes, 0) })
 
 function count (entry: LogEntry, group: number): Counted {
-  const { sequence, bytes } = entry
+  const { key, sequence, bytes } = entry
   try {
     const { sample, trajectory } = readSample(entry)
-    const round = sample.role === 'breaker' ? { id: sample.round_id, size: sample.group_size ?? group } : null
+    // The second sample of a breaker is of a rollout that is counted.
+    const round = sample.role === 'breaker' && !key.endsWith('.scored') ? { id: sample.round_id, size: sample.group_size ?? group } : null
     return { sequence, bytes: bytes.length + (trajectory?.inline === null ? trajectory.size : 0), round }
   } catch {
     // Of a newer version: the trainer has to take it all the same, and refuses it.

@@ -9,15 +9,17 @@ import type { Bus } from '../bus/types.ts'
 import type { Arena } from '../domain.ts'
 import { SparError } from '../errors.ts'
 import { arenaOf, numberOfWork } from '../run/draw.ts'
+import type { Sample } from '../run/results.ts'
 import { summariseRun } from '../run/summary.ts'
 import { writeJson, writeLarge } from '../store/files.ts'
 import { createRunStore, openRunStore, type RunFile, type RunStore } from '../store/run.ts'
 import { unpack } from './codec.ts'
 import { getDocument, type RunDocument } from './document.ts'
 import { leadId, readRecordKey } from './keys.ts'
+import { createOutcomes } from './outcomes.ts'
 import { readAttachment, readEnding, readEndingArtifact, readEndingResult, type Dispatched, type Ending } from './records.ts'
 import type { Retry } from './retry.ts'
-import { readSample } from './samples.ts'
+import { keepSample, readSample } from './samples.ts'
 
 export interface Fetched { arena: string; dir: string; episodes: number }
 export interface FetchPorts { bus: Bus; retry: Retry; versions: Pick<RunFile, 'spar' | 'node'>; onProgress? (entries: number): void }
@@ -29,6 +31,7 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
   if (opened.every(arena => arena === null)) throw new SparError('RUN_NOT_OPENED', `There is nothing to fetch of ${run} yet: no node has opened its arenas`, { retryable: true })
   const stores = opened.map((arena, index) => arena === null ? null : storeOf(ports, document, arena, index, out))
   const storeFor = (work: string): RunStore | null => stores[arenaOf(document.options, numberOfWork(work))] ?? null
+  const outcomes = createOutcomes(({ key, bytes }) => unpack<{ outcome: unknown }>(bytes, key).outcome)
   let last = 0
   for await (const entry of upToNow(signal => ports.bus.log.records.follow(run, signal))) {
     const name = readRecordKey(entry.key)
@@ -38,14 +41,14 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
     last = Math.max(last, numberOfWork(work))
     const store = storeFor(work)
     if (store === null) continue
-    if (name.kind === 'settled') store.keepResult(`${name.episode}.settle`, unpack<{ outcome: unknown }>(entry.bytes, entry.key).outcome)
+    if (name.kind !== 'work') outcomes.enter(entry)
     else if (name.entry === 'dispatched') store.ledger.enter(name.work, 'dispatched', unpack<Dispatched>(entry.bytes, entry.key).at)
     else if (name.entry === 'ended' || name.entry === 'kept') await keepEnding(ports, store, name.work, name.entry, readEnding(entry.bytes, entry.key))
   }
-  for await (const entry of upToNow(signal => ports.bus.log.samples.follow(run, signal))) {
-    const { sample } = readSample(entry)
-    storeFor(sample.rollout_id)?.samples.add(sample)
-  }
+  for (const [episode, outcome] of outcomes.values) storeFor(episode)!.keepResult(`${episode}.settle`, outcome)
+  const samples = new Map<string, Sample>()
+  for await (const entry of upToNow(signal => ports.bus.log.samples.follow(run, signal))) keepSample(samples, readSample(entry).sample)
+  for (const sample of samples.values()) storeFor(sample.rollout_id)?.samples.add(sample)
   return stores.filter(store => store !== null).map(store => {
     keepEpisodes(store, last)
     const { episodes } = summariseRun(openRunStore(store.dir, { mend: true }))

@@ -5,7 +5,10 @@
 //             <run>.work.<work>.ended           its ending, with result and files: the commit point
 //             <run>.work.<work>.kept            the same of what an episode's owner does itself, off the queue
 //             <run>.settled.<episode>           the outcome of an episode
+//             <run>.settled.<episode>.back.<n>  it was put back for the nth time: what outcomes there were counts no more
+//             <run>.settled.<episode>.<n>       its outcome after that
 //   samples   <run>.<rollout>
+//             <run>.<rollout>.scored            of one whose sample had no reward, once it was put back
 //   runs      <run>
 //   episodes  <run>.<episode>
 
@@ -30,19 +33,27 @@ export type RecordEntry = 'dispatched' | 'ended' | 'kept' | `failed.${number}`
 
 export const recordKey = (run: string, work: string, entry: RecordEntry): string => `${run}.work.${work}.${entry}`
 export const workPrefix = (run: string, episode: string): string => `${run}.work.${episode}`
-export const settledKey = (run: string, episode: string): string => `${run}.settled.${episode}`
+/** `times`: how often the episode had been put back. */
+export const settledKey = (run: string, episode: string, times = 0): string => `${run}.settled.${episode}${times === 0 ? '' : `.${times}`}`
+export const backKey = (run: string, episode: string, times: number): string => `${run}.settled.${episode}.back.${times}`
 export const settledPrefix = (run: string): string => `${run}.settled`
 export const sampleKey = (run: string, rollout: string): string => `${run}.${rollout}`
+export const scoredKey = (run: string, rollout: string): string => `${run}.${rollout}.scored`
 export const episodeKey = (run: string, episode: string): string => `${run}.${episode}`
 
 export type RecordName =
   | { kind: 'work'; run: string; work: string; entry: RecordEntry }
-  | { kind: 'settled'; run: string; episode: string }
+  | { kind: 'settled' | 'back'; run: string; episode: string; times: number }
 
 /** What a key of the records names; null for a key of a later version. */
 export function readRecordKey (key: string): RecordName | null {
   const [run, kind, ...rest] = key.split('.')
-  if (kind === 'settled') return { kind, run: run!, episode: rest.join('.') }
+  if (kind === 'settled') {
+    const [episode, ...more] = rest
+    const times = Number(more.at(-1) ?? 0)
+    if (!Number.isInteger(times) || more.length > 2 || (more.length === 2 && more[0] !== 'back')) return null
+    return { kind: more.length === 2 ? 'back' : kind, run: run!, episode: episode!, times }
+  }
   if (kind !== 'work') return null
   const entry = rest.at(-2) === 'failed' ? rest.splice(-2).join('.') : rest.pop()
   return { kind, run: run!, work: rest.join('.'), entry: entry as RecordEntry }

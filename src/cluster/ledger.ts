@@ -3,6 +3,7 @@
 import type { Ledger } from '../bus/work.ts'
 import type { LogEntry } from '../bus/types.ts'
 import { readRecordKey } from './keys.ts'
+import { createOutcomes } from './outcomes.ts'
 import { readEnding } from './records.ts'
 
 type State = 'open' | 'settled' | 'cancelled' | 'quarantined'
@@ -19,11 +20,12 @@ export interface LedgerCount {
 
 export function createLedgerCount (): LedgerCount {
   const works = new Map<string, State>()
-  const settled = new Set<string>()
+  const outcomes = createOutcomes(() => null)
   return {
-    enter ({ key, bytes }) {
+    enter (entry) {
+      const { key, bytes } = entry
       const name = readRecordKey(key)
-      if (name?.kind === 'settled') settled.add(name.episode)
+      outcomes.enter(entry)
       if (name?.kind !== 'work') return
       // An ending can be read before its dispatch, which was written beside it.
       if (name.entry === 'dispatched' && !works.has(name.work)) works.set(name.work, 'open')
@@ -35,6 +37,6 @@ export function createLedgerCount (): LedgerCount {
       return { dispatched: works.size, ...counts }
     },
     open: () => [...works].filter(([, state]) => state === 'open').map(([work]) => work),
-    episodes: () => settled.size
+    episodes: () => outcomes.values.size
   }
 }

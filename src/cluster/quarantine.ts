@@ -2,12 +2,12 @@
 
 import { upToNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
-import type { Sample } from '../run/results.ts'
 import { episodeIdOf, numberOfWork } from '../run/draw.ts'
 import { openWork } from './cancel.ts'
-import { unpack } from './codec.ts'
+import { pack } from './codec.ts'
 import { changeDocument, getDocument, isGivenUp, type RunDocument } from './document.ts'
-import { anyArena, readRecordKey, recordKey, sampleKey, settledKey, settledPrefix } from './keys.ts'
+import { anyArena, backKey, readRecordKey, recordKey } from './keys.ts'
+import { askTimesBack, outcomesOf } from './outcomes.ts'
 import { readEnding, type Failure } from './records.ts'
 import type { Retry } from './retry.ts'
 import { askToLead, isLed } from './submit.ts'
@@ -33,23 +33,22 @@ export async function listQuarantine (bus: Bus, run: string): Promise<Quarantine
 export async function halfPutBack (bus: Bus, run: string, { state, options }: Pick<RunDocument, 'state' | 'options'>): Promise<string[] | null> {
   if (state !== 'done' && await isLed(bus, run)) return null
   const withOpen = new Set((await openWork(bus, `${run}.work`)).map(work => episodeIdOf(numberOfWork(work))))
-  const settled = new Set<string>()
-  for await (const { key } of upToNow(signal => bus.log.records.follow(settledPrefix(run), signal))) settled.add(key)
+  const settled = await outcomesOf(bus, run)
   const episodes = Array.from({ length: options.episodes }, (_, index) => episodeIdOf(index + 1))
-  const left = episodes.filter(episode => withOpen.has(episode) || !settled.has(settledKey(run, episode)))
+  const left = episodes.filter(episode => withOpen.has(episode) || !settled.has(episode))
   return left.length === 0 && state === 'done' ? null : left
 }
 
 /**
  * Puts work back: its ending and failures are removed, and its episode is played on from what had finished. A reward that was
- * published stays; rollouts without one get a new sample. A call that ends in its middle is done to its end by the next one. A node that
- * was cut off while it ended such an episode must be gone: what it still writes would stand. Returns the episodes. Throws RUN_FINAL for
+ * published stays; rollouts without one get another sample. A call that ends in its middle is done to its end by the next one. What a
+ * node still writes that was cut off while it ended such an episode counts for nobody. Returns the episodes. Throws RUN_FINAL for
  * a run that was cancelled or has failed.
  */
 export async function resubmit (bus: Bus, retry: Retry, run: string, works: readonly Quarantined[]): Promise<string[]> {
   const document = await getDocument(bus, run)
   if (isGivenUp(document.state)) throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
-  const { records, samples } = bus.log
+  const { records } = bus.log
   const half = await halfPutBack(bus, run, document)
   if (works.length === 0 && half === null) return []
   const episodes = [...new Set([...works.map(({ work }) => episodeIdOf(numberOfWork(work))), ...half ?? []])]
@@ -58,20 +57,11 @@ export async function resubmit (bus: Bus, retry: Retry, run: string, works: read
     await retry(() => records.remove(recordKey(run, work, 'ended')))
   }
   for (const episode of episodes) {
-    for (const key of await withoutReward(bus, run, episode)) await retry(() => samples.remove(key))
-    await retry(() => records.remove(settledKey(run, episode)))
+    const times = await askTimesBack(bus, retry, run, episode) + 1
+    await retry(() => records.create(backKey(run, episode, times), pack({})))
   }
   await retry(() => changeDocument(bus, run, document => document.state === 'done' ? { ...document, state: 'running' } : null))
   for (const episode of episodes) await retry(() => bus.queue.add({ kind: 'episode', arena: anyArena, run, id: episode }, Buffer.from('{}')))
   await retry(() => askToLead(bus, run))
   return episodes
-}
-
-/** Samples of an episode that nobody can have learned from. */
-async function withoutReward (bus: Bus, run: string, episode: string): Promise<string[]> {
-  const keys: string[] = []
-  for await (const entry of upToNow(signal => bus.log.samples.follow(sampleKey(run, episode), signal))) {
-    if (unpack<{ sample: Sample }>(entry.bytes, entry.key).sample.reward === null) keys.push(entry.key)
-  }
-  return keys
 }

@@ -14,6 +14,10 @@ export interface KeptSample {
 }
 
 export const packSample = (kept: KeptSample): Uint8Array => pack(kept)
+/** Of two samples of a rollout the first stands, but for one without a reward. */
+export function keepSample (kept: Map<string, Sample>, sample: Sample): void {
+  if ((kept.get(sample.rollout_id) ?? null)?.reward == null) kept.set(sample.rollout_id, sample)
+}
 export const readSample = ({ key, bytes }: Pick<LogEntry, 'key' | 'bytes'>): KeptSample => unpack<KeptSample>(bytes, `the sample ${key}`)
 
 /** The readers that take the samples of a run for its trainer: one of the run alone, and one of all runs. */

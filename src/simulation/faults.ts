@@ -35,8 +35,8 @@ export const rates = {
   drain: 0.1,
   /** The trainer is away. */
   trainerAway: 0.2,
-  /** Somebody pauses the run for a while, or cancels it. */
-  pauseRun: 0.2, cancelRun: 0.03,
+  /** Somebody pauses a run for a while, cancels it, or puts back what it has in quarantine. */
+  pauseRun: 0.2, cancelRun: 0.03, putBack: 0.3,
   /** The trainer announces new weights. */
   version: 2
 }

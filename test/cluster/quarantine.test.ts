@@ -12,6 +12,7 @@ import { listQuarantine, resubmit } from '../../src/cluster/quarantine.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { SparError } from '../../src/errors.ts'
 import type { Sample } from '../../src/run/results.ts'
+import type { SettledEpisode } from '../../src/run/settle.ts'
 import { openRunStore } from '../../src/store/run.ts'
 import { countLedger, documentOf, ended, startTestNode, submit } from '../helpers/cluster-fixture.ts'
 import { testFolder } from '../helpers/test-folder.ts'
@@ -66,6 +67,36 @@ t.test('work that is put back in the moment in which its run ends is led to its 
   t.equal(document.state, 'done')
   t.equal(ledger.totals().quarantined, 0)
   t.equal(ledger.episodes(), 2)
+})
+
+t.test('an outcome and samples of an owner that does not know that its episode was put back count for nobody', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  let isBroken = true
+  const create: Bus['log']['records']['create'] = async (key, bytes) => {
+    // The owner has settled all but for this write, its samples too.
+    if (isBroken && key === 'stale.settled.e0001') {
+      isBroken = false
+      await resubmit(bus, retry, 'stale', await listQuarantine(bus, 'stale'))
+    }
+    return await bus.log.records.create(key, bytes)
+  }
+  const seen = { ...bus, log: { ...bus.log, records: { ...bus.log.records, create } } }
+  const node = startTestNode({ bus: seen, nodeId: 'n1', limits: { readdMs: 100 }, standIn: { before: ({ work }) => { if (isBroken && work.id === 'e0001.solve.1.2') throw new SparError('SANDBOX_LOST', 'the sandbox was lost', { retryable: true }) } } })
+  t.teardown(async () => { node.drain(); await node.ended; await bus.close() })
+  await submit(bus, documentOf('stale', { seed: 2, episodes: 2 }))
+  const { document, ledger, samples } = await ended(bus, 'stale')
+  t.equal(document.state, 'done')
+  t.match(ledger.totals(), { open: 0, quarantined: 0 })
+  t.equal(ledger.episodes(), 2)
+  t.notSame([await bus.log.records.get('stale.settled.e0001'), await bus.log.records.get('stale.settled.e0001.1')], [null, null])
+  t.equal(samples.get('stale.e0001.solve.1.2'), 1)
+  t.equal(samples.get('stale.e0001.solve.1.2.scored'), 1, 'one without a reward is followed by one that has it')
+  const out = join(testFolder(t), 'run')
+  await fetchRun({ bus, retry, versions }, 'stale', out)
+  const store = openRunStore(out)
+  const outcome = store.result('e0001.settle') as SettledEpisode
+  t.match(outcome.bugs[0]!.attempts[2], { member: 2, outcome: 'scored' })
+  t.same(store.samples.all().filter(({ rollout_id: id }) => id === 'e0001.solve.1.2').map(({ reward }) => typeof reward), ['number'])
 })
 
 t.test('what was cancelled is not put back', async t => {

@@ -10,8 +10,9 @@ import { clusterSchema, pack, unpack } from '../../src/cluster/codec.ts'
 import { createEndings } from '../../src/cluster/endings.ts'
 import { createHolder } from '../../src/cluster/holder.ts'
 import { createDocument, readDocument } from '../../src/cluster/document.ts'
-import { checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../../src/cluster/keys.ts'
+import { backKey, checkName, readRecordKey, recordKey, settledKey, workKindOf } from '../../src/cluster/keys.ts'
 import { clusterLimits } from '../../src/cluster/limits.ts'
+import { createOutcomes } from '../../src/cluster/outcomes.ts'
 import { createRecords, type Ending } from '../../src/cluster/records.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { submitRun } from '../../src/cluster/submit.ts'
@@ -121,10 +122,36 @@ t.test('an ending that was written before its dispatch is one', async t => {
   t.strictSame(await openWork(bus, 'r.work'), ['e0002.break'])
 })
 
+t.test('an outcome counts that came after its episode was put back for the last time, in whatever order owners write', t => {
+  const outcomes = createOutcomes(({ bytes }) => Buffer.from(bytes).toString())
+  let sequence = 0
+  const enter = (key: string, text = ''): { episode: string; isSettled: boolean } | null => outcomes.enter({ key, bytes: Buffer.from(text), sequence: ++sequence })
+  const steps: [string, string, { episode: string; isSettled: boolean } | null, string | undefined][] = [
+    [settledKey('r', 'e1'), 'first', { episode: 'e1', isSettled: true }, 'first'],
+    [backKey('r', 'e1', 1), '', { episode: 'e1', isSettled: false }, undefined],
+    [settledKey('r', 'e1'), 'late', null, undefined],
+    [settledKey('r', 'e1', 1), 'second', { episode: 'e1', isSettled: true }, 'second'],
+    [backKey('r', 'e1', 1), '', null, 'second'],
+    [backKey('r', 'e1', 2), '', { episode: 'e1', isSettled: false }, undefined],
+    [backKey('r', 'e1', 3), '', null, undefined],
+    [settledKey('r', 'e1', 2), 'late', null, undefined],
+    [settledKey('r', 'e1', 3), 'third', { episode: 'e1', isSettled: true }, 'third'],
+    [recordKey('r', 'e1.break', 'ended'), 'work', null, 'third']
+  ]
+  for (const [key, text, change, stands] of steps) {
+    t.same(enter(key, text), change, key)
+    t.equal(outcomes.values.get('e1'), stands, key)
+  }
+  t.equal(outcomes.timesBack('e1'), 3)
+  t.end()
+})
+
 t.test('keys say what they name', async t => {
   t.same(readRecordKey(recordKey('r', 'e0001.solve.1.0', 'ended')), { kind: 'work', run: 'r', work: 'e0001.solve.1.0', entry: 'ended' })
   t.same(readRecordKey(recordKey('r', 'e0001.solve.1.0', 'failed.3')), { kind: 'work', run: 'r', work: 'e0001.solve.1.0', entry: 'failed.3' })
-  t.same(readRecordKey(settledKey('r', 'e0001')), { kind: 'settled', run: 'r', episode: 'e0001' })
+  for (const times of [0, 1, 12]) t.same(readRecordKey(settledKey('r', 'e0001', times)), { kind: 'settled', run: 'r', episode: 'e0001', times })
+  t.same(readRecordKey(backKey('r', 'e0001', 2)), { kind: 'back', run: 'r', episode: 'e0001', times: 2 })
+  for (const later of ['r.settled.e0001.later', 'r.settled.e0001.later.1', 'r.settled.e0001.back.1.2']) t.equal(readRecordKey(later), null, later)
   t.equal(readRecordKey('r.later.thing'), null)
   t.equal(workKindOf('e0001.grade.2.7'), 'grade')
   for (const name of ['', 'A', 'a.b', '-a', 'a'.repeat(64), '../x']) t.throws(() => checkName('the name of a run', name), { code: 'OPTION_INVALID' }, name)

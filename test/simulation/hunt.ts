@@ -7,8 +7,8 @@ import { simulate } from '../../actors/simulation/simulate.ts'
 import { drawFaults, noFaults, type FaultPlan } from '../../src/simulation/faults.ts'
 
 const [first, count, nodes, episodes] = process.argv.slice(2, 6).map(Number) as [number, number, number, number]
-const chances = process.argv[6] === undefined ? null : JSON.parse(process.argv[6]) as Partial<FaultPlan['chances']>
-const planOf = (seed: number): FaultPlan => chances === null ? drawFaults(seed) : { ...noFaults, chances: { ...noFaults.chances, ...chances } }
+const faults = process.argv[6] === undefined ? null : JSON.parse(process.argv[6]) as { chances: Partial<FaultPlan['chances']>; rates: Partial<FaultPlan['rates']> }
+const planOf = (seed: number): FaultPlan => faults === null ? drawFaults(seed) : { ...noFaults, chances: { ...noFaults.chances, ...faults.chances }, rates: { ...noFaults.rates, ...faults.rates } }
 // The first seed has no faults: some rules hold only there.
 for (let seed = first; seed < first + count; seed++) {
   const { hash, violations } = await simulate({ seed, nodes, episodes, runs: drawRuns(seed, episodes), plan: seed === first ? noFaults : planOf(seed) }, openPlace())

@@ -16,7 +16,7 @@ for (const mutation of mutations) {
   t.test(mutation.name, async t => {
     const outfile = join(testFolder(t), 'hunt.mjs')
     await t.resolves(buildWith(mutation, 'hunt.ts', outfile), 'the defect is in')
-    const played = await play(firstSeed, seedsMax, { nodes: 2, episodes: 3, chances: mutation.chances }, outfile)
+    const played = await play(firstSeed, seedsMax, { nodes: 2, episodes: 3, faults: mutation.chances === undefined ? undefined : { chances: mutation.chances, rates: mutation.rates ?? {} } }, outfile)
     const found = played.at(-1)!.violations
     t.ok(found.some(({ rule }) => mutation.rules.includes(rule)), `found after ${played.length} seeds`, { found: found.slice(0, 3), expected: mutation.rules })
     t.comment(`${played.length} seeds: ${found[0]?.rule ?? ''} ${found[0]?.what ?? ''}`)

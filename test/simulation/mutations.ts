@@ -1,7 +1,7 @@
 // Defects that this product must not have, each as a change of its source. The simulator has to find every one of them: a checker that
 // catches nothing is a defect itself.
 
-import type { Chance } from '../../src/simulation/faults.ts'
+import type { Chance, Rate } from '../../src/simulation/faults.ts'
 
 export interface Mutation {
   name: string
@@ -13,6 +13,7 @@ export interface Mutation {
   rules: string[]
   /** Faults to play it with; about half of all faults where nothing is said. */
   chances?: Partial<Record<Chance, number>>
+  rates?: Partial<Record<Rate, number>>
 }
 
 export const mutations: Mutation[] = [
@@ -88,8 +89,13 @@ export const mutations: Mutation[] = [
   },
   {
     name: 'what is put back keeps its sample without a reward',
-    file: 'src/cluster/quarantine.ts', rules: ['rewards'], chances: { policyError: 0.25, sandboxLost: 0.02 },
-    find: '    for (const key of await withoutReward(bus, run, episode)) await retry(() => samples.remove(key))\n', replace: '    await withoutReward(bus, run, episode)\n'
+    file: 'src/cluster/episodes.ts', rules: ['rewards'], chances: { policyError: 0.25, sandboxLost: 0.02 },
+    find: "=== 'created' || times === 0 ||", replace: "=== 'created' || times >= 0 ||"
+  },
+  {
+    name: 'an episode is put on the queue once',
+    file: 'actors/cluster/lead-task.ts', rules: ['liveness'], chances: { policyError: 0.25, sandboxLost: 0.02, pause: 0.002 }, rates: { putBack: 4, partition: 2 },
+    find: 'ports.clock.sleep(limits.readdMs,', replace: 'ports.clock.sleep(2 ** 40,'
   },
   {
     name: 'a node makes no room for what nobody holds',

@@ -7,11 +7,11 @@ import { promisify } from 'node:util'
 const hunt = fileURLToPath(new URL('hunt.js', import.meta.url))
 
 export interface Played { seed: number; hash: string; violations: { rule: string; what: string }[] }
-export interface Cluster { nodes: number; episodes: number; /** Of faults; a swarm where nothing is said. */ chances?: object | undefined }
+export interface Cluster { nodes: number; episodes: number; /** A swarm where nothing is said. */ faults?: object | undefined }
 
 /** `program`: this version's, or another's. */
-export async function play (first: number, count: number, { nodes, episodes, chances }: Cluster, program = hunt): Promise<Played[]> {
+export async function play (first: number, count: number, { nodes, episodes, faults }: Cluster, program = hunt): Promise<Played[]> {
   const argv = [first, count, nodes, episodes].map(String)
-  const { stdout } = await promisify(execFile)(process.execPath, [program, ...argv, ...chances === undefined ? [] : [JSON.stringify(chances)]], { maxBuffer: 2 ** 26 })
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...argv, ...faults === undefined ? [] : [JSON.stringify(faults)]], { maxBuffer: 2 ** 26 })
   return stdout.trim().split('\n').map(line => JSON.parse(line) as Played)
 }

@@ -119,6 +119,15 @@ async def test_a_sample_that_is_known_is_acknowledged_and_not_given(bus: Bus) ->
     await source.close()
 
 
+async def test_a_second_sample_of_a_rollout_is_the_same_one_and_both_are_acknowledged_with_it(bus: Bus) -> None:
+    await bus.settle("r.e0000.break", "r.e0000.break.scored", "r.e0001.break.scored")
+    source = await StreamSource.open(bus.nc, limits=StreamLimits(**QUICK))
+    assert [sample.id for sample in await take_all(source, 2)] == ["r.e0000.break", "r.e0001.break"]
+    await source.acknowledge(["r.e0000.break", "r.e0001.break"])
+    assert (await bus.place()).num_ack_pending == 0
+    await source.close()
+
+
 async def test_only_the_latest_of_what_was_acknowledged_is_remembered(bus: Bus) -> None:
     ids = names("r", 3)
     await bus.settle(*ids)

@@ -7,8 +7,9 @@ import { unpack } from '../../cluster/codec.ts'
 import { handedBack } from '../../cluster/deliver.ts'
 import { readRecordKey } from '../../cluster/keys.ts'
 import { createLedgerCount, type LedgerCount } from '../../cluster/ledger.ts'
+import { createOutcomes } from '../../cluster/outcomes.ts'
 import { readEnding, type Failure } from '../../cluster/records.ts'
-import { readSample } from '../../cluster/samples.ts'
+import { keepSample, readSample } from '../../cluster/samples.ts'
 import { toPlain } from '../../errors.ts'
 import type { Sample } from '../../run/results.ts'
 import type { SettledEpisode } from '../../run/settle.ts'
@@ -30,7 +31,7 @@ export function followRun (bus: Bus, run: string, signal: AbortSignal, onChange:
   const until = AbortSignal.any([signal, over.signal])
   const ledger = createLedgerCount()
   const endings = countEndings()
-  const settled = new Map<string, SettledEpisode>()
+  const outcomes = createOutcomes(({ key, bytes }) => unpack<{ outcome: SettledEpisode }>(bytes, key).outcome)
   const samples = new Map<string, Sample>()
   let following: Followed | null = null
 
@@ -44,8 +45,8 @@ export function followRun (bus: Bus, run: string, signal: AbortSignal, onChange:
   }
   const take = (entry: LogEntry): void => {
     ledger.enter(entry)
+    outcomes.enter(entry)
     const name = readRecordKey(entry.key)
-    if (name?.kind === 'settled') settled.set(name.episode, unpack<{ outcome: SettledEpisode }>(entry.bytes, entry.key).outcome)
     if (name?.kind !== 'work') return
     if (name.entry.startsWith('failed.')) {
       const { code, reason, at } = unpack<Failure>(entry.bytes, entry.key)
@@ -59,12 +60,11 @@ export function followRun (bus: Bus, run: string, signal: AbortSignal, onChange:
     }
   }
   const takeSample = (entry: LogEntry): void => {
-    const { sample } = readSample(entry)
-    samples.set(sample.rollout_id, sample)
+    keepSample(samples, readSample(entry).sample)
   }
 
   return {
-    ledger, endings, settled,
+    ledger, endings, settled: outcomes.values,
     records: followed(bus.log.records.follow(run, until), reading(take)),
     samples: () => ({ taken: samples, following: following ??= followed(bus.log.samples.follow(run, until), reading(takeSample)) }),
     end: () => over.abort()

@@ -11,15 +11,15 @@ export interface Violation { rule: Rule; what: string }
 
 /** What users put back out of quarantine. */
 export interface PutBack {
-  /** By key of a sample, its reward: published before its episode was played on, and not changed by that. */
-  published: Map<string, number>
-  /** Those that lost their outcome by it. */
-  episodes: Set<string>
+  /** By `<run>.<episode>`: the work that was put back. */
+  works: Map<string, Set<string>>
+  /** How often an episode was. */
+  times: number
   /** What they removed may be written once more. */
-  forget (log: 'records' | 'samples', key: string): void
+  forget (key: string): void
 }
 
 export type Say = (rule: Rule, what: string) => void
 
 /** What is looked at once everything is over: a connection that nothing befalls. */
-export interface Aftermath { inner: Bus; retry: Retry; document: RunDocument; published: PutBack['published'] }
+export interface Aftermath { inner: Bus; retry: Retry; document: RunDocument; putBack: PutBack['works'] }

@@ -153,5 +153,5 @@ class RecordReader:
 
 
 def id_of(message: Msg, prefix: str) -> str:
-    """`<run>.<rollout>`."""
-    return message.subject.removeprefix(f"{prefix}.samples.")
+    """`<run>.<rollout>`, also of the second sample of a rollout that was put back after its first had no reward."""
+    return message.subject.removeprefix(f"{prefix}.samples.").removesuffix(".scored")
