@@ -9,10 +9,10 @@ import { changeDocument, getDocument, isFinal, type RunDocument } from '../../sr
 import { anyArena, ledKinds, settledPrefix } from '../../src/cluster/keys.ts'
 import { createRounds, type Rounds } from '../../src/cluster/ahead.ts'
 import { cancelRest, removeSnapshots } from '../../src/cluster/cancel.ts'
-import { createOutcomes } from '../../src/cluster/outcomes.ts'
+import { createOutcomes, outcomesOf } from '../../src/cluster/outcomes.ts'
 import { waitForTrainer } from '../../src/cluster/wait-for-trainer.ts'
 import { SparError } from '../../src/errors.ts'
-import { episodeIdOf } from '../../src/run/draw.ts'
+import { episodeIdOf, numberOfWork } from '../../src/run/draw.ts'
 import { names } from '../observe.ts'
 import { runActor, type RunActor } from '../run.ts'
 import type { NodeSystem } from './types.ts'
@@ -32,7 +32,7 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
       const { controller: over, leave: leaveSignal } = linked([signal])
       const following = over.signal
       const rounds = createRounds(document.options)
-      const settled = followSettled(system, run, following, rounds.settle)
+      const settled = followSettled(system, run, following, { onSettled: rounds.settle, onBack: episode => playOnQueue(system, run, numberOfWork(episode), settled).catch(halt) })
       // What ended it, so that a bus that was away is told from a defect.
       let cause: unknown = null
       const noted = async (playing: Promise<void>): Promise<void> => {
@@ -46,21 +46,31 @@ export function leadTask (system: NodeSystem, message: QueueMessage): Task {
         registry: system.ports.registry,
         within: names.work(run, message.subject.id),
         episode: number => noted(playOnQueue(system, run, number, settled)),
-        summarise: () => noted((async () => {
+        summarise: () => noted(endRun())
+      })
+      // Work that is put back until the end is seen here; what is put back later finds that the run is done.
+      async function endRun (): Promise<void> {
+        for (;;) {
           await playReopened(system, run, following)
           // A server that crashed may bring back a message whose work has ended, and gives it to nobody any more.
           await retry(() => bus.queue.purge(run, ledKinds))
           await retry(() => removeSnapshots(bus, run))
           await playReopened(system, run, following)
           await end('done')
-        })())
-      })
+          if ((await outcomesOf(bus, run)).values.size >= document.options.episodes) return
+          await retry(() => changeDocument(bus, run, document => document.state === 'done' ? { ...document, state: 'running' } : null))
+        }
+      }
       const leave = runs.listen(changed => { if (changed.name === run) steer(actor, changed.state) })
       const drain = (): void => actor.drain()
       signal.addEventListener('abort', drain)
-      const halt = (error: unknown): void => { cause ??= error; actor.halt((error as Error).message) }
+      const halt = (error: unknown): void => {
+        if (following.aborted) return
+        cause ??= error
+        actor.halt((error as Error).message)
+      }
       settled.broken.catch(halt)
-      waiting(system, document, { settled, rounds, actor }, following).catch((error: unknown) => { if (!following.aborted) halt(error) })
+      waiting(system, document, { settled, rounds, actor }, following).catch(halt)
       try {
         const outcome = await actor.ended
         signal.throwIfAborted()
@@ -108,15 +118,23 @@ async function waiting (system: NodeSystem, document: RunDocument, { settled, ro
 
 interface Settled extends Followed { has (episode: string): boolean; when (episode: string): Promise<void> }
 
-/** Which episodes have an outcome. `onSettled` is told of each once. */
-function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal, onSettled: (episode: string) => void = () => {}): Settled {
+interface SettledHooks {
+  /** Told of each episode once. */
+  onSettled?: (episode: string) => void
+  /** Told of one that had an outcome, and was put back. */
+  onBack?: (episode: string) => void
+}
+
+/** Which episodes have an outcome. */
+function followSettled ({ bus }: NodeSystem, run: string, signal: AbortSignal, { onSettled = () => {}, onBack = () => {} }: SettledHooks = {}): Settled {
   const outcomes = createOutcomes(() => null)
   const told = new Set<string>()
   const waiting = new Map<string, { settled: Promise<void>; settle: () => void }>()
   const following = followed(bus.log.records.follow(settledPrefix(run), signal), entry => {
     const change = outcomes.enter(entry)
-    if (change === null || !change.isSettled) return
+    if (change === null) return
     const { episode } = change
+    if (!change.isSettled) return onBack(episode)
     if (!told.has(episode)) onSettled(episode)
     told.add(episode)
     waiting.get(episode)?.settle()

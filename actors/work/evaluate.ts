@@ -4,7 +4,7 @@
 import { toPlain } from '../../src/errors.ts'
 import { evalGrade, type EvalGrade } from '../../src/eval/attempt.ts'
 import { gradePatch, type Testbed } from '../../src/eval/grade.ts'
-import { setupOf } from '../../src/eval/grade-own.ts'
+import { setupOf, soughtBugOf } from '../../src/eval/grade-own.ts'
 import type { EvalInstance } from '../../src/eval/instances.ts'
 import type { AttemptResult } from '../../src/eval/results.ts'
 import { prepareTestbed } from '../../src/eval/testbed.ts'
@@ -14,6 +14,7 @@ import { collectPatch } from '../../src/rollout/collect.ts'
 import { encodeRecord, recordOf, transcriptOf } from '../../src/rollout/record.ts'
 import { createRolloutSession, type RolloutSession } from '../../src/rollout/session.ts'
 import { toolLimits } from '../../src/rollout/tools.ts'
+import { leakMemoryOf, scanSolverTree } from '../../src/verify/leaks/index.ts'
 import { prepareTree } from '../../src/verify/solver-tree.ts'
 import type { VerifyPorts } from '../../src/verify/types.ts'
 import { playRollout } from '../rollout.ts'
@@ -35,7 +36,7 @@ export const evaluationTriesMax = 3
 
 /** Never rejects, but for a cancellation. What was played is not played again where only its grade is lost. */
 export async function evaluateAttempt ({ instance, attempt, open, predicted }: Evaluated, options: EvaluationOptions, ports: EvaluationPorts, signal: AbortSignal): Promise<AttemptResult> {
-  let played: Played | null = predicted === null ? null : { turns: 0, patch: predicted, reason: 'the patch is empty' }
+  let played: Played | null = predicted === null ? null : { turns: 0, patch: predicted, reason: 'the patch is empty', findings: [] }
   let turns = 0
   for (let tries = 1; ; tries++) {
     let grade: EvalGrade
@@ -54,17 +55,18 @@ export async function evaluateAttempt ({ instance, attempt, open, predicted }: E
       grade = evalGrade('error', `${code}: ${message}`, { retryable })
     }
     signal.throwIfAborted()
-    if (grade.outcome !== 'error' || !grade.retryable || tries >= evaluationTriesMax) return { instance: instance.id, attempt, patch: played?.patch ?? '', turns, tries, ...grade }
+    if (grade.outcome !== 'error' || !grade.retryable || tries >= evaluationTriesMax) return { instance: instance.id, attempt, patch: played?.patch ?? '', turns, tries, findings: played?.findings ?? [], ...grade }
   }
 }
 
-interface Played { turns: number; patch: string; reason: string }
+interface Played { turns: number; patch: string; reason: string; findings: string[] }
 interface Fault { turns: number; fault: EvalGrade }
 
 async function playInstance (instance: EvalInstance, attempt: number, delivery: number, { arena, ofImage }: Testbed, { seed, turnsMax, tokensMax }: EvaluationOptions, ports: EvaluationPorts, signal: AbortSignal): Promise<Played | Fault> {
   const rolloutId = `${instance.id}.${attempt}`
   const startedAt = ports.clock.now()
   let base = ''
+  let leaks: readonly string[] = []
   const session = createRolloutSession({
     policy: ports.solver,
     task: {
@@ -76,6 +78,8 @@ async function playInstance (instance: EvalInstance, attempt: number, delivery: 
     clock: ports.clock,
     open: signal => openPrepared(ports.sandboxes, arena, { run: 'eval', purpose: rolloutId }, async sandbox => {
       base = ofImage ? await prepareTestbed(sandbox, undefined, signal) : await prepareTree(sandbox, instance.id, setupOf(instance), undefined, signal)
+      const bug = soughtBugOf(instance)
+      if (bug !== null) leaks = await scanSolverTree(sandbox, { bug, arena, commit: base }, leakMemoryOf(ports.sandboxes), signal)
     }, signal),
     collect: sandbox => collectPatch(sandbox, base)
   })
@@ -83,15 +87,17 @@ async function playInstance (instance: EvalInstance, attempt: number, delivery: 
   signal.throwIfAborted()
   const turns = session.turns.length
   if (ended.kind === 'infra_fault') return { turns, fault: evalGrade('error', `${ended.code}: ${ended.reason}`, { retryable: true }) }
-  await keepRecord(instance, attempt, delivery, arena, session, ended.kind === 'submitted' ? 'scored' : 'policy_fault', startedAt, ports)
-  return { turns, patch: Buffer.from(session.kept ?? []).toString('utf8'), reason: ended.kind === 'policy_fault' ? ended.reason : 'the solver submitted no change' }
+  const findings = await keepRecord(instance, attempt, delivery, arena, session, leaks, ended.kind === 'submitted' ? 'scored' : 'policy_fault', startedAt, ports)
+  return { turns, patch: Buffer.from(session.kept ?? []).toString('utf8'), reason: ended.kind === 'policy_fault' ? ended.reason : 'the solver submitted no change', findings }
 }
 
-async function keepRecord (instance: EvalInstance, attempt: number, delivery: number, arena: Testbed['arena'], session: RolloutSession<Uint8Array>, outcome: 'scored' | 'policy_fault', startedAt: number, { solver, clock, keep }: EvaluationPorts): Promise<void> {
+/** Resolves to what the record says of cheating. */
+async function keepRecord (instance: EvalInstance, attempt: number, delivery: number, arena: Testbed['arena'], session: RolloutSession<Uint8Array>, leaks: readonly string[], outcome: 'scored' | 'policy_fault', startedAt: number, { solver, clock, keep }: EvaluationPorts): Promise<string[]> {
   const rolloutId = `${instance.id}.${attempt}`
   const record = recordOf({
     run: 'eval', episodeId: instance.id, roundId: 'eval', arena, bug: { id: null, order: 1, parent: null }, rolloutId, role: 'solver', groupId: instance.id, member: attempt - 1, delivery,
-    policy: { name: solver.name, version: solver.version }, session, outcome, startedAt, endedAt: clock.now()
+    policy: { name: solver.name, version: solver.version }, session, outcome, startedAt, endedAt: clock.now(), findings: leaks
   })
   await keep(rolloutId, encodeRecord(record), transcriptOf(record))
+  return record.integrity.findings
 }

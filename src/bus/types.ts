@@ -76,8 +76,8 @@ export interface LogPlace {
 export interface Log {
   create (key: string, bytes: Uint8Array): Promise<'created' | 'present'>
   get (key: string): Promise<Uint8Array | null>
-  /** Makes room for another entry of that key. */
-  remove (key: string): Promise<void>
+  /** Makes room for another entry of that key. `sequence`: only where it is the entry of this sequence. */
+  remove (key: string, sequence?: number): Promise<void>
   /**
    * Entries whose keys go on from the tokens of `prefix` ('' for all), in order, each once: first those that are there, then
    * `null` (from here on it is news), then those that come, until the signal aborts (which ends the iteration quietly).

@@ -186,12 +186,13 @@ function readText (file: string): string {
   }
 }
 
-function tableOf ({ instances, resolved, unresolved, invalid, empty, error, resolvedShare, out }: EvalSummary): string {
+function tableOf ({ instances, resolved, unresolved, invalid, empty, error, labelled, resolvedShare, out }: EvalSummary): string {
   const rows = instances.map(({ instance_id: id, attempts }) => {
     const scored = attempts.filter(({ outcome }) => outcome !== 'error')
     const last = attempts.find(({ outcome }) => outcome === 'resolved') ?? attempts[0]!
     return [id, `${scored.filter(({ outcome }) => outcome === 'resolved').length}/${scored.length}`, last.outcome, last.reason.replace(/\s+/g, ' ').slice(0, 90)]
   })
   const share = resolvedShare === null ? 'nothing has a verdict' : `${(100 * resolvedShare).toFixed(1)} % resolved`
-  return `${renderTable(['instance', 'resolved', 'ending', 'reason'], rows)}\n\n${share}: ${resolved} resolved, ${unresolved} unresolved, ${invalid} invalid, ${empty} empty; ${error} ended as an error and count for nothing.\nKept in ${shownPath(out)} (predictions.jsonl, results.json, transcripts, trajectories)`
+  const labels = labelled === 0 ? '' : `\n${labelled} have labels: what looks like cheating, or where the original could be read (findings in results.json; docs/trust.md)`
+  return `${renderTable(['instance', 'resolved', 'ending', 'reason'], rows)}\n\n${share}: ${resolved} resolved, ${unresolved} unresolved, ${invalid} invalid, ${empty} empty; ${error} ended as an error and count for nothing.${labels}\nKept in ${shownPath(out)} (predictions.jsonl, results.json, transcripts, trajectories)`
 }

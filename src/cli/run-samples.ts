@@ -36,7 +36,7 @@ export async function showSamples (bus: Bus, name: string, io: Io, json: boolean
 async function positionsOf (bus: Bus, { name, options, trainer }: RunDocument): Promise<Position[]> {
   const places = (await bus.log.samples.places()).filter(({ prefix }) => isBelow(name, prefix))
   const rounds = createRounds(options)
-  for (const episode of await outcomesOf(bus, name)) rounds.settle(episode)
+  for (const episode of (await outcomesOf(bus, name)).values.keys()) rounds.settle(episode)
   const counts = places.map(() => createAheadCount(options, rounds))
   const first = Math.min(...places.map(({ acknowledged }) => acknowledged))
   if (places.length > 0) for await (const entry of upToNow(signal => bus.log.samples.follow(name, signal, first))) for (const count of counts) count.enter(entry)

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { keptNow } from '../bus/now.ts'
 import type { Bus } from '../bus/types.ts'
-import { changeDocument, getDocument, isFinal, isGivenUp, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
+import { changeDocument, getDocument, isFinal, readDocument, type RunDocument, type RunState } from '../cluster/document.ts'
 import { fetchRun } from '../cluster/fetch.ts'
 import { outcomesOf } from '../cluster/outcomes.ts'
 import { listNodes } from '../cluster/presence.ts'
@@ -11,7 +11,7 @@ import { listQuarantine, resubmit } from '../cluster/quarantine.ts'
 import { createRetry } from '../cluster/retry.ts'
 import { submitRun } from '../cluster/submit.ts'
 import { systemClock } from '../clock.ts'
-import { SparError } from '../errors.ts'
+import { SparError, toPlain } from '../errors.ts'
 import { untilStopped } from '../run/options.ts'
 import { exitNo, shownPath, type Io } from './command.ts'
 import { natsOptionTypes, natsUsage, openBus, type NatsValues } from './nats-options.ts'
@@ -85,7 +85,7 @@ async function list ({ bus, io, json }: Asked): Promise<number> {
   const nodes = await listNodes(bus)
   const waits = nodes.flatMap(({ waits }) => waits)
   const runs = await Promise.all((await documents(bus)).map(async ({ name, state, reason, options, arenas, submittedAt }) =>
-    ({ name, state, reason, waits: waits.find(({ run }) => run === name) ?? null, episodes: (await outcomesOf(bus, name)).size, of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
+    ({ name, state, reason, waits: waits.find(({ run }) => run === name) ?? null, episodes: (await outcomesOf(bus, name)).values.size, of: options.episodes === untilStopped ? null : options.episodes, arenas: arenas.map(({ target }) => target), submittedAt })))
   if (json) {
     io.out(neutralJson({ runs, nodes }))
     return 0
@@ -110,12 +110,15 @@ async function steer ({ bus, name, io, json }: Asked, state: RunState, from: rea
 }
 
 async function quarantine ({ bus, name, io, json, values }: Asked): Promise<number> {
-  const { state } = await getDocument(bus, name)
+  await getDocument(bus, name)
   const works = await listQuarantine(bus, name)
   const chosen = values.resubmit === undefined ? [] : works.filter(({ work }) => values.resubmit === 'all' || work === values.resubmit)
   if (values.resubmit !== undefined && chosen.length === 0 && values.resubmit !== 'all') throw new SparError('WORK_NOT_FOUND', `There is no work ${values.resubmit} in the quarantine of ${name}: it holds ${works.map(({ work }) => work).join(', ') || 'nothing'}`)
   // One that was interrupted left nothing to choose, and all to do.
-  const episodes = chosen.length > 0 || (values.resubmit === 'all' && !isGivenUp(state)) ? await resubmit(bus, createRetry(systemClock), name, chosen) : []
+  const episodes = chosen.length > 0 || values.resubmit === 'all' ? await resubmit(bus, createRetry(systemClock), name, chosen).catch((error: unknown) => {
+    if (chosen.length === 0 && toPlain(error).code === 'RUN_FINAL') return []
+    throw error
+  }) : []
   if (json) {
     io.out(neutralJson({ run: name, quarantined: works, resubmitted: chosen.map(({ work }) => work), episodes }))
     return 0

@@ -4,7 +4,8 @@
 // R1. What nobody holds comes first, of the run that was submitted first; each node begins somewhere else. An arena that it holds
 //     already for another run takes no more room.
 // R2. A node whose room is taken up makes some for what nobody holds: gives up an arena that another one holds too (of those who
-//     hold it the last by name, so that not all do), or else one that only later runs need. Before that it waits for whoever has room.
+//     hold it the last by name, so that not all do; with each minute one more, since the last may be unable), or else one that only later
+//     runs need. Before that it waits for whoever has room. Who does no work of an arena does not hold it.
 
 import { underAny } from '../bus/abort.ts'
 import type { Bus } from '../bus/types.ts'
@@ -14,7 +15,7 @@ import type { Clock } from '../ports.ts'
 import { deriveSeed } from '../random.ts'
 import { changeDocument, isFinal, type RunArena, type RunDocument } from './document.ts'
 import { clusterLimits } from './limits.ts'
-import { listNodes } from './presence.ts'
+import { listNodes, type NodePresence } from './presence.ts'
 import type { Retry } from './retry.ts'
 import type { Runs } from './runs.ts'
 
@@ -41,7 +42,16 @@ interface Choice { want: Want; instead: string | null }
 /** No choice: there is no room. `orphans`: those that nobody holds. */
 interface Look { choice: Choice | null; orphans: readonly Want[] }
 
-const noRoom = 'ARENA_NO_ROOM'
+const noRoomCode = 'ARENA_NO_ROOM'
+const works = ['run', 'verify', 'grade']
+const doesWork = ({ slots, state }: NodePresence): boolean => state === 'serving' && works.every(kind => (slots[kind]?.total ?? 0) > 0)
+
+/** Nodes of a newer version say what this one cannot read: then nobody is known. */
+function passOver (error: unknown): NodePresence[] {
+  if (!toPlain(error).code.startsWith('CLUSTER_')) throw error
+  return []
+}
+
 const keyOf = ({ target, setup, test }: Pick<RunArena, 'target' | 'setup' | 'test'>): string => JSON.stringify([target, setup, test])
 
 export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChange, limits }: HeldArenasPorts): HeldArenas {
@@ -49,7 +59,10 @@ export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChang
   const held = new Map<string, Arena>()
   /** By what is wanted, the latest last. */
   const opened = new Map<string, Arena>()
-  const refused = new Map<string, Refusal & { at: number; isTold: boolean }>()
+  /** `noRoom`: how often there was no room for it. */
+  const refused = new Map<string, Refusal & { at: number; isTold: boolean; noRoom: number }>()
+
+  const told = (): Refusal[] => [...refused.values()].filter(({ isTold }) => isTold).map(({ target, code, reason }) => ({ target, code, reason }))
 
   const remember = (place: RunArena, arena: Arena): void => {
     opened.delete(keyOf(place))
@@ -59,8 +72,12 @@ export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChang
 
   /** What active runs need stays refused: it would be tried again at once. */
   const refuse = (place: RunArena, code: string, reason: string, isTold = true): void => {
+    const before = refused.get(keyOf(place))
+    const noRoom = (before?.noRoom ?? 0) + (code === noRoomCode ? 1 : 0)
+    // Why it could not be opened tells more than that there is no room now.
+    const why = code === noRoomCode && before !== undefined && before.code !== noRoomCode ? before : { code, reason, isTold }
     refused.delete(keyOf(place))
-    refused.set(keyOf(place), { target: place.target, code, reason, at: clock.now(), isTold })
+    refused.set(keyOf(place), { target: place.target, code: why.code, reason: why.reason, isTold: why.isTold, at: clock.now(), noRoom })
     if (refused.size <= targetsKnownMax) return
     const needed = new Set(runs.active().flatMap(({ arenas }) => arenas.map(keyOf)))
     const spare = [...refused.keys()].find(key => !needed.has(key))
@@ -100,8 +117,9 @@ export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChang
     const ages = agesOf()
     const spare = [...held.keys()].find(id => !ages.has(id))
     if (spare !== undefined) return choose(spare)
-    if (!isOrphan || refused.get(keyOf(want.place))?.code !== noRoom) return { choice: null, orphans }
-    const isShared = (id: string): boolean => holdersOf(id).length > 0 && holdersOf(id).every(name => name < node)
+    const tries = refused.get(keyOf(want.place))?.noRoom ?? 0
+    if (!isOrphan || tries === 0) return { choice: null, orphans }
+    const isShared = (id: string): boolean => holdersOf(id).length > 0 && holdersOf(id).filter(name => name > node).length < tries
     const instead = [...held.keys()].find(isShared) ?? [...held.keys()].find(id => ages.get(id)! > want.age)
     return instead === undefined ? { choice: null, orphans } : choose(instead)
   }
@@ -109,8 +127,8 @@ export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChang
   /** The other nodes that hold each arena, by its id. */
   async function holders (): Promise<Map<string, string[]>> {
     const others = new Map<string, string[]>()
-    for (const presence of await retry(() => listNodes(bus))) {
-      if (presence.node !== node) for (const id of presence.arenas) others.set(id, [...others.get(id) ?? [], presence.node])
+    for (const presence of await retry(() => listNodes(bus)).catch(passOver)) {
+      if (presence.node !== node && doesWork(presence)) for (const id of presence.arenas) others.set(id, [...others.get(id) ?? [], presence.node])
     }
     return others
   }
@@ -149,19 +167,20 @@ export function createHeldArenas ({ node, bus, retry, runs, clock, open, onChang
 
   /** What another node holds is no refusal that anybody has to be told of. */
   function refuseForRoom (wants: readonly Want[], orphans: readonly Want[]): void {
-    for (const want of wants) refuse(want.place, noRoom, `this node holds ${held.size} arenas that runs need, as many as it may, and nobody else holds this one: end a run, or start another node`, orphans.includes(want))
-    onChange()
+    const before = JSON.stringify(told())
+    for (const want of wants) refuse(want.place, noRoomCode, `this node holds ${held.size} arenas that runs need, as many as it may, and nobody else holds this one: end a run, or start another node`, orphans.includes(want))
+    if (JSON.stringify(told()) !== before) onChange()
   }
 
   return {
     get: id => held.get(id) ?? [...opened.values()].find(arena => arena.id === id) ?? null,
     ids: () => [...held.keys()],
-    refusals: () => [...refused.values()].filter(({ isTold }) => isTold).map(({ target, code, reason }) => ({ target, code, reason })),
+    refusals: told,
     async attend (signal) {
       let wake = (): void => {}
       const leave = runs.listen(({ state }) => {
         // Whatever had no room may have some now.
-        if (isFinal(state)) for (const [key, { code }] of refused) if (code === noRoom) refused.delete(key)
+        if (isFinal(state)) for (const refusal of refused.values()) if (refusal.code === noRoomCode) refusal.at = -Infinity
         wake()
       })
       try {

@@ -1,7 +1,7 @@
 // A run of the cluster as folders: what `spar play` leaves, one folder for each arena, made from the records alone. Fetching
 // again adds what has come since, and writes nothing twice.
 
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeArtifact } from '../artifact/index.ts'
 import { upToNow } from '../bus/now.ts'
@@ -46,14 +46,24 @@ export async function fetchRun (ports: FetchPorts, run: string, out: string): Pr
     else if (name.entry === 'ended' || name.entry === 'kept') await keepEnding(ports, store, name.work, name.entry, readEnding(entry.bytes, entry.key))
   }
   for (const [episode, outcome] of outcomes.values) storeFor(episode)!.keepResult(`${episode}.settle`, outcome)
+  // What was fetched before it was put back.
+  for (const episode of outcomes.open()) rmSync(storeFor(episode)!.path('results', `${episode}.settle.json`), { force: true })
   const samples = new Map<string, Sample>()
   for await (const entry of upToNow(signal => ports.bus.log.samples.follow(run, signal))) keepSample(samples, readSample(entry).sample)
-  for (const sample of samples.values()) storeFor(sample.rollout_id)?.samples.add(sample)
+  for (const store of stores) if (store !== null) keepSamples(store, [...samples.values()].filter(({ rollout_id: id }) => storeFor(id) === store))
   return stores.filter(store => store !== null).map(store => {
     keepEpisodes(store, last)
     const { episodes } = summariseRun(openRunStore(store.dir, { mend: true }))
     return { arena: store.file().arena.id, dir: store.dir, episodes }
   })
+}
+
+function keepSamples ({ samples }: RunStore, come: readonly Sample[]): void {
+  const kept = new Map(samples.all().map(sample => [sample.rollout_id, sample]))
+  const isChanged = come.some(sample => sample.reward !== null && kept.get(sample.rollout_id)?.reward === null)
+  if (!isChanged) return come.forEach(samples.add)
+  for (const sample of come) keepSample(kept, sample)
+  samples.replace([...kept.values()])
 }
 
 function storeOf ({ versions }: FetchPorts, { options, arenas }: RunDocument, arena: Arena, index: number, out: string): RunStore {

@@ -14,6 +14,8 @@ export interface Outcomes<Value> {
   readonly values: ReadonlyMap<string, Value>
   /** How often an episode was put back. */
   timesBack (episode: string): number
+  /** Episodes that were put back, and have no outcome since. */
+  open (): string[]
 }
 
 export function createOutcomes<Value> (read: (entry: LogEntry) => Value): Outcomes<Value> {
@@ -22,6 +24,7 @@ export function createOutcomes<Value> (read: (entry: LogEntry) => Value): Outcom
   const timesBack = (episode: string): number => times.get(episode) ?? 0
   return {
     values, timesBack,
+    open: () => [...times.keys()].filter(episode => !values.has(episode)),
     enter (entry) {
       const name = readRecordKey(entry.key)
       if (name === null || name.kind === 'work') return null
@@ -38,11 +41,11 @@ export function createOutcomes<Value> (read: (entry: LogEntry) => Value): Outcom
   }
 }
 
-/** Episodes of a run that have an outcome now. */
-export async function outcomesOf (bus: Bus, run: string): Promise<ReadonlySet<string>> {
+/** As they are now. */
+export async function outcomesOf (bus: Bus, run: string): Promise<Outcomes<null>> {
   const outcomes = createOutcomes(() => null)
   for await (const entry of upToNow(signal => bus.log.records.follow(settledPrefix(run), signal))) outcomes.enter(entry)
-  return new Set(outcomes.values.keys())
+  return outcomes
 }
 
 /** How often an episode was put back, until now. */

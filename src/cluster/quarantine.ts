@@ -13,7 +13,8 @@ import type { Retry } from './retry.ts'
 import { askToLead, isLed } from './submit.ts'
 import { SparError } from '../errors.ts'
 
-export interface Quarantined { work: string; code: string; reason: string; deliveries: number; failures: Failure[] }
+/** `sequence`: of its ending in the log. */
+export interface Quarantined { work: string; sequence: number; code: string; reason: string; deliveries: number; failures: Failure[] }
 
 export async function listQuarantine (bus: Bus, run: string): Promise<Quarantined[]> {
   const found: Quarantined[] = []
@@ -21,22 +22,21 @@ export async function listQuarantine (bus: Bus, run: string): Promise<Quarantine
     const name = readRecordKey(entry.key)
     if (name?.kind !== 'work' || name.entry !== 'ended') continue
     const ending = readEnding(entry.bytes, entry.key)
-    if (ending.kind === 'quarantined') found.push({ work: name.work, code: ending.code, reason: ending.reason, deliveries: ending.delivery, failures: ending.failures })
+    if (ending.kind === 'quarantined') found.push({ work: name.work, sequence: entry.sequence, code: ending.code, reason: ending.reason, deliveries: ending.delivery, failures: ending.failures })
   }
   return found
 }
 
 /**
- * Episodes that an earlier call left half put back: with open work or without an outcome, in a run that is done or that nobody leads.
- * Null where there is nothing of that kind. Not for a run that was given up.
+ * Episodes that an earlier call left half put back: with open work beside an outcome, or put back and without one though nobody leads
+ * the run. Null where there is nothing to do; none where there is only somebody to be asked to lead the run. Not for a run that was given up.
  */
-export async function halfPutBack (bus: Bus, run: string, { state, options }: Pick<RunDocument, 'state' | 'options'>): Promise<string[] | null> {
-  if (state !== 'done' && await isLed(bus, run)) return null
+export async function halfPutBack (bus: Bus, run: string, { state }: Pick<RunDocument, 'state'>): Promise<string[] | null> {
+  const isInHand = state !== 'done' && await isLed(bus, run)
   const withOpen = new Set((await openWork(bus, `${run}.work`)).map(work => episodeIdOf(numberOfWork(work))))
-  const settled = await outcomesOf(bus, run)
-  const episodes = Array.from({ length: options.episodes }, (_, index) => episodeIdOf(index + 1))
-  const left = episodes.filter(episode => withOpen.has(episode) || !settled.has(episode))
-  return left.length === 0 && state === 'done' ? null : left
+  const outcomes = await outcomesOf(bus, run)
+  const left = [...new Set([...[...withOpen].filter(episode => outcomes.values.has(episode)), ...isInHand ? [] : outcomes.open()])]
+  return left.length === 0 && (isInHand || state === 'done') ? null : left
 }
 
 /**
@@ -47,14 +47,19 @@ export async function halfPutBack (bus: Bus, run: string, { state, options }: Pi
  */
 export async function resubmit (bus: Bus, retry: Retry, run: string, works: readonly Quarantined[]): Promise<string[]> {
   const document = await getDocument(bus, run)
-  if (isGivenUp(document.state)) throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
+  if (isGivenUp(document.state)) {
+    // By somebody who was stopped when the run was given up: whoever leads it once more ends what is open.
+    if ((await openWork(bus, `${run}.work`)).length > 0) await retry(() => askToLead(bus, run))
+    throw new SparError('RUN_FINAL', `Cannot submit work of ${run} again: the run is ${document.state}. Submit a new run`)
+  }
   const { records } = bus.log
   const half = await halfPutBack(bus, run, document)
   if (works.length === 0 && half === null) return []
   const episodes = [...new Set([...works.map(({ work }) => episodeIdOf(numberOfWork(work))), ...half ?? []])]
-  for (const { work, failures } of works) {
+  for (const { work, sequence, failures } of works) {
     for (const { delivery } of failures) await retry(() => records.remove(recordKey(run, work, `failed.${delivery}`)))
-    await retry(() => records.remove(recordKey(run, work, 'ended')))
+    // This ending and no later one: somebody else may have put the work back, and it may have ended again.
+    await retry(() => records.remove(recordKey(run, work, 'ended'), sequence))
   }
   for (const episode of episodes) {
     const times = await askTimesBack(bus, retry, run, episode) + 1

@@ -2,9 +2,11 @@
 // a patch that touches tests, or what decides how they run, loses. A deadline that struck may be either's fault: the same tree without
 // the patch tells.
 
-import { pathKind, touchedPaths } from '../artifact/index.ts'
+import { createHash } from 'node:crypto'
+import { pathKind, readPatch, touchedPaths } from '../artifact/index.ts'
 import type { Arena } from '../domain.ts'
 import { unmet } from '../verify/compare.ts'
+import type { SoughtBug } from '../verify/leaks/index.ts'
 import { verifyLimits } from '../verify/limits.ts'
 import { createBench, runTree } from '../verify/run.ts'
 import type { NamedPatch, TreeRun } from '../verify/types.ts'
@@ -14,6 +16,13 @@ import type { Ports } from './runs.ts'
 
 /** Makes the instance's tree out of the arena's. */
 export const setupOf = ({ own }: Pick<EvalInstance, 'own'>): NamedPatch[] => own === null ? [] : [{ name: 'setup_patch', bytes: Buffer.from(own.setupPatch) }]
+
+/** What of a bug of ours a solver's sandbox may not hold: the original of its changes, its tests aside; null for an issue from elsewhere. */
+export function soughtBugOf ({ id, own }: Pick<EvalInstance, 'id' | 'own'>): SoughtBug | null {
+  if (own === null) return null
+  const inject = readPatch(Buffer.from(own.setupPatch)).filter(file => !touches(file, own.testFiles))
+  return { id: `${id} ${createHash('sha256').update(own.setupPatch).digest('hex')}`, files: { bugInject: Buffer.concat(inject.map(({ bytes }) => bytes)), predPatch: null } }
+}
 
 export async function gradeOwn (instance: EvalInstance, own: NonNullable<EvalInstance['own']>, arena: Arena, patch: string, ports: Ports, signal?: AbortSignal): Promise<EvalGrade> {
   const files = readAttempt(patch)

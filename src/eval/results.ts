@@ -15,6 +15,8 @@ export interface AttemptResult extends EvalGrade {
   turns: number
   /** Times it was played until it had a verdict, or until it was given up. */
   tries: number
+  /** What looks like cheating, and where the solver could have read the original; not there in those of former versions. */
+  findings?: string[]
 }
 
 /** What must be the same when an evaluation goes on. */
@@ -57,6 +59,8 @@ export interface EvalSummary {
   invalid: number
   empty: number
   error: number
+  /** Attempts with findings, whatever became of them. */
+  labelled: number
   /** Share of an instance's attempts with a verdict that resolve it, the mean over the instances that have one; null where none has. */
   resolvedShare: number | null
   resolved_ids: string[]
@@ -64,7 +68,7 @@ export interface EvalSummary {
   invalid_ids: string[]
   empty_patch_ids: string[]
   error_ids: string[]
-  instances: { instance_id: string; attempts: { outcome: EvalOutcome; reason: string; missing: string[]; failing: string[]; skipped: string[]; turns: number; tries: number }[] }[]
+  instances: { instance_id: string; attempts: { outcome: EvalOutcome; reason: string; missing: string[]; failing: string[]; skipped: string[]; turns: number; tries: number; findings: string[] }[] }[]
 }
 
 const best: readonly EvalOutcome[] = ['resolved', 'unresolved', 'invalid', 'empty', 'error']
@@ -78,10 +82,10 @@ export function summarise (out: string, model: string, attempts: number, groups:
     .map(results => results.filter(({ outcome }) => outcome === 'resolved').length / results.length)
   return {
     out, model, attempts,
-    resolved: count('resolved'), unresolved: count('unresolved'), invalid: count('invalid'), empty: count('empty'), error: count('error'),
+    resolved: count('resolved'), unresolved: count('unresolved'), invalid: count('invalid'), empty: count('empty'), error: count('error'), labelled: all.filter(({ findings = [] }) => findings.length > 0).length,
     resolvedShare: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
     resolved_ids: bestIs('resolved'), unresolved_ids: bestIs('unresolved'), invalid_ids: bestIs('invalid'), empty_patch_ids: bestIs('empty'), error_ids: bestIs('error'),
-    instances: groups.map(({ id, results }) => ({ instance_id: id, attempts: results.map(({ outcome, reason, missing, failing, skipped, turns, tries }) => ({ outcome, reason, missing, failing, skipped, turns, tries })) }))
+    instances: groups.map(({ id, results }) => ({ instance_id: id, attempts: results.map(({ outcome, reason, missing, failing, skipped, turns, tries, findings = [] }) => ({ outcome, reason, missing, failing, skipped, turns, tries, findings })) }))
   }
 }
 

@@ -91,7 +91,7 @@ export function simulatedBus ({ inner, server, host, link, time, fates, onDone, 
     return {
       create: (key, bytes) => ask(`${name}.create`, key, () => full(() => log.create(key, bytes))),
       get: key => ask(`${name}.get`, key, () => log.get(key)),
-      remove: key => ask(`${name}.remove`, key, () => log.remove(key)),
+      remove: (key, sequence) => ask(`${name}.remove`, key, () => log.remove(key, sequence)),
       follow: (prefix, signal, after) => follow(over => inner.log[name].follow(prefix, over, after), signal),
       place: reader => ask(`${name}.place`, reader, () => log.place(reader)),
       places: () => ask(`${name}.places`, '', () => log.places())

@@ -9,7 +9,7 @@ export type LedgerEntry = 'dispatched' | 'settled' | 'cancelled' | 'quarantined'
 interface LedgerLine { id: string; entry: LedgerEntry; at: number; code?: string; reason?: string }
 
 export interface LedgerBook {
-  /** Idempotent: a second entry of the same kind, or a second ending, is left out. */
+  /** Idempotent: a second entry of the same kind, or a second ending, is left out; but what was in quarantine may be put back, and end otherwise. */
   enter (id: string, entry: LedgerEntry, at: number, why?: { code: string; reason: string }): void
   totals (): Ledger
   /** When the first work was dispatched, milliseconds since 1970; null before it. */
@@ -27,7 +27,7 @@ export function openLedger (path: string, mend = true): LedgerBook {
   return {
     enter (id, entry, at, why) {
       const known = endings.get(id)
-      if (known !== undefined && (entry === 'dispatched' || known !== 'dispatched')) return
+      if (known !== undefined && (entry === 'dispatched' || entry === known || (known !== 'dispatched' && known !== 'quarantined'))) return
       const line = { id, entry, at, ...why }
       log.append(line)
       startedAt ??= at

@@ -53,12 +53,17 @@ t.test('bugs of a run are evaluated as instances', { timeout: 300_000 }, async t
   })
 
   t.test('the procedural solver plays', async t => {
-    const ran = await run('eval', write('own.jsonl', [bug]), '--arena', repository, '--attempts', '2', '--out', join(cwd, 'procedural'))
+    // One more, in whose tree a copy of the original lies.
+    const path = /^\+\+\+ b\/(.*)$/m.exec(bug.patch)![1]!
+    const copy = readFileSync(join(repository, path), 'utf8').trimEnd().split('\n')
+    const leak = `diff --git a/old/copy.txt b/old/copy.txt\nnew file mode 100644\n--- /dev/null\n+++ b/old/copy.txt\n@@ -0,0 +1,${copy.length} @@\n${copy.map(line => `+${line}\n`).join('')}`
+    const ran = await run('eval', write('own.jsonl', [bug, { ...bug, instance_id: 'leaky', setup_patch: bug.setup_patch + leak }]), '--arena', repository, '--attempts', '2', '--out', join(cwd, 'procedural'))
     t.equal(ran.code, 0, ran.err)
-    const { resolved, unresolved, empty, error } = ran.json as EvalSummary
-    t.same([resolved + unresolved + empty, error], [2, 0])
+    const { resolved, unresolved, empty, error, labelled, instances } = ran.json as EvalSummary
+    t.same([resolved + unresolved + empty, error, labelled], [4, 0, 2])
+    t.match(instances.map(({ attempts }) => attempts.map(({ findings }) => findings)), [[[], []], [[/^leak-.*old\/copy\.txt/], [/^leak-.*old\/copy\.txt/]]])
     t.match(readFileSync(join(cwd, `procedural/transcripts/${bug.instance_id}.2.md`), 'utf8'), /^# .*solver/)
-    t.equal(lines(join(cwd, 'procedural/predictions-2.jsonl')).length, 1)
+    t.equal(lines(join(cwd, 'procedural/predictions-2.jsonl')).length, 2)
   })
 })
 

@@ -11,6 +11,8 @@ import { systemClock } from '../../src/clock.ts'
 import { SparError } from '../../src/errors.ts'
 import { documentOf, standInArena } from '../helpers/cluster-fixture.ts'
 
+const slots = { run: { total: 1 }, verify: { total: 1 }, grade: { total: 1 } }
+
 async function until (holds: () => boolean): Promise<void> {
   for (let tries = 0; tries < 500 && !holds(); tries++) await systemClock.sleep(10)
 }
@@ -75,7 +77,7 @@ t.test('where one node has no room for all, nodes share them: each holds others,
     const runs = createRuns(bus, { onFault () {} })
     await runs.follow(over.signal).ready
     const arenas: HeldArenas = createHeldArenas({ node, bus, retry: createRetry(systemClock), runs, clock: systemClock, open: async ({ target }) => standInArena(target), onChange () { void say() }, limits: { arenasMax: 2, arenaRetryMs: 50 } })
-    const say = async (): Promise<void> => { if (!over.signal.aborted) await bus.kv.nodes.put(node, pack({ node, arenas: arenas.ids() })) }
+    const say = async (): Promise<void> => { if (!over.signal.aborted) await bus.kv.nodes.put(node, pack({ node, state: 'serving', slots, arenas: arenas.ids() })) }
     const saying = setInterval(() => void say(), 50)
     const attending = arenas.attend(over.signal)
     return { arenas, end: async () => { clearInterval(saying); over.abort(); await attending } }
@@ -106,7 +108,7 @@ t.test('of arenas that several hold the last of them gives one up for what nobod
   const arenas = createHeldArenas({ node: 'n5', bus, retry: createRetry(systemClock), runs, clock: systemClock, open: async ({ target }) => standInArena(target), onChange () {}, limits: { arenasMax: 2, arenaRetryMs: 50 } })
   const attending = arenas.attend(over.signal)
   const [a1, a2, b1, b2, b3] = ['a1', 'a2', 'b1', 'b2', 'b3'].map(target => standInArena(target).id)
-  const others = async (held: Record<string, (string | undefined)[]>): Promise<void> => { for (const [node, arenas] of Object.entries(held)) await bus.kv.nodes.put(node, pack({ node, arenas })) }
+  const others = async (held: Record<string, (string | undefined)[]>): Promise<void> => { for (const [node, arenas] of Object.entries(held)) await bus.kv.nodes.put(node, pack({ node, state: 'serving', slots: node === 'n0' ? {} : slots, arenas })) }
   const settled = async (wanted: (string | undefined)[]): Promise<void> => {
     await until(() => JSON.stringify(arenas.ids().toSorted()) === JSON.stringify(wanted.toSorted()))
     await systemClock.sleep(200)
@@ -114,15 +116,35 @@ t.test('of arenas that several hold the last of them gives one up for what nobod
   }
   await createDocument(bus, { ...documentOf('late', {}, ['b1', 'b2']), submittedAt: 2 })
   await settled([b1, b2])
-  await others({ n9: [b1, b2] })
+  await others({ n0: [b1, b2] })
   await createDocument(bus, { ...documentOf('later', {}, ['b3']), submittedAt: 3 })
   await settled([b1, b2])
-  t.match(arenas.refusals(), [{ target: 'b3', code: 'ARENA_NO_ROOM' }], 'n9 holds the same, and is the last by name')
-  await others({ n9: [], n1: [b1] })
+  t.match(arenas.refusals(), [{ target: 'b3', code: 'ARENA_NO_ROOM' }], 'n0 does no work: what it holds is held by nobody else')
+  await others({ n1: [b1] })
   await settled([b2, b3])
   await others({ n1: [] })
   await createDocument(bus, { ...documentOf('early', {}, ['a1', 'a2']), submittedAt: 1 })
   await settled([a1, a2])
+  over.abort()
+  await attending
+})
+
+t.test('where the last by name of those who hold an arena gives it up for nothing, the next one does', async t => {
+  const bus = createMemoryBroker({ clock: systemClock, ackWaitMs: 1_000, nodeTtlMs: 60_000 }).connect()
+  const over = new AbortController()
+  const runs = createRuns(bus, { onFault () {} })
+  await runs.follow(over.signal).ready
+  const [a1, a2] = ['a1', 'a2'].map(target => standInArena(target).id)
+  await bus.kv.nodes.put('n9', pack({ node: 'n9', state: 'serving', slots, arenas: [a1] }))
+  const seen: number[] = []
+  const arenas: HeldArenas = createHeldArenas({ node: 'n5', bus, retry: createRetry(systemClock), runs, clock: systemClock, open: async ({ target }) => standInArena(target), onChange: () => { seen.push(arenas.refusals().length) }, limits: { arenasMax: 1, arenaRetryMs: 100 } })
+  await createDocument(bus, documentOf('one', {}, ['a1']))
+  const attending = arenas.attend(over.signal)
+  await until(() => arenas.ids().includes(a1!))
+  await createDocument(bus, { ...documentOf('two', {}, ['a2']), submittedAt: 2 })
+  await until(() => arenas.ids().includes(a2!))
+  t.same(arenas.ids(), [a2])
+  t.same(seen, [0, 1, 0], 'it is told once that there is no room')
   over.abort()
   await attending
 })

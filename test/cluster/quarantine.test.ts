@@ -8,6 +8,9 @@ import { createMemoryBroker } from '../../src/bus/memory.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { systemClock } from '../../src/clock.ts'
 import { fetchRun } from '../../src/cluster/fetch.ts'
+import { outcomesOf } from '../../src/cluster/outcomes.ts'
+import { createDocument } from '../../src/cluster/document.ts'
+import { createRecords } from '../../src/cluster/records.ts'
 import { listQuarantine, resubmit } from '../../src/cluster/quarantine.ts'
 import { createRetry } from '../../src/cluster/retry.ts'
 import { SparError } from '../../src/errors.ts'
@@ -69,6 +72,34 @@ t.test('work that is put back in the moment in which its run ends is led to its 
   t.equal(ledger.episodes(), 2)
 })
 
+t.test('an episode that is put back while others are played is played at once; nobody removes an ending that came later', async t => {
+  const bus = createMemoryBroker({ clock: systemClock }).connect()
+  let isBroken = true
+  let letGo = (): void => {}
+  const held = new Promise<void>(resolve => { letGo = resolve })
+  const node = startTestNode({ bus, nodeId: 'n1', limits: { readdMs: 100 }, standIn: { before: async ({ work }) => {
+    if (work.id === 'e0002.break') await held
+    if (isBroken && work.id === 'e0001.solve.1.2') throw new SparError('SANDBOX_LOST', 'the sandbox was lost', { retryable: true })
+  } } })
+  t.teardown(async () => { node.drain(); await node.ended; await bus.close() })
+  await submit(bus, documentOf('busy', { seed: 2, episodes: 2 }))
+  const hasOutcome = async (): Promise<boolean> => (await outcomesOf(bus, 'busy')).values.has('e0001')
+  while (!await hasOutcome() || (await bus.queue.depth('episode', 'any')).taken > 1) await systemClock.sleep(5)
+  const works = await listQuarantine(bus, 'busy')
+  t.equal(works.length, 1)
+  isBroken = false
+  t.same(await resubmit(bus, retry, 'busy', works), ['e0001'])
+  t.notOk(await hasOutcome())
+  while (!await hasOutcome()) await systemClock.sleep(5)
+  const kept = await bus.log.records.get('busy.work.e0001.solve.1.2.ended')
+  await resubmit(bus, retry, 'busy', works)
+  t.same(await bus.log.records.get('busy.work.e0001.solve.1.2.ended'), kept, 'somebody else had put it back')
+  letGo()
+  const { document, ledger } = await ended(bus, 'busy')
+  t.equal(document.state, 'done')
+  t.match(ledger.totals(), { open: 0, quarantined: 0 })
+})
+
 t.test('an outcome and samples of an owner that does not know that its episode was put back count for nobody', async t => {
   const bus = createMemoryBroker({ clock: systemClock }).connect()
   let isBroken = true
@@ -101,8 +132,17 @@ t.test('an outcome and samples of an owner that does not know that its episode w
 
 t.test('what was cancelled is not put back', async t => {
   const bus = createMemoryBroker({ clock: systemClock }).connect()
-  await submit(bus, { ...documentOf('over'), state: 'cancelled' })
+  await createDocument(bus, { ...documentOf('over'), state: 'cancelled' })
   await t.rejects(resubmit(bus, retry, 'over', []), { code: 'RUN_FINAL' })
+  t.same(await bus.queue.subjects(), [])
+  // Whoever was stopped when the run was cancelled had opened it again.
+  await createRecords(bus, retry).dispatch('over', 'e0001.break', { kind: 'break', arena: 'one', at: 1 })
+  await t.rejects(resubmit(bus, retry, 'over', []), { code: 'RUN_FINAL' })
+  const node = startTestNode({ bus, nodeId: 'n1' })
+  while ((await countLedger(bus, 'over')).totals().open > 0) await systemClock.sleep(10)
+  t.match((await countLedger(bus, 'over')).totals(), { dispatched: 1, cancelled: 1 })
+  node.drain()
+  await node.ended
 })
 
 t.test('a run on two arenas is fetched as two folders, and fetching again adds what has come since', async t => {

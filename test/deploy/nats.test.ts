@@ -11,7 +11,7 @@ import { createBridgeServer } from '../../src/bridge/server.ts'
 import type { Bus } from '../../src/bus/types.ts'
 import { changeDocument } from '../../src/cluster/document.ts'
 import { anyArena, leadId } from '../../src/cluster/keys.ts'
-import { listNodes } from '../../src/cluster/presence.ts'
+import { listNodes, type NodePresence } from '../../src/cluster/presence.ts'
 import { systemClock } from '../../src/clock.ts'
 import { createActorsFeed } from '../../src/inspect/actors-feed.ts'
 import { inspectLimits } from '../../src/inspect/limits.ts'
@@ -141,7 +141,10 @@ for (const kind of natsServers()) {
       const cwd = testFolder(t)
       const watcher = await server.connect('watcher')
       const node = await startNodeProcess(t, ['--nats', `tls://127.0.0.1:${server.port}`, '--nats-nkey', join(server.keys, 'keys', 'node.nk'), '--nats-ca', join(server.keys, 'tls', 'ca.pem'), '--name', 'n8', '--sandbox', 'process', '--http', 'off', '--log-level', 'debug', '--inspect=127.0.0.1:0', '--allow-actions'], { home: cwd, cwd })
-      t.match((await listNodes(watcher)).find(({ node }) => node === 'n8'), { state: 'serving' })
+      // Its presence is written beside the page, and may come a moment later.
+      const presence = async (): Promise<NodePresence | undefined> => (await listNodes(watcher)).find(({ node }) => node === 'n8')
+      for (let tries = 0; tries < 100 && (await presence())?.state !== 'serving'; tries++) await systemClock.sleep(50)
+      t.match(await presence(), { state: 'serving' })
       t.match(await (await fetch(node.page)).text(), /<script type="module" src="app.js">/)
       const value = async (topic: string): Promise<unknown> => (await (await fetch(`${node.page}value?topic=${encodeURIComponent(topic)}`)).json() as { value: unknown }).value
       const nodes = async (): Promise<NodeRow[]> => (await value(topics.cluster) as ClusterView).nodes

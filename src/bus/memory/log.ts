@@ -84,9 +84,9 @@ export function createLog (accept: (bytes: Uint8Array) => Uint8Array): MemoryLog
       return 'created'
     },
     get: async key => entries.get(checkKey(key))?.bytes ?? null,
-    async remove (key) {
+    async remove (key, sequence) {
       const entry = entries.get(checkKey(key))
-      if (entry === undefined) return
+      if (entry === undefined || (sequence !== undefined && entry.sequence !== sequence)) return
       entries.delete(key)
       if (2 * ++removed > order.length) {
         order = [...entries.values()]

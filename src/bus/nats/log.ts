@@ -17,9 +17,9 @@ export function createLog (link: Link, name: LogName): Log {
       const subject = names.entry(name, key)
       return (await told(link, `read ${subject}`, () => readLast(link, stream, subject)))?.bytes ?? null
     },
-    async remove (key) {
+    async remove (key, sequence) {
       const subject = names.entry(name, key)
-      await told(link, `remove ${subject}`, () => removeLast(link, stream, subject))
+      await told(link, `remove ${subject}`, () => removeLast(link, stream, subject, sequence))
     },
     follow: (prefix, signal, after = 0) => follow(link, name, names.entriesBelow(name, prefix), signal, after),
     async place (reader) {
@@ -50,9 +50,9 @@ export function createLog (link: Link, name: LogName): Log {
  * By its sequence, since there is one message a subject. When a subject is purged, nats-server 2.9 gives those who read the stream
  * nothing more of what was there.
  */
-async function removeLast (link: Link, stream: string, subject: string): Promise<void> {
+async function removeLast (link: Link, stream: string, subject: string, sequence?: number): Promise<void> {
   const last = await readLast(link, stream, subject)
-  if (last === null) return
+  if (last === null || (sequence !== undefined && last.sequence !== sequence)) return
   try {
     await link.jsm.streams.deleteMessage(stream, last.sequence, false)
   } catch (error) {

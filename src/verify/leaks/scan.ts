@@ -37,7 +37,9 @@ export function leakMemoryOf (sandboxes: object): LeakMemory {
 
 export const createLeakMemory = (limits: LeakLimits = leakLimits): LeakMemory => ({ scans: new Remembered(limits.scansMax), listings: new Remembered(limits.listingsMax) })
 
-export interface LeakRequest { bug: Bug; arena: Arena; /** The one commit of the solver's tree. */ commit: string }
+/** `id`: of all that its patches change. */
+export interface SoughtBug { id: string; files: Pick<Bug['files'], 'bugInject' | 'predPatch'> }
+export interface LeakRequest { bug: SoughtBug; arena: Arena; /** The one commit of the solver's tree. */ commit: string }
 
 /** Each bug's tree is searched once; `sandbox` holds it, as prepared. Findings as `code: text`, none where nothing leaks. */
 export async function scanSolverTree (sandbox: Sandbox, request: LeakRequest, memory: LeakMemory, signal?: AbortSignal, limits: LeakLimits = leakLimits): Promise<readonly string[]> {
