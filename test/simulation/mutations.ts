@@ -100,7 +100,7 @@ export const mutations: Mutation[] = [
   {
     name: 'a node makes no room for what nobody holds',
     file: 'src/cluster/arenas.ts', rules: ['liveness'],
-    find: "if (!isOrphan || refused.get(keyOf(want.place))?.code !== noRoom)", replace: 'if (refused !== null)'
+    find: 'if (!isOrphan || tries === 0)', replace: 'if (tries >= 0)'
   },
   {
     name: 'a run that was submitted by half cannot be submitted again',
