@@ -46,6 +46,8 @@ export async function openMailbox ({ bus, retry, records, clock, readdMs }: Mail
   /** In this order: what waits on the queue is in the ledger, so that whoever empties the queue knows what it took away. */
   async function place (work: Work): Promise<void> {
     await records.dispatch(run, work.id, { kind: work.kind, arena, at: clock.now() })
+    // An owner that was stopped meanwhile would leave it on the queue of a run that has ended.
+    if (endings.has(keyOf(work.id, 'ended'))) return
     await retry(() => bus.queue.add({ kind: queueKindOf(work.kind), arena, run, id: work.id }, Buffer.from(JSON.stringify(work.payload))), signal)
   }
 
