@@ -103,7 +103,7 @@ export async function simulate (options: SimulateOptions, place: SimulatedPlace)
   training.start()
   for (const node of nodes) calm(node)
   const came = await time.run(() => ended, time.now() + livenessMs(episodes))
-  if (came !== 'over') say('liveness', `${runs.filter(({ isOver }) => !isOver).map(({ name }) => name).join(', ')} has not ended ${Math.round(livenessMs(episodes) / 60_000)} minutes after faults stopped: ${settledOf()} of ${episodes} episodes are settled`)
+  if (came !== 'over') say('liveness', `${runs.filter(({ isOver }) => !isOver).map(({ name }) => name).join(', ') || 'work of a run that is over'} has not ended ${Math.round(livenessMs(episodes) / 60_000)} minutes after faults stopped: ${settledOf()} of ${episodes} episodes are settled`)
 
   // Nothing befalls anybody any more but the first user: what was put back ends as if it had never been away.
   for (let round = 1, calls = 1 + random.fork('putting back').int(20), left = await leftIn(world, runs); left !== null; round++, calls = Infinity, left = await leftIn(world, runs)) {

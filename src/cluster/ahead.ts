@@ -8,6 +8,7 @@
 import type { LogEntry, LogPlace } from '../bus/types.ts'
 import { numberOfWork, roundOf } from '../run/draw.ts'
 import type { RunOptions } from '../run/options.ts'
+import { isScoredKey } from './keys.ts'
 import { readSample } from './samples.ts'
 
 export interface Ahead {
@@ -86,7 +87,7 @@ function count (entry: LogEntry, group: number): Counted {
   try {
     const { sample, trajectory } = readSample(entry)
     // The second sample of a breaker is of a rollout that is counted.
-    const round = sample.role === 'breaker' && !key.endsWith('.scored') ? { id: sample.round_id, size: sample.group_size ?? group } : null
+    const round = sample.role === 'breaker' && !isScoredKey(key) ? { id: sample.round_id, size: sample.group_size ?? group } : null
     return { sequence, bytes: bytes.length + (trajectory?.inline === null ? trajectory.size : 0), round }
   } catch {
     // Of a newer version: the trainer has to take it all the same, and refuses it.

@@ -39,6 +39,7 @@ export const backKey = (run: string, episode: string, times: number): string => 
 export const settledPrefix = (run: string): string => `${run}.settled`
 export const sampleKey = (run: string, rollout: string): string => `${run}.${rollout}`
 export const scoredKey = (run: string, rollout: string): string => `${run}.${rollout}.scored`
+export const isScoredKey = (key: string): boolean => key.endsWith('.scored')
 export const episodeKey = (run: string, episode: string): string => `${run}.${episode}`
 
 export type RecordName =
